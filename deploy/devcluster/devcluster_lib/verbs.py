@@ -1,0 +1,219 @@
+"""The stories of the verbs that change or describe a cluster, one function each, top to bottom."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from devcluster_lib import client_env, hadoop_conf, host_checks, jars, processes, state
+from devcluster_lib.errors import DaemonFailed, UsageError
+from devcluster_lib.layout import Cluster, Daemon
+from devcluster_lib.readiness import probe
+from devcluster_lib.startup import Startup
+
+#: A NodeManager with containers takes the longest, 2 to 3 s on two cores.
+STOP_GRACE_S = 15.0
+#: Who has to register anew with a daemon that was restarted, before the cluster can work again.
+CLIENTS = {"namenode": "datanode", "resourcemanager": "nodemanager"}
+
+
+def say(line: str) -> None:
+    """Progress goes to stderr; stdout holds answers only."""
+    print(f"devcluster: {line}", file=sys.stderr, flush=True)
+
+
+def up(directory: Path, port_offset: int | None, nodemanagers: int | None, deadline_s: float) -> Cluster:
+    """Start what does not run, and return when every daemon is ready. Repeatable.
+
+    Parameters
+    ----------
+    port_offset, nodemanagers
+        None keeps what the folder's cluster has (0 and 1 in a new one).
+    """
+    user = host_checks.current_user()
+    java_home = host_checks.find_java()
+    state.claim_directory(directory)
+    host_checks.check_disk(directory)
+    lib = jars.resolve()
+    with state.locked(directory):
+        before = state.load(directory)
+        cluster = Cluster(
+            directory,
+            _first_given(port_offset, before.port_offset if before else None, 0),
+            _first_given(nodemanagers, before.nodemanagers if before else None, 1),
+            user,
+            java_home,
+        )
+        _settle_with_what_runs(before, cluster)
+        missing = [d for d in cluster.daemons() if not processes.running(cluster, d.name)]
+        host_checks.check_ports(missing)
+        state.save(cluster)
+        hadoop_conf.write_conf(cluster)
+        spark_home = client_env.find_spark_home()
+        if spark_home:
+            client_env.write_spark_conf(cluster, spark_home)
+        Startup(cluster, lib, deadline_s, say).run(cluster.daemons())
+    return cluster
+
+
+def _first_given(*values: int | None) -> int:
+    return next(value for value in values if value is not None)
+
+
+def _settle_with_what_runs(before: Cluster | None, cluster: Cluster) -> None:
+    """End daemons that no record names or that the new number of NodeManagers leaves out; refuse to move ports."""
+    recorded = [processes.running(before, d.name) for d in before.daemons()] if before else []
+    running = {process.pid: process for process in recorded if process}
+    if before and running and (before.port_offset, before.user) != (cluster.port_offset, cluster.user):
+        raise UsageError(
+            f"the cluster in {cluster.dir} runs with --port-offset {before.port_offset} as {before.user}: "
+            "`devcluster down` it first, or take another --dir"
+        )
+    wanted = {daemon.name for daemon in cluster.daemons()}
+    surplus = [process for process in running.values() if process.name not in wanted]
+    # A work folder deleted under a running cluster leaves such: they would hold the ports.
+    surplus += [process for process in processes.marked(cluster.dir)[0] if process.pid not in running]
+    if surplus:
+        say(f"ending left-over daemons: {', '.join(process.name for process in surplus)}")
+        processes.end(surplus, STOP_GRACE_S)
+
+
+def down(directory: Path, wipe: bool) -> None:
+    """End the daemons and whatever the containers run; keep HDFS and YARN's state unless `wipe`."""
+    cluster = state.load(directory)
+    if cluster is None:
+        # Perhaps the folder was deleted under a running cluster. There is nothing to lock, and nothing to wipe.
+        _end_all(None, directory)
+        return
+    with state.locked(directory):
+        _end_all(cluster, directory)
+        processes.forget(cluster)
+        if wipe:
+            state.wipe(directory)
+            say(f"wiped {directory}")
+
+
+def _end_all(cluster: Cluster | None, directory: Path) -> None:
+    recorded = [processes.running(cluster, d.name) for d in cluster.daemons()] if cluster else []
+    named = {process.pid: process for process in recorded if process}
+    strays = [process for process in processes.marked(directory)[0] if process.pid not in named]
+    daemons = [*named.values(), *strays]
+    processes.end(daemons, STOP_GRACE_S)
+    # Last: with its NodeManager gone nobody starts a container anew. One look is not enough, a shell may just be
+    # about to start its child.
+    containers: set[int] = set()
+    while leftover := processes.marked(directory)[1]:
+        containers.update(process.pid for process in leftover)
+        processes.end(leftover, grace_s=0)
+    if daemons:
+        also = f" and {len(containers)} container processes" if containers else ""
+        say(f"ended {', '.join(process.name for process in daemons)}{also}")
+    else:
+        say(f"nothing was running in {directory}")
+
+
+def status(cluster: Cluster) -> dict[str, Any]:
+    """What runs, and whether it is ready: the value that ``status --json`` prints."""
+    daemons = {daemon.name: _daemon_status(cluster, daemon) for daemon in cluster.daemons()}
+    return {
+        "ready": all(row["ready"] for row in daemons.values()),
+        "dir": str(cluster.dir),
+        "port_offset": cluster.port_offset,
+        "nodemanagers": cluster.nodemanagers,
+        "user": cluster.user,
+        "java_home": cluster.java_home,
+        "hadoop_conf_dir": str(cluster.conf_dir),
+        "spark_conf_dir": str(cluster.spark_conf_dir),
+        "urls": {
+            "fs": f"hdfs://localhost:{cluster.daemon('namenode').ports['rpc']}",
+            "webhdfs": f"{cluster.daemon('namenode').url}/webhdfs/v1",
+            **{daemon.name: daemon.url for daemon in cluster.daemons()},
+        },
+        "daemons": daemons,
+    }
+
+
+def _daemon_status(cluster: Cluster, daemon: Daemon) -> dict[str, Any]:
+    """State ``running``; ``dead`` when it ended without `down`; ``stopped`` when it was never started or is down."""
+    record = processes.recorded(cluster, daemon.name)
+    alive = record is not None and record.alive
+    seen = probe(cluster, daemon) if alive else None
+    return {
+        "state": "running" if alive else "dead" if record else "stopped",
+        "ready": alive and seen is None,
+        "pid": record.pid if record and alive else None,
+        "ports": daemon.ports,
+        "url": daemon.url,
+        "log": str(cluster.log_file(daemon.name)),
+        "last_seen": seen,
+    }
+
+
+def restart(cluster: Cluster, name: str, deadline_s: float) -> None:
+    """End one daemon in good order and bring it back; one that does not run is started.
+
+    Returns when those that registered with it have done so again.
+    """
+    daemon = named_daemon(cluster, name)
+    lib = jars.resolve()
+    with state.locked(cluster.dir):
+        process = processes.running(cluster, name)
+        if process:
+            processes.end([process], STOP_GRACE_S)
+        host_checks.check_ports([daemon])
+        clients = [d for d in cluster.daemons() if d.kind == CLIENTS.get(daemon.kind)]
+        waiting = [daemon, *(d for d in clients if processes.running(cluster, d.name))]
+        Startup(cluster, lib, deadline_s, say).run(waiting)
+
+
+def kill(cluster: Cluster, name: str) -> None:
+    """End one daemon the hard way (SIGKILL), as a crash would."""
+    named_daemon(cluster, name)
+    with state.locked(cluster.dir):
+        process = processes.running(cluster, name)
+        if process is None:
+            say(f"{name} is not running")
+            return
+        processes.end([process], grace_s=0)
+        say(f"killed {name} (pid {process.pid}, {signal.SIGKILL.name})")
+
+
+def named_daemon(cluster: Cluster, name: str) -> Daemon:
+    """The daemon called `name`, or a usage error that lists the names."""
+    try:
+        return cluster.daemon(name)
+    except KeyError:
+        known = ", ".join(daemon.name for daemon in cluster.daemons())
+        raise UsageError(f"no daemon {name!r} in this cluster; it has {known}") from None
+
+
+def client_exports(cluster: Cluster) -> str:
+    """``export`` lines for a client of the cluster; the Spark conf follows the Spark that is found now."""
+    spark_home = client_env.find_spark_home()
+    if spark_home:
+        client_env.write_spark_conf(cluster, spark_home)
+    else:
+        say("no Spark found (.venv of the checkout, SPARK_HOME, python3's pyspark): SPARK_HOME is left out")
+    return client_env.export_lines(client_env.client_environment(cluster, spark_home))
+
+
+def follow(cluster: Cluster, name: str, wait: Callable[[], None]) -> None:
+    """Print what is added to a daemon's log, until interrupted; a restarted daemon's new file is taken up."""
+    path = cluster.log_file(named_daemon(cluster, name).name)
+    if not path.exists():
+        raise DaemonFailed(f"{name} has written no log yet")
+    handle = path.open(encoding="utf-8", errors="replace")
+    handle.seek(0, 2)
+    while True:
+        text = handle.read()
+        if text:
+            print(text, end="", flush=True)
+            continue
+        wait()
+        if path.exists() and path.stat().st_ino != os.fstat(handle.fileno()).st_ino:
+            handle.close()
+            handle = path.open(encoding="utf-8", errors="replace")

@@ -1,0 +1,14 @@
+"""``python -m batch_submit``, and the file that ``batch_submit.sh`` runs by its path."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Run by path: the first entry of sys.path is this package's own folder, whose modules must not become top-level.
+    edge = Path(__file__).resolve().parents[1]
+    sys.path[:1] = [str(edge), str(edge.parents[1])]
+
+from batch_submit.cli import main
+
+if __name__ == "__main__":
+    main()

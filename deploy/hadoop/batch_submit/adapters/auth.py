@@ -1,0 +1,47 @@
+"""Who we are towards the cluster, and the HTTP session that says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from batch_submit.adapters.http import Clock, HttpSession, RequestsSession, StdlibSession
+
+
+def effective_user(env: Mapping[str, str], os_user: str, kerberos: bool) -> str:
+    """The user in whose name all calls are made.
+
+    Parameters
+    ----------
+    env
+        The environment; ``HADOOP_USER_NAME`` counts in simple authentication only
+        (source: ``UserGroupInformation.HADOOP_USER_NAME``).
+    os_user
+        The account that runs this process.
+    kerberos
+        Whether the cluster authenticates by Kerberos.
+
+    Returns
+    -------
+    str
+        Simple: ``HADOOP_USER_NAME``, else ``os_user``. Kerberos: empty, because a ticket's short name is the server's
+        to tell (``auth_to_local``): ask :meth:`batch_submit.adapters.resource_manager.ResourceManager.identify`.
+    """
+    if kerberos:
+        return ""
+    return env.get("HADOOP_USER_NAME", "").strip() or os_user
+
+
+def build_session(
+    kerberos: bool, user: str | None, ca_bundle: str | None = None, *, clock: Clock = time.monotonic
+) -> HttpSession:
+    """The HTTP session for one service (ResourceManager, NameNode, history server: one session each).
+
+    Raises
+    ------
+    HostNotReady
+        Kerberos is on and a Python package for it is missing.
+    """
+    if kerberos:
+        return RequestsSession(ca_bundle, clock=clock)
+    return StdlibSession(user or None, ca_bundle, clock=clock)

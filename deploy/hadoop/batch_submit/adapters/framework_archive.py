@@ -1,0 +1,76 @@
+"""The shipped package as a zip for ``--py-files``: reproducible, named by its content, made once."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import os
+import secrets
+import zipfile
+from pathlib import Path
+
+from batch_submit.errors import HostNotReady
+
+PACKAGE = "ml_pipeline_framework"
+#: The earliest time a zip can hold: the same files give the same bytes on every host and day.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def package_folder() -> Path:
+    """The folder of the shipped package, found without importing any of it.
+
+    Raises
+    ------
+    HostNotReady
+        When the package is not installed beside this program.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise HostNotReady(
+            f"the package {PACKAGE} is not installed beside this program",
+            next_step="run batch_submit.sh from a complete checkout, or pip install batch-submit",
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def archive_bytes(folder: Path) -> bytes:
+    """Zip the Python files of a package: sorted, without times and owners."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*.py")):
+            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", _EPOCH)
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()
+
+
+def store(content: bytes, cache: Path, *, folder: str, name: str) -> Path:
+    """Put content into the cache under a name that tells it: ``<cache>/<folder>/<hash>/<name>``; written whole, once.
+
+    Raises
+    ------
+    HostNotReady
+        When the cache can't be written.
+    """
+    target = cache / folder / hashlib.sha256(content).hexdigest()[:16] / name
+    if target.is_file() and target.stat().st_size == len(content):
+        return target
+    temporary = target.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(target)
+    except OSError as error:
+        raise HostNotReady(
+            f"the cache can't be written: {error.strerror or error}",
+            where=str(target.parent),
+            next_step="make it writable, or set XDG_CACHE_HOME to a folder that is",
+        ) from error
+    return target
+
+
+def framework_archive(cache: Path) -> Path:
+    """The zip of the shipped package in the cache."""
+    return store(archive_bytes(package_folder()), cache, folder="framework", name=f"{PACKAGE}.zip")

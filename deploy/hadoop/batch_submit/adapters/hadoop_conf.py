@@ -1,0 +1,271 @@
+"""Hadoop's XML configuration, read as Hadoop reads it: who is the ResourceManager, where is the NameNode, what is on.
+
+Sources of the rules: ``org.apache.hadoop.conf.Configuration`` (loading, ``final``, ``${…}``), ``core-default.xml``,
+``hdfs-default.xml``, ``yarn-default.xml`` (default ports), ``HAUtil`` and ``DFSUtil`` (names with suffixes).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+from batch_submit.errors import ConfigError, HostNotReady
+
+#: In Hadoop's order: a later file wins, unless an earlier one said ``<final>true</final>``.
+FILES = ("core-site.xml", "hdfs-site.xml", "yarn-site.xml")
+
+RM_HTTP_PORT, RM_HTTPS_PORT = 8088, 8090
+NN_HTTP_PORT, NN_HTTPS_PORT = 9870, 9871
+
+#: RPC ports of a ResourceManager that people write where its web address is meant.
+_RM_RPC_PORTS = {8030: "scheduler", 8031: "resource tracker", 8032: "RPC", 8033: "admin"}
+_MAX_EXPANSIONS = 20  # Configuration.MAX_SUBST
+_VARIABLE = re.compile(r"\$\{([^}$\s]+)\}")
+_INCLUDE = "{http://www.w3.org/2001/XInclude}include"
+_MAX_INCLUDES = 5
+_UNNAMED_HOSTS = ("", "0.0.0.0", "::")
+
+
+@dataclass(frozen=True)
+class HadoopConf:
+    """What the site's XML says; built by :meth:`load`, or in a test straight from ``values``."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    conf_dir: Path | None = None
+
+    @classmethod
+    def load(cls, conf_dir: Path, env: Mapping[str, str] | None = None) -> HadoopConf:
+        """Read core-site.xml, hdfs-site.xml and yarn-site.xml; a missing file is an empty one.
+
+        Parameters
+        ----------
+        conf_dir
+            The folder, e.g. ``/etc/hadoop/conf``.
+        env
+            The variables that ``${env.X}`` may name.
+
+        Raises
+        ------
+        HostNotReady
+            A file can't be read or is not XML; names the file and the line.
+        """
+        values: dict[str, str] = {}
+        final: set[str] = set()
+        for name in FILES:
+            for key, value, is_final in _properties(conf_dir / name):
+                if key not in final:
+                    values[key] = value
+                if is_final:
+                    final.add(key)
+        return cls(values, dict(env or {}), conf_dir)
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value with its variables filled in; ``default`` when it is absent or empty.
+
+        An unknown variable stays as it is written, as in Hadoop.
+        """
+        raw = self.values.get(name)
+        if raw is None or not raw.strip():
+            return default
+        text = raw.strip()
+        for _ in range(_MAX_EXPANSIONS):
+            expanded = _VARIABLE.sub(self._variable, text)
+            if expanded == text:
+                break
+            text = expanded
+        return text
+
+    def get_bool(self, name: str, default: bool = False) -> bool:
+        """A true/false value; anything else counts as ``default``, as in Hadoop."""
+        return {"true": True, "false": False}.get((self.get(name) or "").lower(), default)
+
+    def get_list(self, name: str) -> tuple[str, ...]:
+        """A comma-separated value without empty items."""
+        return tuple(item.strip() for item in (self.get(name) or "").split(",") if item.strip())
+
+    @property
+    def default_fs(self) -> str:
+        """``fs.defaultFS`` (or the old ``fs.default.name``); Hadoop's own default is ``file:///``."""
+        return self.get("fs.defaultFS") or self.get("fs.default.name") or "file:///"
+
+    @property
+    def kerberos(self) -> bool:
+        """Whether the cluster authenticates by Kerberos."""
+        return (self.get("hadoop.security.authentication") or "simple").lower() == "kerberos"
+
+    @property
+    def log_aggregation(self) -> bool:
+        """Whether the logs of ended containers are collected on HDFS."""
+        return self.get_bool("yarn.log-aggregation-enable")
+
+    @property
+    def log_server_url(self) -> str | None:
+        """The history server's log service (``yarn.log.server.web-service.url``), when named."""
+        return self.get("yarn.log.server.web-service.url")
+
+    @property
+    def names_resourcemanager(self) -> bool:
+        """Whether a ResourceManager is named at all (Hadoop's default ``0.0.0.0`` is nobody)."""
+        return bool(self.resourcemanager_urls())
+
+    @property
+    def cluster_key(self) -> str:
+        """A file-name slug for this cluster: its ``cluster-id``, else its first ResourceManager, else ``unnamed``."""
+        text = self.get("yarn.resourcemanager.cluster-id") or ""
+        urls = self.resourcemanager_urls()
+        if not text and urls:
+            text = urlsplit(urls[0]).netloc
+        return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-.") or "unnamed"
+
+    def resourcemanager_urls(self) -> tuple[str, ...]:
+        """The web addresses of the ResourceManagers, in the order of ``rm-ids``; empty when none is named."""
+        ids = self.get_list("yarn.resourcemanager.ha.rm-ids")
+        if not self.get_bool("yarn.resourcemanager.ha.enabled") or not ids:
+            return _unique([self._resourcemanager_url("")])
+        return _unique(self._resourcemanager_url(f".{rm_id}") for rm_id in ids)
+
+    def webhdfs_urls(self) -> tuple[str, ...]:
+        """The NameNodes' web addresses (without ``/webhdfs/v1``); empty when the default filesystem is not HDFS."""
+        default = urlsplit(self.default_fs)
+        if default.scheme in ("webhdfs", "swebhdfs") and default.netloc:
+            return (f"{'https' if default.scheme == 'swebhdfs' else 'http'}://{default.netloc}",)
+        service = default.netloc if default.scheme == "hdfs" else ""
+        services = self.get_list("dfs.nameservices")
+        if not service or service not in services:
+            if service or not services:
+                return _unique([self._namenode_url("", _host(service))])
+            service = services[0]
+        nodes = self.get_list(f"dfs.ha.namenodes.{service}")
+        suffixes = [f".{service}.{node}" for node in nodes] or [f".{service}"]
+        return _unique(self._namenode_url(suffix, "") for suffix in suffixes)
+
+    def _resourcemanager_url(self, suffix: str) -> str:
+        https = (self.get("yarn.http.policy") or "").upper() == "HTTPS_ONLY"
+        key = f"yarn.resourcemanager.webapp.{'https.' if https else ''}address{suffix}"
+        port = RM_HTTPS_PORT if https else RM_HTTP_PORT
+        # Where only the RPC address is named, the web service stands on the same host.
+        hosts = [_host(self.get(f"yarn.resourcemanager.{name}{suffix}") or "") for name in ("hostname", "address")]
+        return _url(self.get(key) or "", https, port, hosts)
+
+    def _namenode_url(self, suffix: str, host: str) -> str:
+        https = (self.get("dfs.http.policy") or "").upper() == "HTTPS_ONLY"
+        key = f"dfs.namenode.http{'s' if https else ''}-address{suffix}"
+        rpc = _host(self.get(f"dfs.namenode.rpc-address{suffix}") or "")
+        return _url(self.get(key) or "", https, NN_HTTPS_PORT if https else NN_HTTP_PORT, [host, rpc])
+
+    def _variable(self, match: re.Match[str]) -> str:
+        name = match.group(1)
+        if not name.startswith("env."):
+            return self.values.get(name, match.group(0))
+        # ${env.X}, ${env.X:-default when empty or absent}, ${env.X-default when absent}
+        parts = re.match(r"env\.([^:-]+)(:?-)?(.*)", name)
+        if parts is None:
+            return match.group(0)
+        variable, operator, default = parts.groups()
+        value = self.env.get(variable)
+        if value is None or (operator == ":-" and not value):
+            return default if operator else match.group(0)
+        return value
+
+
+def webapp_url_from(text: str) -> tuple[str, str | None]:
+    """Understand what a user writes as a ResourceManager's web address.
+
+    Parameters
+    ----------
+    text
+        ``http://rm:8088``, ``rm:8088``, ``rm``, a gateway's ``https://knox:8443/gateway/x/resourcemanager``, a page
+        such as ``http://rm:8088/cluster/apps``, or by mistake an RPC address (``rm:8032``).
+
+    Returns
+    -------
+    tuple of str and (str or None)
+        The base URL without a slash at its end, and a notice when something was changed that the user should know.
+
+    Raises
+    ------
+    ConfigError
+        The text is no address.
+    """
+    given = text.strip()
+    try:
+        parts = urlsplit(given if "://" in given else f"http://{given}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise _bad_address(given, str(error)) from error
+    if parts.scheme not in ("http", "https"):
+        raise _bad_address(given, f"the scheme {parts.scheme!r} is not http or https")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-f:.]+", host) or host in _UNNAMED_HOSTS:
+        raise _bad_address(given, "it names no host")
+    if parts.username or parts.query or parts.fragment:
+        raise _bad_address(given, "user, query and fragment have no place in it")
+    path = re.sub(r"/(cluster|ws/v1/cluster|ws/v1|ws)(/.*)?$", "", parts.path).rstrip("/")
+    notice = None
+    if path != parts.path.rstrip("/"):
+        notice = f"{given} is a page of the ResourceManager"
+    if port in _RM_RPC_PORTS and not path:
+        notice = f"{given}: {port} is the ResourceManager's {_RM_RPC_PORTS[port]} port, not its web port"
+        port = None
+    if port is None and not path:
+        port = RM_HTTPS_PORT if parts.scheme == "https" else RM_HTTP_PORT
+    url = f"{parts.scheme}://{_bracketed(host)}" + (f":{port}" if port else "") + path
+    return url, f"{notice}; using {url}" if notice else None
+
+
+def _bad_address(given: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"{given!r} is not the web address of a ResourceManager: {why}", next_step="write http://host:8088"
+    )
+
+
+def _url(address: str, https: bool, port: int, hosts: list[str]) -> str:
+    """``address``, with the first named of ``hosts`` in place of an unnamed one; empty when there is none."""
+    try:
+        parts = urlsplit(f"//{address}")
+        host, port = parts.hostname or "", parts.port or port
+    except ValueError:
+        return ""
+    candidates = [name for name in (host, *hosts) if name not in _UNNAMED_HOSTS]
+    return f"{'https' if https else 'http'}://{_bracketed(candidates[0])}:{port}" if candidates else ""
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(f"//{address}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _unique(urls: Iterator[str] | list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(url for url in urls if url))
+
+
+def _properties(path: Path, depth: int = 0) -> Iterator[tuple[str, str, bool]]:
+    """Name, value and finality of every property of a file, following XInclude, which sites use for shared parts."""
+    try:
+        root = ElementTree.fromstring(path.read_bytes())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HostNotReady(f"can't be read: {error.strerror}", where=str(path)) from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        line = error.position[0] if isinstance(error, ElementTree.ParseError) else 1
+        raise HostNotReady(f"this is not XML: {error}", where=f"{path}:{line}", next_step="repair the file") from error
+    for element in root:
+        if element.tag == _INCLUDE and depth < _MAX_INCLUDES:
+            yield from _properties(path.parent / element.get("href", ""), depth + 1)
+        elif element.tag == "property":
+            name = (element.findtext("name") or element.get("name") or "").strip()
+            value = element.findtext("value") if element.find("value") is not None else element.get("value")
+            is_final = (element.findtext("final") or element.get("final") or "").strip() == "true"
+            if name and value is not None:
+                yield name, value, is_final

@@ -1,0 +1,345 @@
+"""HTTP towards Hadoop: one small protocol, two implementations, and no foreign exception that leaks.
+
+:class:`StdlibSession` (simple authentication) costs nothing but the standard library, because ``status`` and ``list``
+have to start fast; :class:`RequestsSession` (Kerberos) loads ``requests`` and ``requests_kerberos`` when it is built.
+Neither follows redirects (a standby ResourceManager answers with one, and a PUT must never travel through it) and
+neither uses a proxy from the environment (the addresses are cluster-internal). Sessions are not for sharing between
+threads.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import SplitResult, quote
+
+from batch_submit.adapters.http_reply import (
+    CannotConnect,
+    Headers,
+    HttpResponse,
+    NotJson,
+    RemoteFailure,
+    cannot_connect,
+    lost_answer,
+    masked,
+    scrubbed,
+    split_url,
+)
+from batch_submit.errors import HostNotReady
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = [
+    "CannotConnect",
+    "Clock",
+    "Headers",
+    "HttpResponse",
+    "HttpSession",
+    "NotJson",
+    "RemoteFailure",
+    "RequestsSession",
+    "StdlibSession",
+    "kerberos_auth_factory",
+    "masked",
+    "tls_context",
+]
+
+
+#: Seconds on a clock that never goes back; ``time.monotonic`` outside of tests.
+Clock = Callable[[], float]
+
+#: More than any ResourceManager listing (about 2 kB for each of at most some ten thousand applications).
+MAX_BODY_BYTES = 256 * 1024 * 1024
+
+_CHUNK_BYTES = 1 << 16
+_STALE = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected, http.client.CannotSendRequest)
+
+
+class HttpSession(Protocol):
+    """What the adapters need of HTTP. Passed in, so that a test can pass its own."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float,
+    ) -> HttpResponse:
+        """Send one request and read the whole answer within ``timeout_s`` seconds; redirects are not followed."""
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+
+
+class StdlibSession:
+    """Simple authentication over :mod:`http.client`: one kept connection for each server.
+
+    Parameters
+    ----------
+    user
+        Sent as ``user.name`` in the query of every request; ``None`` sends none (the server then sees its static user).
+    ca_bundle
+        PEM file for https; ``None`` takes the system's.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(self, user: str | None, ca_bundle: str | None = None, *, clock: Clock = time.monotonic) -> None:
+        self._user = user
+        self._ca_bundle = ca_bundle
+        self._clock = clock
+        self._kept: dict[tuple[str, str], http.client.HTTPConnection] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float,
+    ) -> HttpResponse:
+        """See :meth:`HttpSession.request`.
+
+        Raises
+        ------
+        CannotConnect
+            Refused, name unknown, TLS, or no connection in time: nothing was sent.
+        ClusterUnreachable
+            The connection broke or the answer did not come in time: a write may have been carried out.
+        UsageError
+            The URL can't be one.
+        HostNotReady
+            ``ca_bundle`` can't be read.
+        """
+        parts = split_url(url)
+        deadline = self._clock() + timeout_s
+        key = (parts.scheme, parts.netloc)
+        kept = self._kept.pop(key, None)
+        if kept is not None and method not in ("GET", "HEAD"):
+            # A write never rides on a kept connection: that it went stale could not be told from a lost reply.
+            kept.close()
+            kept = None
+        if kept is not None:
+            try:
+                return self._exchange(kept, method, url, parts, body, headers, deadline)
+            except _STALE:
+                kept.close()
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                kept.close()
+                raise lost_answer(error, url, timeout_s) from error
+        fresh = self._connect(parts, url, deadline, timeout_s)
+        try:
+            return self._exchange(fresh, method, url, parts, body, headers, deadline)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            fresh.close()
+            raise lost_answer(error, url, timeout_s) from error
+        except BaseException:
+            fresh.close()
+            raise
+
+    def close(self) -> None:
+        """Close every kept connection."""
+        for connection in self._kept.values():
+            connection.close()
+        self._kept.clear()
+
+    def _connect(self, parts: SplitResult, url: str, deadline: float, timeout_s: float) -> http.client.HTTPConnection:
+        host, port = str(parts.hostname), parts.port
+        wait_s = max(0.001, deadline - self._clock())
+        connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            self._tls = self._tls or tls_context(self._ca_bundle)
+            connection = http.client.HTTPSConnection(host, port, timeout=wait_s, context=self._tls)
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=wait_s)
+        try:
+            connection.connect()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            connection.close()
+            raise cannot_connect(error, url, timeout_s) from error
+        return connection
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        url: str,
+        parts: SplitResult,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        deadline: float,
+    ) -> HttpResponse:
+        sock = connection.sock  # http.client forgets it as soon as the server says "close"
+        sock.settimeout(self._left(deadline))
+        connection.request(method, self._target(parts), body=body, headers={"Accept": "*/*", **(headers or {})})
+        reply = connection.getresponse()
+        try:
+            chunks: list[bytes] = []
+            size = 0
+            while not reply.isclosed():  # it closes itself, and perhaps the socket, with the last byte
+                sock.settimeout(self._left(deadline))
+                chunk = reply.read(_CHUNK_BYTES)
+                if not chunk:
+                    break
+                size += len(chunk)
+                if size > MAX_BODY_BYTES:
+                    raise http.client.HTTPException(f"the answer is longer than {MAX_BODY_BYTES} bytes")
+                chunks.append(chunk)
+            if reply.length:  # a read in pieces ends in silence where a whole read raises IncompleteRead
+                raise http.client.IncompleteRead(b"", reply.length)
+            keep = not reply.will_close
+        finally:
+            reply.close()
+        if keep:
+            self._kept[(parts.scheme, parts.netloc)] = connection
+        else:
+            connection.close()
+        return HttpResponse(reply.status, Headers(reply.getheaders()), b"".join(chunks), url)
+
+    def _left(self, deadline: float) -> float:
+        left = deadline - self._clock()
+        if left <= 0:
+            raise TimeoutError("the answer did not end in time")
+        return left
+
+    def _target(self, parts: SplitResult) -> str:
+        query = parts.query
+        if self._user and not re.search(r"(^|&)user\.name=", query):
+            query = f"{query}&" if query else ""
+            query += f"user.name={quote(self._user, safe='')}"
+        return (parts.path or "/") + (f"?{query}" if query else "")
+
+
+class RequestsSession:
+    """Kerberos over ``requests`` and ``requests_kerberos``; both are loaded when the object is made.
+
+    Every server (scheme, host and port) has a session of its own, because cookies are shared across ports and a
+    ResourceManager's cookie type is not a NameNode's, and an auth object of its own, because its state is per host.
+    Mutual authentication is OPTIONAL: REQUIRED blanks the body of every error and fails with a kept cookie.
+
+    Parameters
+    ----------
+    ca_bundle
+        PEM file; passed with every request, since ``REQUESTS_CA_BUNDLE`` would override a session's own.
+    auth_factory
+        Makes the auth object of a host; ``None`` takes ``requests_kerberos.HTTPKerberosAuth``.
+    clock
+        Monotonic seconds.
+
+    Raises
+    ------
+    HostNotReady
+        A package is missing.
+    """
+
+    def __init__(
+        self,
+        ca_bundle: str | None = None,
+        *,
+        auth_factory: Callable[[], Any] | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._ca_bundle = ca_bundle
+        self._auth_factory = auth_factory or kerberos_auth_factory()
+        self._clock = clock
+        self._sessions: dict[str, requests.Session] = {}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float,
+    ) -> HttpResponse:
+        """See :meth:`HttpSession.request` and, for what it raises, :meth:`StdlibSession.request`."""
+        import requests
+        import urllib3
+
+        parts = split_url(url)
+        deadline = self._clock() + timeout_s
+        try:
+            with self._session(parts).request(
+                method,
+                url,
+                data=body,
+                headers={"Accept": "*/*", **(headers or {})},
+                timeout=(timeout_s, timeout_s),
+                verify=self._ca_bundle or True,
+                allow_redirects=False,
+                stream=True,
+            ) as reply:
+                chunks, size = [], 0
+                for chunk in reply.iter_content(_CHUNK_BYTES):
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if self._clock() > deadline or size > MAX_BODY_BYTES:
+                        raise TimeoutError("the answer did not end in time")
+                return HttpResponse(reply.status_code, Headers(dict(reply.headers)), b"".join(chunks), url)
+        except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
+            raise cannot_connect(scrubbed(error), url, timeout_s) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            made = (
+                cannot_connect
+                if "NewConnectionError" in repr(error) or "NameResolution" in repr(error)
+                else lost_answer
+            )
+            raise made(scrubbed(error), url, timeout_s) from error
+
+    def close(self) -> None:
+        """Close every session."""
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+
+    def _session(self, parts: SplitResult) -> requests.Session:
+        import requests
+
+        key = f"{parts.scheme}://{parts.netloc}"
+        if key not in self._sessions:
+            session = requests.Session()
+            session.trust_env = False  # no proxies, no .netrc
+            session.auth = self._auth_factory()
+            self._sessions[key] = session
+        return self._sessions[key]
+
+
+def kerberos_auth_factory() -> Callable[[], Any]:
+    """Load ``requests_kerberos``; the answer makes one auth object, for one host.
+
+    Raises
+    ------
+    HostNotReady
+        The package, or the Kerberos library below it, is missing.
+    """
+    try:
+        from requests_kerberos import OPTIONAL, HTTPKerberosAuth  # type: ignore[import-not-found,unused-ignore]
+    except ImportError as error:
+        raise HostNotReady(
+            "this cluster uses Kerberos and the Python package requests-kerberos can't be loaded",
+            next_step="pip install 'batch-submit[kerberos]'",
+            details=(str(error),),
+        ) from error
+    return lambda: HTTPKerberosAuth(mutual_authentication=OPTIONAL)
+
+
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """A verifying TLS context; :class:`HostNotReady` when ``ca_bundle`` can't be read."""
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except OSError as error:
+        raise HostNotReady(
+            f"the CA bundle can't be read: {error.strerror or error}",
+            where=str(ca_bundle),
+            next_step="name a PEM file in security_config.ca_bundle",
+        ) from error

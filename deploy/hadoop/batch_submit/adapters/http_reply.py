@@ -1,0 +1,186 @@
+"""What comes back over HTTP: the reply, the server's own error as data, and what an exception of the network means."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, UsageError
+
+_SECRET = re.compile(r"(?i)\b(delegation|token|hadoop\.auth|signature)=[^&\s'\",;)]*")
+
+
+class CannotConnect(ClusterUnreachable):
+    """No connection came about, so nothing was sent: even a write may be tried elsewhere."""
+
+
+class NotJson(ClusterUnreachable):
+    """The answer is not the JSON that was asked for: another server, a login page, or a service that is not ready."""
+
+
+class RemoteFailure(Exception):
+    """A server's own error, kept as data; the ``__cause__`` of the error that this tool raises for it.
+
+    Source: ``GenericExceptionHandler`` (YARN) and ``ExceptionHandler`` (WebHDFS), body ``{"RemoteException": {…}}``.
+
+    Parameters
+    ----------
+    status
+        The HTTP status.
+    exception
+        The simple class name, e.g. ``NotFoundException``; empty when the body had none.
+    message
+        The server's words, or the start of a body that was not a RemoteException.
+    java_class
+        The full class name; empty when absent.
+    """
+
+    def __init__(self, status: int, exception: str, message: str, java_class: str = "") -> None:
+        super().__init__(f"{exception or status}: {message}")
+        self.status = status
+        self.exception = exception
+        self.message = message
+        self.java_class = java_class
+
+
+class Headers(Mapping[str, str]):
+    """Header fields under names without case; repeated fields are joined with a comma (RFC 9110 section 5.3)."""
+
+    def __init__(self, pairs: Mapping[str, str] | list[tuple[str, str]] | None = None) -> None:
+        self._fields: dict[str, str] = {}
+        for name, value in pairs.items() if isinstance(pairs, Mapping) else pairs or ():
+            key = name.lower()
+            self._fields[key] = f"{self._fields[key]}, {value}" if key in self._fields else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """One answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=Headers)
+    body: bytes = b""
+    url: str = ""
+
+    @property
+    def says_json(self) -> bool:
+        """Whether the content type claims JSON. Servers lie about it: see :meth:`json`."""
+        return "json" in self.headers.get("content-type", "").lower()
+
+    def json(self) -> Any:
+        """The parsed body.
+
+        Raises
+        ------
+        NotJson
+            The content type does not say JSON, or the body does not parse. A ResourceManager sends plain text with
+            status 200 when none is active, and plain text under a JSON content type when it refuses a kill.
+        """
+        if not self.says_json:
+            kind = self.headers.get("content-type") or "no content type"
+            raise NotJson(f"the answer is not JSON but {kind}", where=masked(self.url), details=self.words())
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise NotJson("the answer claims to be JSON and does not parse", where=masked(self.url)) from error
+
+    def words(self, limit: int = 400) -> tuple[str, ...]:
+        """The start of the body as at most one line of plain text, for people: markup removed, secrets masked."""
+        text = self.body[: limit * 20].decode("utf-8", "replace")
+        if "<html" in text.lower():
+            text = re.sub(r"(?is)<(style|script|head)\b.*?</\1>|<[^>]*>", " ", text)
+        text = masked(" ".join(text.split()))
+        return (text[:limit],) if text else ()
+
+    def failure(self) -> RemoteFailure:
+        """The server's error as data, whatever shape the body has."""
+        try:
+            remote = json.loads(self.body)["RemoteException"]
+            name, message = remote.get("exception"), remote.get("message")
+            java = remote.get("javaClassName")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return RemoteFailure(self.status, "", " ".join(self.words()))
+        return RemoteFailure(self.status, str(name or ""), masked(str(message or "")), str(java or ""))
+
+
+def split_url(url: str) -> SplitResult:
+    """Take a URL apart.
+
+    Raises
+    ------
+    UsageError
+        Not http(s), no host, or a port that is none.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        if re.search(r"[^\x21-\x7e]", url):
+            usable = False
+    except ValueError as error:
+        raise UsageError(f"this is not a usable http(s) URL: {error}", where=masked(url)) from error
+    if not usable:
+        raise UsageError("this is not a usable http(s) URL", where=masked(url), next_step="write http://host:port")
+    return parts
+
+
+def masked(text: str) -> str:
+    """The text without the values of delegation tokens and signed cookies."""
+    return _SECRET.sub(r"\1=***", text)
+
+
+def scrubbed(error: Exception) -> Exception:
+    """The same exception with secrets masked in its texts, and in those of the exceptions behind it."""
+    seen: BaseException | None = error
+    for _ in range(10):
+        if seen is None:
+            break
+        if masked(str(seen)) != str(seen):
+            seen.args = (masked(str(seen)),)
+        seen = seen.__cause__ or seen.__context__
+    return error
+
+
+def cannot_connect(error: Exception, url: str, timeout_s: float) -> BatchSubmitError:
+    """Map what went wrong before anything was sent."""
+    where = _server(url)
+    text = masked(str(error))
+    if isinstance(error, ssl.SSLError) or "SSLError" in type(error).__name__:
+        return CannotConnect(
+            "TLS failed",
+            where=where,
+            details=(text,),
+            next_step="check security_config.ca_bundle and that the host name is the certificate's",
+        )
+    if isinstance(error, (socket.gaierror, UnicodeError)) or "NameResolution" in text:
+        return CannotConnect("this host name can't be resolved", where=where, details=(text,))
+    if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
+        return CannotConnect(f"no connection within {timeout_s:g} s", where=where, details=(text,))
+    return CannotConnect("no connection", where=where, details=(text,))
+
+
+def lost_answer(error: Exception, url: str, timeout_s: float) -> BatchSubmitError:
+    """Map what went wrong after the request went out."""
+    text = masked(str(error)) or type(error).__name__
+    if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__ or "timed out" in text:
+        return ClusterUnreachable(f"no answer within {timeout_s:g} s", where=masked(url), details=(text,))
+    return ClusterUnreachable("the connection broke before the answer ended", where=masked(url), details=(text,))
+
+
+def _server(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,105 @@
+"""The process that stands over a local driver, run by its path: it outlives us, and writes down how the driver ended.
+
+``python local_supervisor.py FOLDER TIMEOUT_S -- ARGV…``. Standard library only; imports nothing of this package. It
+writes ``process.json`` (its own and the driver's pid with their start times) before anything else is known, the driver's
+output to ``driver.log``, and ``exit.json`` at the end; each whole, by rename. SIGTERM ends the driver: TERM, ten
+seconds, KILL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+GRACE_S = 10.0
+
+
+def start_ticks(pid: int) -> int:
+    """Start time of a process in clock ticks since boot (field 22 of ``/proc/<pid>/stat``); 0 when it is gone.
+
+    With the pid it names a process for good: pids are used again.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    fields = stat.rpartition(")")[2].split()
+    return 0 if fields[0] == "Z" else int(fields[19])
+
+
+def write_whole(path: Path, value: dict[str, object]) -> None:
+    """Write JSON under a temporary name, then rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(value), encoding="utf-8")
+    temporary.replace(path)
+
+
+class _Stop(Exception):
+    """SIGTERM came."""
+
+
+def _raise_stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Stop
+
+
+def _end(child: subprocess.Popen[bytes]) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM)
+    try:
+        return child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        return child.wait()
+
+
+def main(argv: list[str]) -> None:
+    """Run the driver to its end."""
+    folder, timeout_s, separator, *command = argv
+    assert separator == "--"
+    place = Path(folder)
+    signal.signal(signal.SIGTERM, _raise_stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    ended: dict[str, object] = {"killed": False, "timed_out": False}
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        with (place / "driver.log").open("ab") as log:
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        mine = os.getpid()
+        write_whole(
+            place / "process.json",
+            {
+                "pid": mine,
+                "start": start_ticks(mine),
+                "driver_pid": child.pid,
+                "driver_start": start_ticks(child.pid),
+                "started_ms": int(time.time() * 1000),
+            },
+        )
+        ended["returncode"] = child.wait(float(timeout_s) or None)
+    except subprocess.TimeoutExpired:
+        assert child is not None
+        ended |= {"timed_out": True, "returncode": _end(child)}
+    except _Stop:
+        ended |= {"killed": True, "returncode": _end(child) if child is not None else -signal.SIGTERM}
+    except OSError as error:
+        ended |= {"returncode": 127, "error": f"{command[0]}: {error.strerror or error}"}
+    ended["finished_ms"] = int(time.time() * 1000)
+    for leftover in place.glob("secrets-*.properties"):
+        leftover.unlink(missing_ok=True)
+    write_whole(place / "exit.json", ended)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,373 @@
+"""The ResourceManager over REST: finds the active one, asks, kills, sets lifetimes. Decides nothing about runs.
+
+Sources: Hadoop 3.5.0 ``ResourceManagerRest.md``, ``RMWebAppFilter`` (what a standby answers),
+``GenericExceptionHandler`` (errors), ``RMWSConsts`` (filters); replies of real servers stand in ``tests/golden/rm``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+from urllib.parse import quote, urlencode, urlsplit
+
+from batch_submit.adapters.http import Clock, HttpResponse, HttpSession, NotJson, RemoteFailure, masked
+from batch_submit.adapters.rm_replies import (
+    Lifetime,
+    as_mapping,
+    lifetime_text,
+    parse_application,
+    parse_applications,
+    parse_lifetime,
+    queue_matches,
+)
+from batch_submit.errors import (
+    BatchSubmitError,
+    ClusterRefused,
+    ClusterUnreachable,
+    HostNotReady,
+    NotFound,
+    UsageError,
+)
+from batch_submit.model import APPLICATION_ID, ApplicationReport, State
+
+_BASE = "/ws/v1/cluster"
+_INFO = f"{_BASE}/info"  # the one path that a standby answers itself
+_JSON = {"Accept": "application/json"}
+_TICKET_HINT = "klist -s || kinit   (the server wants a Kerberos ticket that is valid for this host name)"
+
+
+class _LookAgain(Exception):
+    """The server that we took for the active one is not; ``peer`` is the one that it names, if any."""
+
+    def __init__(self, error: BatchSubmitError, peer: str = "") -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.peer = peer
+
+
+class ResourceManager:
+    """One cluster's ResourceManagers behind one face.
+
+    Parameters
+    ----------
+    urls
+        Web addresses without ``/ws/v1/cluster``; with high availability all of them.
+    session
+        HTTP; in simple authentication it must send the same ``user``.
+    user
+        In whose name writes are made; ``None`` or empty: unknown, and writes are refused (seen on 3.5.0: a kill without
+        ``user.name`` is carried out "by user dr.who").
+    clock
+        Monotonic seconds.
+    timeout_s
+        Seconds for one request. One call makes at most two requests, and before each a look at every address.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        session: HttpSession,
+        *,
+        user: str | None,
+        clock: Clock = time.monotonic,
+        timeout_s: float = 10,
+    ) -> None:
+        if not urls:
+            raise HostNotReady(
+                "the configuration names no ResourceManager",
+                next_step="set HADOOP_CONF_DIR or environment_config.resourcemanager_webapp_url",
+            )
+        self._urls = tuple(url.rstrip("/") for url in urls)
+        self._session = session
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._active = self._urls[0] if len(self._urls) == 1 else ""
+        self.user = user or None
+
+    def active_url(self) -> str:
+        """The web address of the active ResourceManager, looked up when it is not known yet."""
+        return self._active or self._look(self._deadline(), ())
+
+    def info(self) -> Mapping[str, Any]:
+        """``clusterInfo`` of the active one: ``resourceManagerVersion``, ``haState``, ``startedOn`` …"""
+        return as_mapping(self._get(_INFO).get("clusterInfo"))
+
+    def scheduler(self) -> Mapping[str, Any]:
+        """The queues, as the server tells them (``scheduler.schedulerInfo``)."""
+        return as_mapping(as_mapping(self._get(f"{_BASE}/scheduler").get("scheduler")).get("schedulerInfo"))
+
+    def identify(self) -> str:
+        """The short name under which the server knows us; becomes our user when none was given (Kerberos).
+
+        Raises
+        ------
+        HostNotReady
+            The server names nobody.
+        """
+        reply = self._get(f"{_BASE}/userinfo")
+        name = (as_mapping(reply.get("clusterUserInfo")) or reply).get("requestedUser")
+        if not isinstance(name, str) or not name:
+            raise HostNotReady("the ResourceManager does not say who we are", next_step=_TICKET_HINT)
+        self.user = self.user or name
+        return name
+
+    def application(self, application_id: str) -> ApplicationReport:
+        """One application.
+
+        Raises
+        ------
+        NotFound
+            The server says so in its own words (``NotFoundException``). It forgets old applications, so this is not
+            "failed". Any other 404 is :class:`ClusterUnreachable`.
+        """
+        report = parse_application(self._get(self._path(application_id), {"deSelects": "resourceRequests"}))
+        if report.application_id != application_id:
+            raise ClusterUnreachable("the answer is not about the application that was asked for", where=application_id)
+        return report
+
+    def applications(
+        self,
+        *,
+        states: Iterable[State] | None = None,
+        tags: Sequence[str] = (),
+        user: str | None = None,
+        queue: str | None = None,
+        application_types: Sequence[str] = (),
+        limit: int | None = None,
+        started_after_ms: int | None = None,
+    ) -> list[ApplicationReport]:
+        """Applications, latest start first.
+
+        Parameters
+        ----------
+        states, user, application_types
+            Filters of the server; ``None`` or empty takes all.
+        tags
+            Any of these (that is the server's rule), compared in lower case, as they are stored.
+        queue
+            Short name or full path. Compared here, as servers differ in which of the two they take and report.
+        limit
+            The latest so many. Cut here: the server's ``limit`` cuts an unordered set.
+        started_after_ms
+            Milliseconds since the epoch by the server's clock.
+        """
+        wanted = [tag.lower() for tag in tags]
+        query = {
+            "deSelects": "resourceRequests",
+            "states": ",".join(state.value for state in states or ()),
+            "applicationTags": ",".join(wanted),
+            "applicationTypes": ",".join(application_types),
+            "user": user or "",
+            "startedTimeBegin": str(started_after_ms) if started_after_ms is not None else "",
+        }
+        reports = [
+            report
+            for report in parse_applications(self._get(f"{_BASE}/apps", query))
+            if (not wanted or any(tag in report.tags for tag in wanted))
+            and (not queue or queue_matches(report.queue, queue))
+        ]
+        reports.sort(key=lambda report: (report.started_ms, report.application_id), reverse=True)
+        return reports[:limit]
+
+    def find_by_tag(self, tag: str) -> list[ApplicationReport]:
+        """Our applications that carry this tag, latest first: anybody may set our tag, so the user counts too."""
+        user = self._known_user("look for our application")
+        found = self.applications(tags=(tag,), user=user)
+        return [report for report in found if _owned(report, user, tag)]
+
+    def kill(self, application_id: str) -> bool:
+        """Ask for the end of an application; safe to repeat.
+
+        Returns
+        -------
+        bool
+            Whether it has ended already (killed or otherwise); ``False`` while YARN is at it.
+
+        Raises
+        ------
+        UsageError
+            Nobody is known in whose name to kill.
+        ClusterRefused
+            Not ours to kill; with the server's words. NotFound when there is no such application.
+        HostNotReady
+            No valid ticket.
+        """
+        self._known_user("kill an application")
+        state = self._put(f"{self._path(application_id)}/state", {"state": "KILLED"}).get("state")
+        return isinstance(state, str) and State.parse(state).terminal
+
+    def set_lifetime(self, application_id: str, expiry: datetime | int) -> Lifetime | None:
+        """Let YARN kill the application at ``expiry`` even when nobody watches; read back what it then holds.
+
+        Parameters
+        ----------
+        expiry
+            A datetime with a zone, or milliseconds since the epoch, by the ResourceManager's clock.
+        """
+        self._known_user("set the lifetime of an application")
+        timeout = {"type": "LIFETIME", "expiryTime": lifetime_text(expiry)}
+        self._put(f"{self._path(application_id)}/timeout", {"timeout": timeout})
+        return self.lifetime(application_id)
+
+    def lifetime(self, application_id: str) -> Lifetime | None:
+        """Until when YARN lets it live; ``None`` without a bound."""
+        return parse_lifetime(self._get(f"{self._path(application_id)}/timeouts/LIFETIME"))
+
+    def _known_user(self, purpose: str) -> str:
+        if not self.user:
+            raise UsageError(
+                f"can't {purpose}: it is not known in whose name",
+                next_step="set HADOOP_USER_NAME, or with Kerberos get a ticket by kinit",
+            )
+        return self.user
+
+    def _path(self, application_id: str) -> str:
+        if not APPLICATION_ID.fullmatch(application_id):
+            raise UsageError(f"{application_id!r} is not an application id", next_step="application_<time>_<number>")
+        return f"{_BASE}/apps/{quote(application_id)}"
+
+    def _get(self, path: str, query: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+        given = {name: value for name, value in (query or {}).items() if value}
+        return as_mapping(self._call("GET", f"{path}?{urlencode(given)}" if given else path))
+
+    def _put(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return as_mapping(self._call("PUT", path, json.dumps(body).encode()))
+
+    def _deadline(self) -> float:
+        return self._clock() + self._timeout_s * 2 * (len(self._urls) + 2)
+
+    def _call(self, method: str, target: str, body: bytes | None = None) -> Any:
+        """Ask the active one and return its JSON; when it proves not to be, look for it once more and ask again.
+
+        All writes of this class may be repeated, so a lost reply is a reason to look again as well.
+        """
+        deadline = self._deadline()
+        base = self._active or self._look(deadline, ())
+        try:
+            return self._send(base, method, target, body, deadline)
+        except _LookAgain as again:
+            base = self._look(deadline, (again.peer,) if again.peer else (), again.error)
+        try:
+            return self._send(base, method, target, body, deadline)
+        except _LookAgain as again:
+            self._forget()
+            raise again.error from again.error.__cause__
+
+    def _look(self, deadline: float, peers: Sequence[str], because: BatchSubmitError | None = None) -> str:
+        """Ask every address for its ``haState`` and remember the active one."""
+        self._forget()
+        said: list[str] = []
+        cause: BaseException | None = because
+        for base in dict.fromkeys((*self._urls, *peers)):
+            try:
+                reply = self._request(base, "GET", _INFO, None, deadline)
+                if reply.status != 200:
+                    _raise_for(reply)
+                info = as_mapping(as_mapping(reply.json()).get("clusterInfo"))
+            except ClusterUnreachable as error:
+                said.append(f"{base}: {error.message}")
+                cause = error.__cause__ or error
+                continue
+            state = str(info.get("haState") or "")
+            if state == "ACTIVE" or (info and not state):
+                self._active = base
+                return base
+            said.append(f"{base}: {state or 'no clusterInfo in its answer'}")
+        one = len(self._urls) == 1
+        raise ClusterUnreachable(
+            "the ResourceManager does not answer as the active one"
+            if one
+            else "none of the ResourceManagers is active",
+            details=said,
+            next_step="try again; if it stays so, check the address and the ResourceManager's log"
+            if one
+            else "try again; if it stays so: yarn rmadmin -getAllServiceState",
+        ) from cause
+
+    def _forget(self) -> None:
+        self._active = ""
+
+    def _send(self, base: str, method: str, target: str, body: bytes | None, deadline: float) -> Any:
+        try:
+            reply = self._request(base, method, target, body, deadline)
+        except ClusterUnreachable as error:
+            raise _LookAgain(error) from error
+        if 300 <= reply.status < 400:
+            standby = ClusterUnreachable("this ResourceManager is not active", where=base, details=reply.words())
+            raise _LookAgain(standby, _peer(base, target, reply.headers.get("location", "")))
+        if reply.status in (200, 202):
+            try:
+                return reply.json()
+            except NotJson as not_json:
+                raise _LookAgain(not_json) from not_json
+        return _raise_for(reply)
+
+    def _request(self, base: str, method: str, target: str, body: bytes | None, deadline: float) -> HttpResponse:
+        left_s = deadline - self._clock()
+        if left_s <= 0:
+            raise ClusterUnreachable("gave up looking for the active ResourceManager in time", where=base)
+        headers = {**_JSON, "Content-Type": "application/json"} if body is not None else _JSON
+        timeout_s = min(self._timeout_s, left_s)
+        return self._session.request(method, base + target, body=body, headers=headers, timeout_s=timeout_s)
+
+
+def _owned(report: ApplicationReport, user: str, tag: str) -> bool:
+    return report.user == user and tag.lower() in report.tags
+
+
+def _peer(base: str, target: str, location: str) -> str:
+    """The base URL of the server that a standby redirects to; empty if the path changes or TLS would be given up."""
+    try:
+        there, here = urlsplit(location), urlsplit(base)
+        if (
+            there.scheme not in ("http", "https")
+            or not there.hostname
+            or (here.scheme, there.scheme) == ("https", "http")
+        ):
+            return ""
+    except ValueError:
+        return ""
+    return f"{there.scheme}://{there.netloc}" if there.path == urlsplit(target).path else ""
+
+
+def _raise_for(reply: HttpResponse) -> NoReturn:
+    """Map an error status. The server's own error is the ``__cause__``, as data.
+
+    A 404 is :class:`NotFound` only when the server's JSON says so: a mistyped path, another server and an
+    ``IOException`` inside a ResourceManager are 404 too. What may pass (other 404, 5xx) is
+    :class:`ClusterUnreachable`.
+    """
+    failure = reply.failure()
+    where = masked(reply.url.partition("?")[0])
+    words = (str(failure),) if failure.exception else reply.words()
+    raise _error_for(reply, failure, where, words) from failure
+
+
+def _error_for(reply: HttpResponse, failure: RemoteFailure, where: str, words: Sequence[str]) -> BatchSubmitError:
+    status = reply.status
+    if status == 404 and failure.exception == "NotFoundException":
+        return NotFound(failure.message or "the ResourceManager does not know it", where=where)
+    if status == 401 and (not failure.exception or "www-authenticate" in reply.headers):
+        return HostNotReady("the ResourceManager wants authentication (401)", where=where, next_step=_TICKET_HINT)
+    if status in (401, 403):
+        text = " ".join(words)
+        if "GSSException" in text or "AuthenticationException" in text:
+            step = "check the ticket (klist), the host name in the URL, and this host's clock"
+        elif "static user" in text:
+            step = "set HADOOP_USER_NAME: the server takes this call for an anonymous one"
+        else:
+            step = "ask the owner of the application, or an administrator of its queue"
+        return ClusterRefused(f"the ResourceManager refuses ({status})", where=where, details=words, next_step=step)
+    # A refusal from inside the scheduler (an expiry in the past, an ACL) arrives wrapped, as 503.
+    wrapped = failure.exception in ("UndeclaredThrowableException", "YarnException")
+    if wrapped or (400 <= status < 500 and status != 404):
+        return ClusterRefused(f"the ResourceManager refuses the request ({status})", where=where, details=words)
+    return ClusterUnreachable(
+        f"the answer is an error ({status}) and not from a working ResourceManager's REST service",
+        where=where,
+        details=words,
+        next_step="try again; if it stays so, check the address",
+    )

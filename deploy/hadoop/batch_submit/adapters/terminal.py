@@ -1,0 +1,95 @@
+"""What people see: progress and notices on stderr, the answer alone on stdout, everything in the log file."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+LOGGER = logging.getLogger("batch_submit")
+
+
+class Terminal:
+    """The two streams.
+
+    A stderr that is gone (closed terminal, broken pipe) silences this object and nothing else: whether a run succeeded
+    does not depend on somebody reading along. A broken stdout is the caller's business (exit code 141).
+
+    Parameters
+    ----------
+    out, err
+        The streams.
+    no_color
+        ``NO_COLOR`` is set: the live line is not used either.
+    """
+
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None, *, no_color: bool = False) -> None:
+        self._out = out if out is not None else sys.stdout
+        self._err = err if err is not None else sys.stderr
+        self.live = not no_color and self._err.isatty()
+        self._live_shown = False
+        self._last_key: object = None
+        self._gone = False
+
+    def answer(self, text: str) -> None:
+        """Print to stdout and flush, so that a later crash does not lose it."""
+        self._clear_live()
+        self._out.write(text + "\n")
+        self._out.flush()
+
+    def note(self, text: str) -> None:
+        """A notice or a step, one line on stderr."""
+        LOGGER.info("%s", text)
+        self._write(text + "\n")
+
+    def warn(self, text: str) -> None:
+        """Something that deserves attention, on stderr."""
+        LOGGER.warning("%s", text)
+        self._write(f"warning: {text}\n")
+
+    def error(self, lines: list[str]) -> None:
+        """An error: what, where, what next."""
+        for line in lines:
+            LOGGER.error("%s", line)
+        self._write("".join([f"error: {lines[0]}\n", *(f"{line}\n" for line in lines[1:])]))
+
+    def debug(self, text: str) -> None:
+        """For ``--verbose`` (a handler on the logger shows it) and the log file."""
+        LOGGER.debug("%s", text)
+
+    def progress(self, key: object, text: str) -> None:
+        """What is awaited now.
+
+        On a terminal one line that is rewritten; elsewhere a line only when ``key`` changes, so that a log file of a
+        ten-hour run holds a handful of lines.
+        """
+        changed = key != self._last_key
+        self._last_key = key
+        if changed:
+            LOGGER.info("%s", text)
+        if self.live:
+            self._write(f"\r\x1b[K{text}", keep_live=True)
+            self._live_shown = True
+        elif changed:
+            self._write(text + "\n")
+
+    def driver_output(self, text: str) -> None:
+        """What a driver on this host wrote, as it is."""
+        self._write(text)
+
+    def _clear_live(self) -> None:
+        if self._live_shown:
+            self._live_shown = False
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str, *, keep_live: bool = False) -> None:
+        if self._gone:
+            return
+        if self._live_shown and not keep_live:
+            self._live_shown = False
+            text = "\r\x1b[K" + text
+        try:
+            self._err.write(text)
+            self._err.flush()
+        except (OSError, ValueError):
+            self._gone = True

@@ -1,0 +1,325 @@
+"""HDFS over WebHDFS: look, make folders, put a file in place whole, read, list, delete.
+
+Questions and renames go over the light :class:`~batch_submit.adapters.http.HttpSession`;
+what moves data or is rarely called goes through the PyPI library ``hdfs``, loaded at its first use. Source of the
+rules: Hadoop 3.5.0 ``WebHDFS.md`` and ``ExceptionHandler``.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from batch_submit.adapters.hdfs_client import HdfsLibrary
+from batch_submit.adapters.http import CannotConnect, HttpResponse, HttpSession, NotJson, RemoteFailure
+from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
+from batch_submit.errors import ClusterRefused, ClusterUnreachable, HostNotReady, MissingFile, NotFound, UsageError
+
+_CHUNK_BYTES = 1 << 18
+_NEXT_STEP_LENGTH = "submit again; if it stays so, look for dead DataNodes: hdfs dfsadmin -report"
+
+#: Called with bytes sent so far and bytes in all.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """One file or folder on HDFS; length in bytes, time in milliseconds since the epoch, permission in octal digits."""
+
+    path: str
+    is_folder: bool
+    length: int
+    owner: str = ""
+    group: str = ""
+    permission: str = ""
+    modified_ms: int = 0
+
+
+class WebHdfs:
+    """The NameNodes behind one face.
+
+    Parameters
+    ----------
+    urls
+        Web addresses without ``/webhdfs/v1``; with high availability all of them.
+    session
+        HTTP for the light calls; its own, not the ResourceManager's (cookies differ).
+    user
+        Whose files; ``None`` or empty with simple authentication: writes are refused.
+    kerberos, ca_bundle
+        For the library's client.
+    timeout_s
+        Seconds for a question to a NameNode, and for a connection.
+    data_timeout_s
+        Seconds without a byte that a data transfer may last.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        session: HttpSession,
+        *,
+        user: str | None,
+        kerberos: bool = False,
+        ca_bundle: str | None = None,
+        timeout_s: float = 10,
+        data_timeout_s: float = 120,
+    ) -> None:
+        if not urls:
+            raise HostNotReady(
+                "the configuration names no NameNode with a web address",
+                next_step="set HADOOP_CONF_DIR, or dfs.namenode.http-address in hdfs-site.xml",
+            )
+        self._urls = [url.rstrip("/") for url in urls]
+        self._session = session
+        self._user = user or ""
+        self._kerberos = kerberos
+        self._timeout_s = timeout_s
+        self._library = HdfsLibrary(
+            self._urls, self._user, kerberos=kerberos, ca_bundle=ca_bundle, timeouts_s=(timeout_s, data_timeout_s)
+        )
+
+    def close(self) -> None:
+        """Close the library's connections; the light session belongs to its maker."""
+        self._library.close()
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file or folder."""
+        try:
+            self.status(path)
+        except NotFound:
+            return False
+        return True
+
+    def status(self, path: str) -> FileStatus:
+        """What the NameNode knows of a path; :class:`NotFound` when it says that there is none."""
+        fields = self._light("GET", path, "GETFILESTATUS").get("FileStatus")
+        if not isinstance(fields, Mapping):
+            raise ClusterUnreachable("the NameNode's answer holds no FileStatus", where=path)
+        return _file_status(path, fields)
+
+    def rename(self, source: str, dest: str) -> bool:
+        """Give a path its final name, once.
+
+        Returns
+        -------
+        bool
+            Only ``True`` wins. ``False`` when ``dest`` is a file, or a folder on the way to it is missing. Onto a
+            folder HDFS moves *into* it and says ``True`` (seen on 3.5.0).
+
+        Raises
+        ------
+        ClusterUnreachable
+            When it is not a :class:`~batch_submit.adapters.http.CannotConnect`, the reply was lost: look what is there.
+        """
+        self._known_user("rename", source)
+        return self._light("PUT", source, "RENAME", destination=dest).get("boolean") is True
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """Write a small new file in one piece under a name that nobody else uses; rename it into place afterwards."""
+        self._known_user("write", path)
+        self._library.write(path, iter([data]) if data else iter(()), overwrite=False)
+        self._check_length(path, len(data))
+
+    def upload(self, local: Path, dest: str, *, overwrite: bool = False, progress: Progress | None = None) -> int:
+        """Put a local file in place whole: temporary name beside it, length checked, then one atomic rename.
+
+        Returns
+        -------
+        int
+            Bytes.
+
+        Raises
+        ------
+        MissingFile
+            ``local`` can't be read.
+        ClusterRefused
+            ``dest`` exists (without ``overwrite``) or is a folder; permission; quota.
+        ClusterUnreachable
+            The connection, a DataNode, or a length that is wrong afterwards; ``dest`` is as it was before.
+        """
+        self._known_user("write", dest)
+        self._refuse_taken(dest, overwrite)
+        folder, name = posixpath.split(dest)
+        temporary = posixpath.join(folder, f".{name}.{secrets.token_hex(6)}.uploading")
+        sent = _Sent()
+        try:
+            with local.open("rb") as source:
+                total = local.stat().st_size
+                self._library.write(temporary, sent.chunks(source, total, progress), overwrite=True)
+            self._check_length(temporary, sent.count)
+            self._move(temporary, dest, overwrite=overwrite, length=sent.count)
+        except OSError as error:
+            self._clean_up(temporary)
+            raise MissingFile(f"can't be read: {error.strerror or error}", where=str(local)) from error
+        except ClusterRefused as error:
+            self._clean_up(temporary)
+            error.where = dest  # the user never chose the temporary name
+            raise
+        except BaseException:
+            self._clean_up(temporary)
+            raise
+        return sent.count
+
+    def mkdirs(self, path: str, permission: str | None = None) -> None:
+        """Make a folder and those above it. HDFS gives missing parents the same ``permission`` (octal digits)."""
+        self._known_user("make a folder", path)
+        self._library.call("mkdirs", path, lambda client: client.makedirs(path, permission=permission))
+
+    def set_permission(self, path: str, permission: str) -> None:
+        """Set octal digits such as ``"700"`` or ``"1777"``."""
+        self._known_user("change the permission", path)
+        self._library.call("set permission", path, lambda client: client.set_permission(path, permission))
+
+    def delete(self, path: str, recursive: bool = False) -> bool:
+        """Delete without trash; ``False`` when there was nothing."""
+        self._known_user("delete", path)
+        if posixpath.normpath(path) in ("/", "//", "."):
+            raise UsageError(f"refusing to delete {path!r}")
+        return bool(self._library.call("delete", path, lambda client: client.delete(path, recursive=recursive)))
+
+    def list(self, path: str) -> list[FileStatus]:
+        """What a folder holds, by name; a file is a list of itself."""
+        reply = self._library.call("list", path, lambda client: client._list_status(path).json())
+        found = reply.get("FileStatuses") or {} if isinstance(reply, Mapping) else {}
+        items = [item for item in found.get("FileStatus") or [] if isinstance(item, Mapping)]
+        named = [(posixpath.join(path, suffix) if (suffix := item.get("pathSuffix")) else path, item) for item in items]
+        return sorted((_file_status(name, item) for name, item in named), key=lambda status: status.path)
+
+    def read_bytes(self, path: str, limit: int) -> bytes:
+        """The first ``limit`` bytes of a file."""
+
+        def read(client: Any) -> bytes:
+            with client.read(path, length=limit) as reader:
+                return bytes(reader.read(limit))
+
+        return bytes(self._library.call("read", path, read)) if limit > 0 else b""
+
+    def home(self) -> str:
+        """The user's folder, as the NameNode names it."""
+        found = self._library.call("home", "/", lambda client: client._get_home_directory("/").json())
+        path = found.get("Path") if isinstance(found, Mapping) else None
+        if not isinstance(path, str) or not path:
+            raise ClusterUnreachable("the NameNode does not name a home folder", where=self._urls[0])
+        return path
+
+    def _known_user(self, purpose: str, path: str) -> None:
+        if not self._user and not self._kerberos:
+            raise UsageError(
+                f"can't {purpose}: it is not known in whose name", where=path, next_step="set HADOOP_USER_NAME"
+            )
+
+    def _refuse_taken(self, dest: str, overwrite: bool) -> None:
+        try:
+            there = self.status(dest)
+        except NotFound:
+            return
+        if there.is_folder:
+            raise ClusterRefused("a folder has this name", where=dest, next_step="name a file inside it")
+        if not overwrite:
+            raise ClusterRefused("this file exists already", where=dest)
+
+    def _check_length(self, path: str, wanted: int) -> None:
+        """The library can report success for an empty file (mtth/hdfs#183: a retry sends a spent generator)."""
+        found = self.status(path).length
+        if found != wanted:
+            message = f"HDFS holds {found} of the {wanted} bytes that were sent"
+            raise ClusterUnreachable(message, where=path, next_step=_NEXT_STEP_LENGTH)
+
+    def _move(self, temporary: str, dest: str, *, overwrite: bool, length: int) -> None:
+        """One atomic rename with options, which the library's own can't do; NONE fails even onto a folder."""
+        options = "OVERWRITE" if overwrite else "NONE"
+        try:
+            reply = self._light("PUT", temporary, "RENAME", destination=dest, renameoptions=options)
+        except CannotConnect:
+            raise
+        except ClusterUnreachable:
+            # The reply was lost, perhaps not the rename: our random name gone and the right length there is success.
+            if self.exists(temporary) or not self.exists(dest) or self.status(dest).length != length:
+                raise
+            return
+        if reply.get("boolean") is False:  # HttpFS, which does not know the options
+            raise ClusterRefused("the file could not be renamed into place", where=dest)
+
+    def _clean_up(self, temporary: str) -> None:
+        try:
+            self.delete(temporary)
+        except (ClusterRefused, ClusterUnreachable, HostNotReady):
+            return  # the error that brought us here says more than a leftover of a random name
+
+    def _light(self, method: str, path: str, op: str, **params: str) -> Mapping[str, Any]:
+        """One operation of a NameNode over the light session; a standby passes it on to the next address.
+
+        A write goes to the next address only when nothing can have been carried out at this one.
+        """
+        if not path.startswith("/"):
+            raise UsageError(f"{path!r} is not an absolute HDFS path")
+        target = f"/webhdfs/v1{quote(path)}?{urlencode({'op': op, **params})}"
+        said: list[str] = []
+        cause: BaseException | None = None
+        for base in tuple(self._urls):
+            try:
+                reply = self._session.request(method, base + target, body=None, timeout_s=self._timeout_s)
+            except ClusterUnreachable as error:
+                if method != "GET" and not isinstance(error, CannotConnect):
+                    raise
+                said.append(f"{base}: {error.message}")
+                cause = error
+                continue
+            failure = reply.failure() if reply.status >= 300 else None
+            if failure is None or failure.exception not in NOT_HERE:
+                self._prefer(base)
+                return self._answer(reply, path, failure)
+            said.append(f"{base}: {failure}")
+            cause = failure
+        raise unreachable(path, said, cause) from cause
+
+    def _answer(self, reply: HttpResponse, path: str, failure: RemoteFailure | None) -> Mapping[str, Any]:
+        if failure is not None:
+            raise error_for(failure, path, self._user) from failure
+        if not reply.body:  # RENAME with options answers nothing
+            return {}
+        answer = reply.json()
+        if not isinstance(answer, Mapping):
+            raise NotJson("the NameNode's answer is not a JSON object", where=path)
+        return answer
+
+    def _prefer(self, base: str) -> None:
+        if self._urls[0] != base:
+            self._urls.remove(base)
+            self._urls.insert(0, base)
+
+
+class _Sent:
+    """Counts what the library really took."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def chunks(self, source: Any, total: int, progress: Progress | None) -> Iterator[bytes]:
+        while chunk := source.read(_CHUNK_BYTES):
+            self.count += len(chunk)
+            if progress:
+                progress(self.count, total)
+            yield chunk
+
+
+def _file_status(path: str, fields: Mapping[str, Any]) -> FileStatus:
+    def number(name: str) -> int:
+        value = fields.get(name)
+        return value if isinstance(value, int) else 0
+
+    return FileStatus(
+        path=path,
+        is_folder=fields.get("type") == "DIRECTORY",
+        length=number("length"),
+        owner=str(fields.get("owner") or ""),
+        group=str(fields.get("group") or ""),
+        permission=str(fields.get("permission") or ""),
+        modified_ms=number("modificationTime"),
+    )

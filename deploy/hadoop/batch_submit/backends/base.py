@@ -1,0 +1,82 @@
+"""The seam between operations and a place where runs go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from batch_submit.launchers.spark_submit import SignalCount
+from batch_submit.model import ApplicationReport
+from batch_submit.plan.config import Sourced
+from batch_submit.plan.submission import JobSpec, SubmissionPlan
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a look at the backend adds to a job before its plan is made."""
+
+    conf: Mapping[str, Sourced]
+    notices: tuple[str, ...] = ()
+
+
+class Backend(Protocol):
+    """Where runs go. Every implementation passes ``tests/contracts/backend_suite.py``."""
+
+    name: str
+    #: The scope of run ids: one cluster and one user.
+    cluster: str
+    user: str
+
+    def prepare(self, spec: JobSpec) -> Preparation:
+        """Look at the backend before anything is launched.
+
+        Raises
+        ------
+        ClusterUnreachable
+            When it does not answer: nothing is submitted then.
+        """
+
+    def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]) -> str:
+        """Launch a plan as try ``number`` and give the application id."""
+
+    def find_run(self, run_id: str) -> list[ApplicationReport]:
+        """The applications of all tries of a run, newest first."""
+
+    def find_try(self, run_id: str, number: int) -> ApplicationReport | None:
+        """The application of one try."""
+
+    def report(self, application_id: str) -> ApplicationReport:
+        """What is known of an application now.
+
+        Raises
+        ------
+        NotFound
+            When the backend does not know it (any more): says nothing about how it ended.
+        ClusterUnreachable
+            When the backend does not answer.
+        """
+
+    def applications(self) -> list[ApplicationReport]:
+        """Our own applications, newest first."""
+
+    def kill(self, application_id: str) -> None:
+        """Ask for the end of an application; its report tells when it has come."""
+
+    def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
+        """Have the backend itself end the application ``timeout_s`` seconds after its start; ``False``: it can't."""
+
+    def leave(self) -> None:
+        """We stop waiting: let go of what this process holds of the run (the driver of client mode ends)."""
+
+    def after_failure(self, application_id: str) -> list[str]:
+        """Clean up after a terminal FAILED or KILLED; returns what was done, in lines."""
+
+    def read_artifact(self, path: str, limit: int) -> bytes | None:
+        """A small result file of a finished run; ``None`` when it is not there."""
+
+    def new_output(self, application_id: str) -> str:
+        """What the driver has written since the last call, where the backend sees it pass; else ""."""
+
+    def hints(self, application_id: str) -> Mapping[str, str]:
+        """Commands and addresses for people: ``logs``, ``kill``, ``page``."""

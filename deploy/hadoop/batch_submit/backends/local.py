@@ -1,0 +1,232 @@
+"""Backend ``local``: the same plan through ``spark-submit --master local[*]`` on this host.
+
+The truth is the driver's exit (0 succeeded, else failed, a signal killed). A supervisor of its own session stands over
+the driver and writes it down, so that ``--no-wait``, a closed terminal and a look from another process all work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from batch_submit.adapters import local_supervisor
+from batch_submit.adapters.spark_submit import Child, write_secret_properties
+from batch_submit.backends.base import Preparation
+from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound
+from batch_submit.launchers.spark_submit import SignalCount
+from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, FinalStatus, State
+from batch_submit.plan.identity import OUR_TAG, RUN_ID, local_application_id, run_tag, try_tag
+from batch_submit.plan.storage import local_path
+from batch_submit.plan.submission import SECRETS_PLACEHOLDER, JobSpec, SubmissionPlan
+from batch_submit.services import Clock
+
+PREFIX = "local-"
+#: How long the supervisor may take to write down that it started.
+_START_PATIENCE_S = 30.0
+
+
+@dataclass
+class LocalBackend:
+    """Runs on this host.
+
+    Parameters
+    ----------
+    folder
+        State: ``<folder>/<run id>/<try>/{process,exit,about}.json`` and ``driver.log``.
+    environment
+        The whole environment of the driver before the plan's additions.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+    clock: Clock
+    user: str
+    name: str = "local"
+    cluster: str = "local"
+    _shown: dict[str, int] = field(default_factory=dict)
+
+    def prepare(self, spec: JobSpec) -> Preparation:
+        """Nothing to ask: the host is looked at when the program is searched."""
+        return Preparation(spec.conf)
+
+    def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]) -> str:
+        """Start the supervisor, which starts the driver.
+
+        Raises
+        ------
+        HostNotReady
+            When it could not be started.
+        """
+        place = self.folder / plan.spec.run_id / str(number)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = {"name": plan.spec.name, "submitted_ms": int(self.clock.now_utc().timestamp() * 1000)}
+        local_supervisor.write_whole(place / "about.json", dict(about))
+        argv = plan.argv
+        if plan.secrets:
+            # The driver reads it later than this process may live; the supervisor deletes it at the end.
+            path = write_secret_properties(plan.secrets, place)
+            argv = tuple(path if word == SECRETS_PLACEHOLDER else word for word in argv)
+        timeout = str(plan.spec.timeout_s or 0)
+        command = [sys.executable, "-I", local_supervisor.__file__, str(place), timeout, "--", *argv]
+        child = Child(command, {**self.environment, **plan.environment}, place / "supervisor.log")
+        on_started(child.pid)
+        deadline = self.clock.monotonic() + _START_PATIENCE_S
+        while not (place / "process.json").exists() and not (place / "exit.json").exists():
+            if child.poll() is not None or self.clock.monotonic() >= deadline:
+                log = (place / "supervisor.log").read_text(encoding="utf-8", errors="replace").strip()
+                raise HostNotReady("the local driver could not be started", where=str(place), details=log.splitlines())
+            self.clock.sleep(0.05)
+        return local_application_id(plan.spec.run_id)
+
+    def _place(self, application_id: str) -> Path:
+        run_id = application_id.removeprefix(PREFIX)
+        tries = self._tries(run_id)
+        if not application_id.startswith(PREFIX) or not tries:
+            raise NotFound(f"no local run {application_id} on this host", where=str(self.folder))
+        return tries[-1]
+
+    def _tries(self, run_id: str) -> list[Path]:
+        folder = self.folder / run_id
+        if not RUN_ID.fullmatch(run_id) or not folder.is_dir():
+            return []
+        return sorted((one for one in folder.iterdir() if one.name.isdigit()), key=lambda one: int(one.name))
+
+    def find_run(self, run_id: str) -> list[ApplicationReport]:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        return [self._report(place, run_id) for place in reversed(self._tries(run_id))]
+
+    def find_try(self, run_id: str, number: int) -> ApplicationReport | None:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        place = self.folder / run_id / str(number)
+        return self._report(place, run_id) if (place / "process.json").exists() else None
+
+    def report(self, application_id: str) -> ApplicationReport:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        return self._report(self._place(application_id), application_id.removeprefix(PREFIX))
+
+    def applications(self) -> list[ApplicationReport]:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        if not self.folder.is_dir():
+            return []
+        reports = [
+            self.report(local_application_id(one.name)) for one in self.folder.iterdir() if self._tries(one.name)
+        ]
+        return sorted(reports, key=lambda report: report.started_ms, reverse=True)
+
+    def _report(self, place: Path, run_id: str) -> ApplicationReport:
+        process, about = _read(place / "process.json"), _read(place / "about.json")
+        ended = _read(place / "exit.json")
+        started = int(process.get("started_ms") or about.get("submitted_ms") or 0)
+        now = int(self.clock.now_utc().timestamp() * 1000)
+        state, final, diagnostics = State.RUNNING, FinalStatus.UNDEFINED, ""
+        finished = int(ended.get("finished_ms", 0))
+        if ended:
+            state, final, diagnostics = _outcome(ended)
+        elif process and not (_alive(process, "pid", "start") or _alive(process, "driver_pid", "driver_start")):
+            # Written between the two looks above, or never: the processes are gone.
+            ended = _read(place / "exit.json")
+            finished = int(ended.get("finished_ms", now))
+            state, final, diagnostics = (
+                _outcome(ended)
+                if ended
+                else (State.KILLED, FinalStatus.KILLED, "its processes are gone: killed, or the host restarted")
+            )
+        elif not process:
+            state = State.SUBMITTED
+        return ApplicationReport(
+            application_id=local_application_id(run_id),
+            name=str(about.get("name", run_id)),
+            user=self.user,
+            queue="",
+            state=state,
+            final_status=final,
+            progress=100.0 if state.terminal else 0.0,
+            application_type="SPARK",
+            tags=(OUR_TAG, run_tag(run_id), try_tag(run_id, int(place.name))),
+            diagnostics=diagnostics,
+            started_ms=started,
+            launched_ms=started,
+            finished_ms=finished if state.terminal else 0,
+            elapsed_ms=max(0, (finished if state.terminal else now) - started),
+        )
+
+    def kill(self, application_id: str) -> None:
+        """See :class:`batch_submit.backends.base.Backend`. Only processes whose start time is ours are touched."""
+        process = _read(self._place(application_id) / "process.json")
+        if _alive(process, "pid", "start"):
+            os.kill(int(process["pid"]), signal.SIGTERM)
+        elif _alive(process, "driver_pid", "driver_start"):
+            os.killpg(int(process["driver_pid"]), signal.SIGTERM)
+
+    def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
+        """The supervisor was started with the limit."""
+        return True
+
+    def leave(self) -> None:
+        """The driver goes on under its supervisor."""
+
+    def after_failure(self, application_id: str) -> list[str]:
+        """Nothing is left anywhere but the log."""
+        return []
+
+    def read_artifact(self, path: str, limit: int) -> bytes | None:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        name = local_path(path)
+        if not name or not Path(name).is_file():
+            return None
+        with Path(name).open("rb") as file:
+            return file.read(limit)
+
+    def hints(self, application_id: str) -> Mapping[str, str]:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        return {"logs": f"cat {self.log_file(application_id)}", "kill": f"batch-submit kill {application_id}"}
+
+    def log_file(self, application_id: str) -> Path:
+        """Where the driver's output lies."""
+        return self._place(application_id) / "driver.log"
+
+    def new_output(self, application_id: str) -> str:
+        """What the driver has written since the last call."""
+        path = self.log_file(application_id)
+        try:
+            with path.open("rb") as file:
+                file.seek(self._shown.get(application_id, 0))
+                data = file.read()
+        except FileNotFoundError:
+            return ""
+        self._shown[application_id] = self._shown.get(application_id, 0) + len(data)
+        return data.decode("utf-8", errors="replace")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ClusterUnreachable(f"the state of the local run can't be read: {error}", where=str(path)) from error
+    return value if isinstance(value, dict) else {}
+
+
+def _alive(process: Mapping[str, Any], pid: str, start: str) -> bool:
+    return bool(process.get(pid)) and local_supervisor.start_ticks(int(process[pid])) == process.get(start)
+
+
+def _outcome(ended: Mapping[str, Any]) -> tuple[State, FinalStatus, str]:
+    code = int(ended.get("returncode", 1))
+    if ended.get("timed_out"):
+        return State.KILLED, FinalStatus.KILLED, f"the run {LIFETIME_EXCEEDED}"
+    if ended.get("killed"):
+        return State.KILLED, FinalStatus.KILLED, "killed by request"
+    if code < 0 or code > 128:
+        number = -code if code < 0 else code - 128
+        return State.KILLED, FinalStatus.KILLED, f"the driver was ended by signal {number}"
+    if code == 0:
+        return State.FINISHED, FinalStatus.SUCCEEDED, ""
+    return State.FINISHED, FinalStatus.FAILED, str(ended.get("error") or f"the driver exited with status {code}")

@@ -1,0 +1,193 @@
+"""Backend ``yarn``: applications on a cluster; its truth is the ResourceManager's terminal state and final status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch_submit.adapters.spark_submit import Child
+from batch_submit.adapters.terminal import Terminal
+from batch_submit.backends.base import Preparation
+from batch_submit.errors import BatchSubmitError, NotFound
+from batch_submit.launchers.spark_submit import SignalCount, SparkSubmitLauncher
+from batch_submit.model import ApplicationReport
+from batch_submit.plan.config import Sourced
+from batch_submit.plan.identity import OUR_TAG, run_tag, try_tag
+from batch_submit.plan.submission import JobSpec, SubmissionPlan
+from batch_submit.services import Clock, Cluster
+
+EVENT_LOG = "spark.eventLog.enabled"
+EVENT_LOG_FOLDER = "spark.eventLog.dir"
+#: Looked at when nothing names an event-log folder; where most installations keep it.
+DEFAULT_EVENT_LOG_FOLDER = "/spark-logs"
+
+
+@dataclass
+class YarnBackend:
+    """Runs on a cluster.
+
+    Parameters
+    ----------
+    servers
+        The clients for this cluster.
+    environment
+        The whole environment of a launcher's child.
+    folder
+        Where a launcher keeps its files while it runs.
+    """
+
+    servers: Cluster
+    environment: Mapping[str, str]
+    folder: Path
+    clock: Clock
+    terminal: Terminal
+    name: str = "yarn"
+    _child: Child | None = None
+    _staging: str = ""
+
+    @property
+    def cluster(self) -> str:
+        """The scope of run ids."""
+        return self.servers.key
+
+    @property
+    def user(self) -> str:
+        """In whose name everything is asked and done."""
+        return self.servers.user
+
+    def prepare(self, spec: JobSpec) -> Preparation:
+        """Find the active ResourceManager, and turn the event log on when its folder is there."""
+        self.servers.resource_manager.info()
+        conf = dict(spec.conf)
+        conf |= {
+            key: Sourced(value, "environment_config, which overrides the XML")
+            for key, value in self.servers.overrides.items()
+            if key not in conf
+        }
+        self._staging = str(conf["spark.yarn.stagingDir"].value) if "spark.yarn.stagingDir" in conf else ""
+        return self._event_log(conf)
+
+    def _event_log(self, conf: dict[str, Sourced]) -> Preparation:
+        if EVENT_LOG in conf or self.servers.webhdfs is None:
+            return Preparation(conf)
+        named = conf.get(EVENT_LOG_FOLDER)
+        folder = str(named.value) if named is not None else DEFAULT_EVENT_LOG_FOLDER
+        path = _hdfs_path(folder, self.servers.default_fs)
+        if not path:
+            return Preparation(conf)
+        try:
+            there = self.servers.webhdfs.exists(path)
+        except BatchSubmitError as error:
+            return Preparation(conf, (f"the event log stays off: {path} can't be looked at ({error.message})",))
+        if there:
+            conf[EVENT_LOG] = Sourced("true", f"{path} exists")
+            conf.setdefault(EVENT_LOG_FOLDER, Sourced(f"hdfs://{path}", f"{path} exists"))
+            return Preparation(conf)
+        notices = (f"the event log stays off: {folder} ({named.origin}) does not exist",) if named is not None else ()
+        return Preparation(conf, notices)
+
+    def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]) -> str:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        launcher = SparkSubmitLauncher(
+            self.servers.resource_manager, self.environment, self.folder, self.clock, self.terminal
+        )
+        launched = launcher.launch(plan, number, signals, on_started)
+        self._child = launched.child
+        return launched.application_id
+
+    def find_run(self, run_id: str) -> list[ApplicationReport]:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        return self.servers.resource_manager.find_by_tag(run_tag(run_id))
+
+    def find_try(self, run_id: str, number: int) -> ApplicationReport | None:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        found = self.servers.resource_manager.find_by_tag(try_tag(run_id, number))
+        return found[0] if found else None
+
+    def report(self, application_id: str) -> ApplicationReport:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        return self.servers.resource_manager.application(application_id)
+
+    def applications(self) -> list[ApplicationReport]:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        return self.servers.resource_manager.applications(tags=(OUR_TAG,), user=self.user)
+
+    def kill(self, application_id: str) -> None:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        self.servers.resource_manager.kill(application_id)
+
+    def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
+        """PUT the LIFETIME; expiry is the application's own start time plus the limit, never our clock."""
+        report = self.report(application_id)
+        if report.state.terminal or report.started_ms <= 0:
+            return report.state.terminal
+        return (
+            self.servers.resource_manager.set_lifetime(application_id, report.started_ms + int(timeout_s * 1000))
+            is not None
+        )
+
+    def leave(self) -> None:
+        """In client mode the driver is our child and ends with us; in cluster mode nothing is held."""
+        if self._child is not None:
+            self._child.end()
+
+    def after_failure(self, application_id: str) -> list[str]:
+        """Delete ``.sparkStaging/<id>``: a failed or killed application leaves its files, keytab included, behind.
+
+        Seen on Hadoop 3.5.0 with Spark 4.3.0: the application master deletes it only at a normal end.
+        """
+        webhdfs = self.servers.webhdfs
+        if webhdfs is None:
+            return []
+        base = _hdfs_path(self._staging, self.servers.default_fs) if self._staging else f"/user/{self.user}"
+        if not base:
+            return []
+        path = f"{base}/.sparkStaging/{application_id}"
+        try:
+            if webhdfs.delete(path, recursive=True):
+                return [f"deleted {path}"]
+        except NotFound:
+            return []
+        except BatchSubmitError as error:
+            return [f"{path} may be left behind: {error.message}"]
+        return []
+
+    def read_artifact(self, path: str, limit: int) -> bytes | None:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        name = _hdfs_path(path, self.servers.default_fs)
+        if self.servers.webhdfs is None or not name:
+            return None
+        try:
+            return self.servers.webhdfs.read_bytes(name, limit)
+        except NotFound:
+            return None
+
+    def hints(self, application_id: str) -> Mapping[str, str]:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        try:
+            page = f"{self.servers.resource_manager.active_url()}/cluster/app/{application_id}"
+        except BatchSubmitError:
+            page = ""
+        return {
+            "logs": f"yarn logs -applicationId {application_id}",
+            "kill": f"batch-submit kill {application_id}",
+            "page": page,
+        }
+
+    def new_output(self, application_id: str) -> str:
+        """A cluster's driver writes into its container's log; nothing of it comes by here."""
+        return ""
+
+
+def _hdfs_path(uri: str, default_fs: str) -> str:
+    """The path that WebHDFS of the default filesystem knows a URI by; "" when it lies on another filesystem."""
+    if uri.startswith("/"):
+        return uri.rstrip("/") or "/"
+    scheme, separator, rest = uri.partition("://")
+    if not separator or scheme != "hdfs":
+        return ""
+    authority, slash, path = rest.partition("/")
+    if authority and f"hdfs://{authority}" != default_fs.rstrip("/"):
+        return ""
+    return (slash + path).rstrip("/") or "/"

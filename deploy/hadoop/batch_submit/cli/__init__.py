@@ -1,0 +1,105 @@
+"""The command line: parse, call one operation, render the error, exit with its code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from batch_submit import __version__
+from batch_submit.adapters.run_logging import stop_logging
+from batch_submit.adapters.terminal import LOGGER, Terminal
+from batch_submit.cli.config import config_group
+from batch_submit.cli.runs import kill_command, list_command, status_command, wait_command
+from batch_submit.cli.storage import demo_data_command, init_hdfs_command
+from batch_submit.cli.submit import submit_command
+from batch_submit.errors import BatchSubmitError, ExitCode
+from batch_submit.services import build_services
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(__version__, prog_name="batch-submit")
+def group() -> None:
+    """Submit Spark jobs to Hadoop/YARN, and see what became of them.
+
+    \b
+    batch-submit submit -t training -q ml-queue     submit and wait; the exit code is the run's
+    batch-submit submit -t training --dry-run       show the spark-submit command
+    batch-submit list                               our applications
+    batch-submit config show -t training --origin   where every value comes from
+    """
+
+
+for _command in (
+    submit_command,
+    wait_command,
+    list_command,
+    status_command,
+    kill_command,
+    config_group,
+    init_hdfs_command,
+    demo_data_command,
+):
+    group.add_command(_command)
+
+
+def door() -> str:
+    """How this program was called, for the commands that messages tell people to type."""
+    called = Path(sys.argv[0])
+    if called.name in ("__main__.py", "submit_job.py"):
+        home = Path(__file__).resolve().parents[4]
+        return "./batch_submit.sh" if home == Path.cwd() else str(home / "batch_submit.sh")
+    return called.name
+
+
+def run(arguments: Sequence[str], command: Callable[..., object]) -> int:
+    """Run a command and turn every outcome into an exit code; an error is told once, on stderr."""
+    terminal = Terminal()
+    try:
+        result = command(list(arguments), standalone_mode=False)
+        sys.stdout.flush()
+        return int(result) if isinstance(result, int) else ExitCode.SUCCEEDED
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        usage = f"{context.command_path} --help" if context is not None else f"{door()} --help"
+        terminal.error([error.format_message(), f"  next: {usage}"])
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        terminal.error(["interrupted"])
+        return ExitCode.INTERRUPTED
+    except BatchSubmitError as error:
+        terminal.error([line.replace("batch-submit ", f"{door()} ") for line in error.lines()])
+        return error.exit_code
+    except BrokenPipeError:
+        # Nobody reads stdout any more; keep the interpreter from complaining about it at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE
+    except Exception as error:
+        LOGGER.exception("internal error")
+        terminal.error(
+            [f"internal error: {error!r}", "  next: run it again with --verbose and report it with the log file"]
+        )
+        return ExitCode.INTERNAL
+    finally:
+        stop_logging()
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:], group.main))
+
+
+def submit_job_main() -> None:
+    """``submit_job.py TYPE [options]``: the same as ``submit -t TYPE``, with ``--config`` for ``-c``."""
+    arguments = sys.argv[1:]
+    if arguments and not arguments[0].startswith("-"):
+        arguments = ["-t", *arguments]
+    sys.exit(run(["submit", *arguments], group.main))
+
+
+__all__ = ["build_services", "group", "main", "submit_job_main"]

@@ -1,0 +1,104 @@
+"""``submit``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from batch_submit.cli.options import backend_option, config_options, json_option, verbose_option
+from batch_submit.errors import UsageError
+from batch_submit.operations.context import Selection
+from batch_submit.operations.prepare import SubmitCall
+from batch_submit.operations.submit import SubmitOptions, submit
+from batch_submit.services import build_services
+from ml_pipeline_framework.contract import ContractError, job_type
+
+#: Flag -> its place in the configuration: a flag is the last layer, checked and shown like every other value.
+_VALUE_FLAGS = {
+    "queue": (("spark_config", "queue"), "--queue"),
+    "num_executors": (("spark_config", "num_executors"), "--num-executors"),
+    "executor_memory": (("spark_config", "executor_memory"), "--executor-memory"),
+    "executor_cores": (("spark_config", "executor_cores"), "--executor-cores"),
+    "driver_memory": (("spark_config", "driver_memory"), "--driver-memory"),
+    "driver_cores": (("spark_config", "driver_cores"), "--driver-cores"),
+    "backend": (("execution", "backend"), "--backend"),
+    "timeout": (("execution", "timeout"), "--timeout"),
+    "wait_timeout": (("execution", "wait_timeout"), "--wait-timeout"),
+    "kill_on_exit": (("execution", "kill_on_exit"), "--kill-on-exit"),
+}
+
+
+@click.command("submit", short_help="Submit a job and wait for its end.")
+@click.option(
+    "-t",
+    "--type",
+    "type_name",
+    required=True,
+    metavar="TYPE",
+    help="training, prediction, data_processing, evaluation, custom.",
+)
+@click.option("-n", "--name", metavar="NAME", help="A label; default TYPE-YYYYmmdd-HHMMSS.")
+@click.option("-q", "--queue", metavar="QUEUE", help="YARN queue.")
+@config_options
+@backend_option
+@click.option("--num-executors", metavar="N", help="Executors; the initial count under dynamic allocation.")
+@click.option("--executor-memory", metavar="M", help="Heap of an executor, with unit: 8g.")
+@click.option("--executor-cores", metavar="N", help="Cores of an executor.")
+@click.option("--driver-memory", metavar="M", help="Heap of the driver, with unit: 4g.")
+@click.option("--driver-cores", metavar="N", help="Cores of the driver.")
+@click.option("--conf", "conf", multiple=True, metavar="K=V", help="A Spark property; repeatable.")
+@click.option("--script", metavar="FILE", help="Your own script instead of the built-in job.")
+@click.option("--app-args", metavar='"…"', help="Arguments of the job as one shell-quoted text.")
+@click.option("--app-arg", multiple=True, metavar="X", help="One argument of the job; repeatable.")
+@click.option("--dry-run", is_flag=True, help="Print the spark-submit command; touches nothing.")
+@click.option("--clamp", is_flag=True, help="Lower what exceeds resource_limits instead of refusing.")
+@click.option("--run-id", metavar="R", help="Identity of the run: a repeat attaches instead of submitting again.")
+@click.option("--date", metavar="D", help="The day that %Y%m%d and {{ ds }} mean; default today.")
+@click.option("--wait/--no-wait", default=True, help="Wait for the end (default), or only for acceptance.")
+@click.option("--timeout", metavar="T", help="Kill the run T after its acceptance: 90s, 30m, 2h.")
+@click.option("--wait-timeout", metavar="T", help="Stop waiting after T; the run goes on.")
+@click.option("--kill-on-exit", is_flag=True, default=None, help="A signal to this process kills the application too.")
+@json_option
+@verbose_option
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS…]")
+def submit_command(**typed: Any) -> int:
+    """Submit a job and wait for its end; the exit code tells the result.
+
+    \b
+    batch-submit submit -t training -q ml-queue
+    batch-submit submit -t training --run-id nightly-2026-01-31
+    batch-submit submit -t custom --script job.py -- --input data/input
+    """
+    try:
+        job = job_type(typed["type_name"]).value
+    except ContractError as error:
+        raise UsageError(f"--type: {error}") from error
+    flags: dict[tuple[str, ...], tuple[object, str]] = {
+        path: (typed[name], flag) for name, (path, flag) in _VALUE_FLAGS.items() if typed[name] is not None
+    }
+    for text in typed["conf"]:
+        key, separator, value = text.partition("=")
+        if not separator or not key.startswith("spark."):
+            raise UsageError(
+                f"--conf {text!r} is not spark.KEY=VALUE", next_step="write --conf spark.sql.shuffle.partitions=8"
+            )
+        flags[("spark_config", key)] = (value, "--conf")
+    call = SubmitCall(
+        job_type=job,
+        name=typed["name"],
+        run_id=typed["run_id"],
+        date=typed["date"],
+        script=typed["script"],
+        app_args=typed["app_args"],
+        app_arg=typed["app_arg"],
+        rest=typed["rest"],
+        clamp=typed["clamp"],
+    )
+    options = SubmitOptions(
+        dry_run=typed["dry_run"],
+        as_json=typed["as_json"] or typed["format_name"] == "json",
+        wait=typed["wait"],
+    )
+    services = build_services(verbose=typed["verbose"])
+    return submit(services, Selection(typed["config_file"], typed["env"], typed["profile"], job, flags), call, options)

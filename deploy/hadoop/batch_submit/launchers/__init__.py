@@ -1,0 +1,1 @@
+"""How a plan reaches YARN: the same plan in, an application id out."""

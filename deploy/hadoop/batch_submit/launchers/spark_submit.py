@@ -1,0 +1,167 @@
+"""Launch by spark-submit: it is asked not to wait, and the application id comes from the ResourceManager by its tag."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from batch_submit.adapters.resource_manager import ResourceManager
+from batch_submit.adapters.spark_submit import Child, secret_properties
+from batch_submit.adapters.terminal import Terminal
+from batch_submit.errors import ClusterUnreachable, OutcomeUnknown
+from batch_submit.plan.identity import try_tag
+from batch_submit.plan.submission import SECRETS_PLACEHOLDER, SubmissionPlan
+from batch_submit.plan.submit_output import cause_of, hinted_id
+from batch_submit.services import Clock
+
+#: How long after the end of a failed spark-submit an application may still turn up under its tag. Its RPC was answered
+#: or had failed before it ended, and the ResourceManager lists an application from the moment it takes the request.
+SETTLE_S = 5.0
+#: How long a spark-submit may take (it may be uploading gigabytes) before its outcome is called unknown.
+LAUNCH_PATIENCE_S = 3600.0
+#: After a signal: how long the launch may go on so that the id becomes known.
+SIGNAL_PATIENCE_S = 30.0
+_POLL_S = 0.05
+_CLIENT_LOOKUP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A launch that led to an application; ``child`` is the driver's process in client mode."""
+
+    application_id: str
+    child: Child | None = None
+
+
+class SignalCount(Protocol):
+    """What a launch asks about signals."""
+
+    @property
+    def received(self) -> list[int]:
+        """The signals so far."""
+
+
+@dataclass(frozen=True)
+class SparkSubmitLauncher:
+    """Runs spark-submit and finds the application.
+
+    Parameters
+    ----------
+    resource_manager
+        Asked by tag and user; its answer is the only one that counts.
+    environment
+        The whole environment of the child before the plan's additions.
+    folder
+        Where the child's output and the secrets file lie while it runs.
+    """
+
+    resource_manager: ResourceManager
+    environment: Mapping[str, str]
+    folder: Path
+    clock: Clock
+    terminal: Terminal
+
+    def launch(
+        self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]
+    ) -> Launched:
+        """Submit.
+
+        Raises
+        ------
+        BatchSubmitError
+            Of the class that :func:`batch_submit.plan.submit_output.cause_of` tells: spark-submit failed and the
+            ResourceManager knows no application with this try's tag.
+        OutcomeUnknown
+            When it can't be known: the ResourceManager went away meanwhile, a second signal came, or it took too long.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = self.folder / f"{plan.spec.run_id}.{number}.spark-submit.log"
+        tag = try_tag(plan.spec.run_id, number)
+        client = plan.spec.deploy_mode == "client"
+        with contextlib.ExitStack() as stack:
+            argv = plan.argv
+            if plan.secrets:
+                path = stack.enter_context(secret_properties(plan.secrets, self.folder))
+                argv = tuple(path if word == SECRETS_PLACEHOLDER else word for word in argv)
+            child = Child(argv, {**self.environment, **plan.environment}, None if client else output)
+            on_started(child.pid)
+            if client:
+                return self._client(child, tag, signals)
+            status = self._finish(child, plan.spec.run_id, signals)
+        return self._find(tag, status, output)
+
+    def _finish(self, child: Child, run_id: str, signals: SignalCount) -> int:
+        """Wait for spark-submit's own end; a first signal gives it 30 s, a second one ends this process."""
+        deadline = self.clock.monotonic() + LAUNCH_PATIENCE_S
+        told = False
+        while (status := child.poll()) is None:
+            if signals.received and not told:
+                told = True
+                deadline = min(deadline, self.clock.monotonic() + SIGNAL_PATIENCE_S)
+                self.terminal.note("a signal came during the submission: waiting for the application id first")
+            if len(signals.received) > 1 or self.clock.monotonic() >= deadline:
+                raise OutcomeUnknown(
+                    f"the submission of run {run_id} was left before its outcome was known",
+                    details=[f"spark-submit (pid {child.pid}) may still submit it"],
+                    next_step=f"run the same command again with --run-id {run_id}: it attaches",
+                )
+            self.clock.sleep(_POLL_S)
+        return status
+
+    def _find(self, tag: str, status: int, output: Path) -> Launched:
+        text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
+        hint = hinted_id(text)
+        self.terminal.debug(f"spark-submit ended with {status}; its output ({output}) names {hint or 'no id'}")
+        patience = SETTLE_S if status != 0 and not hint else 4 * SETTLE_S
+        deadline = self.clock.monotonic() + patience
+        pause = _POLL_S
+        while True:
+            try:
+                found = self.resource_manager.find_by_tag(tag)
+                unreachable: ClusterUnreachable | None = None
+            except ClusterUnreachable as error:
+                found, unreachable = [], error
+            if found:
+                newest = max(found, key=lambda report: report.started_ms)
+                if hint and hint != newest.application_id:
+                    self.terminal.debug(f"the output's id {hint} is another application; the tag decides")
+                output.unlink(missing_ok=True)
+                return Launched(newest.application_id)
+            if self.clock.monotonic() >= deadline:
+                break
+            self.clock.sleep(pause)
+            pause = min(1.0, pause * 2)
+        if unreachable is not None or status == 0 or hint:
+            raise OutcomeUnknown(
+                f"spark-submit ended with {status}, and no application with the tag {tag} was found",
+                details=[str(unreachable)] if unreachable else [f"its output: {output}"],
+                next_step="run the same command again with the same run id: it attaches if there is one",
+            )
+        raise cause_of(text)
+
+    def _client(self, child: Child, tag: str, signals: SignalCount) -> Launched:
+        """Client mode: the driver is our child, and the application appears while it runs."""
+        deadline = self.clock.monotonic() + LAUNCH_PATIENCE_S
+        while self.clock.monotonic() < deadline:
+            status = child.poll()
+            try:
+                found = self.resource_manager.find_by_tag(tag)
+            except ClusterUnreachable as error:
+                if status is not None:
+                    raise OutcomeUnknown(
+                        "spark-submit ended while the ResourceManager did not answer", details=error.lines()
+                    ) from error
+                found = []
+            if found:
+                return Launched(max(found, key=lambda report: report.started_ms).application_id, child)
+            if status is not None:
+                raise cause_of(
+                    "spark-submit in client mode ended before an application started; its output stands above"
+                )
+            if signals.received:
+                child.end()
+            self.clock.sleep(_CLIENT_LOOKUP_S)
+        raise OutcomeUnknown(f"no application with the tag {tag} after {LAUNCH_PATIENCE_S:.0f} s")

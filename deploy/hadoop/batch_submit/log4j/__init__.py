@@ -1,0 +1,1 @@
+"""Log4j files handed to spark-submit by SPARK_SUBMIT_OPTS."""

@@ -1,0 +1,1 @@
+"""One verb, one story, told from top to bottom."""

@@ -1,0 +1,149 @@
+"""From a command line to a configuration, a backend, and the programs of this host: the common start of every verb."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch_submit.adapters.config_files import find_config, read_sources
+from batch_submit.adapters.run_logging import start_logging
+from batch_submit.adapters.spark_submit import SparkDistribution, find_spark, spark_defaults_file
+from batch_submit.backends.base import Backend
+from batch_submit.backends.local import LocalBackend
+from batch_submit.backends.yarn import YarnBackend
+from batch_submit.errors import HostNotReady
+from batch_submit.ledger import JsonLedger
+from batch_submit.plan.backend_choice import LOCAL, BackendChoice, choose_backend
+from batch_submit.plan.config import Config, build_config
+from batch_submit.services import Services, connect
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which configuration is meant, as typed: ``-c``, ``--env``, ``--profile``, job type, and flag values by key."""
+
+    config_file: str | None = None
+    env: str | None = None
+    profile: str | None = None
+    job_type: str | None = None
+    flags: Mapping[tuple[str, ...], tuple[object, str]] | None = None
+
+    def cluster_flags(self) -> tuple[str, ...]:
+        """The typed flags that mean a cluster."""
+        queue = ("spark_config", "queue") in (self.flags or {})
+        named = {"--queue": queue, "--env": self.env is not None, "--profile": self.profile is not None}
+        return tuple(flag for flag, typed in named.items() if typed)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A configuration and where it leads."""
+
+    services: Services
+    config: Config
+    config_path: Path
+    choice: BackendChoice
+    spark: SparkDistribution | None
+
+    @property
+    def config_folder(self) -> str:
+        """The folder of the configuration file, absolute."""
+        return str(self.config_path.parent)
+
+
+def spark_on_host(services: Services) -> SparkDistribution | None:
+    """The Spark of this host, or ``None``; a wrong ``SPARK_HOME`` is found by who needs it."""
+    try:
+        return find_spark(services.env)
+    except HostNotReady:
+        return None
+
+
+def read_config(services: Services, selection: Selection) -> tuple[Config, Path, SparkDistribution | None]:
+    """Find, read and merge the configuration.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of every layer.
+    """
+    path = find_config(selection.config_file, cwd=services.cwd, homes=services.config_homes())
+    spark = spark_on_host(services)
+    defaults = spark_defaults_file(services.env, spark.home if spark is not None else "")
+    sources = read_sources(path, env=selection.env, spark_defaults=defaults)
+    config = build_config(
+        sources=sources,
+        job_type=selection.job_type,
+        env=selection.env,
+        profile=selection.profile,
+        variables=services.env,
+        flags=selection.flags or {},
+    )
+    return config, path, spark
+
+
+def open_context(services: Services, selection: Selection, *, announce: bool = True) -> Context:
+    """Read the configuration, start the log file, and choose the backend; with ``announce`` says which and why.
+
+    Raises
+    ------
+    ConfigError, HostNotReady
+        See :func:`read_config` and :func:`batch_submit.plan.backend_choice.choose_backend`.
+    """
+    config, path, spark = read_config(services, selection)
+    warning = start_logging(_log_file(services, config), verbose=services.verbose)
+    if warning:
+        services.terminal.warn(warning)
+    choice = choose_backend(
+        config,
+        services.env,
+        etc_names_resourcemanager=services.etc_names_resourcemanager(),
+        cluster_flags=selection.cluster_flags(),
+    )
+    chosen = f"backend: {choice.backend} ({choice.reason}); config: {path}"
+    (services.terminal.note if announce else services.terminal.debug)(chosen)
+    if announce:
+        for text in config.warnings:
+            services.terminal.warn(text)
+    return Context(services, config, path, choice, spark)
+
+
+def _log_file(services: Services, config: Config) -> Path:
+    named = config.get("execution.log_file")
+    if named is None or not named.value:
+        return services.state_folder / "hadoop_job_submission.log"
+    return Path(named.base or str(services.cwd), str(named.value))
+
+
+def open_backend(context: Context) -> Backend:
+    """The backend of a context. Opens no connection in simple authentication."""
+    services = context.services
+    if context.choice.backend == LOCAL:
+        return local_backend(services)
+    cluster = connect(services, context.config, context.choice)
+    for notice in cluster.notices:
+        services.terminal.note(notice)
+    return YarnBackend(
+        cluster, child_environment(services.env), services.state_folder / "launch", services.clock, services.terminal
+    )
+
+
+def local_backend(services: Services) -> LocalBackend:
+    """The backend of this host; needs no configuration."""
+    return LocalBackend(
+        services.state_folder / "local", child_environment(services.env), services.clock, services.os_user
+    )
+
+
+def ledger_of(services: Services, backend: Backend) -> JsonLedger:
+    """The run records of a backend's cluster and user."""
+    return services.ledger(backend.cluster, backend.user)
+
+
+def child_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment for spark-submit: ours, with a PATH under cron's bare one."""
+    out = dict(env)
+    out.setdefault("PATH", os.defpath)
+    return out

@@ -1,0 +1,115 @@
+"""Writing a run's record: before a launch it must succeed; afterwards a failure is a loud warning and work goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from batch_submit.adapters.run_logging import mask_text
+from batch_submit.adapters.terminal import Terminal
+from batch_submit.errors import HostNotReady, OutcomeUnknown
+from batch_submit.ledger import JsonLedger, LedgerUnwritable, Run, Try, TryState
+from batch_submit.model import Verdict
+from batch_submit.plan.resume import Known
+from batch_submit.plan.submission import SubmissionPlan
+from batch_submit.services import Clock
+
+
+def stamp(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Recorder:
+    """One run's record and its newest try."""
+
+    ledger: JsonLedger
+    clock: Clock
+    terminal: Terminal
+    run: Run
+
+    def plan_try(self, plan: SubmissionPlan, number: int) -> None:
+        """Record a new try as PLANNED.
+
+        Raises
+        ------
+        HostNotReady
+            When the record can't be written: nothing is launched without one.
+        """
+        self.run = replace(self.run, argv=tuple(mask_text(word) for word in plan.argv)).with_try(
+            Try(number, TryState.PLANNED, stamp(self.clock.now_utc()))
+        )
+        self._must_save()
+
+    def launching(self, number: int) -> None:
+        """Record that a launch is about to happen."""
+        self._change(number, state=TryState.LAUNCHING)
+        self._must_save()
+
+    def _must_save(self) -> None:
+        try:
+            self.ledger.save(self.run)
+        except LedgerUnwritable as error:
+            raise HostNotReady(error.message, where=error.where, next_step=error.next_step) from error
+
+    def started(self, number: int, pid: int) -> None:
+        """The launcher's child runs."""
+        self._change(number, pid=pid)
+        self._try_save()
+
+    def submitted(self, number: int, application_id: str) -> None:
+        """The application id is known."""
+        self._change(number, state=TryState.SUBMITTED, application_id=application_id)
+        self._try_save()
+
+    def not_submitted(self, number: int, reason: str) -> None:
+        """The launch is known to have led to no application."""
+        self._change(number, state=TryState.NOT_SUBMITTED, reason=mask_text(reason))
+        self._try_save()
+
+    def finished(self, verdict: Verdict) -> None:
+        """A verdict from a terminal state."""
+        last = self.run.last
+        number = next(
+            (one.number for one in self.run.tries if one.application_id == verdict.application_id),
+            last.number if last is not None else 1,
+        )
+        report = verdict.report
+        self._change(
+            number,
+            state=TryState.FINISHED,
+            application_id=verdict.application_id,
+            result=verdict.result.value,
+            yarn_state=verdict.state.value,
+            final_status=verdict.final_status.value,
+            reason=verdict.reason[:2000],
+            finished_at=stamp(self.clock.now_utc()),
+            memory_seconds=report.memory_seconds if report is not None else 0,
+            vcore_seconds=report.vcore_seconds if report is not None else 0,
+        )
+        self._try_save()
+
+    def _change(self, number: int, **changes: object) -> None:
+        current = next((one for one in self.run.tries if one.number == number), None)
+        current = current or Try(number, TryState.PLANNED, stamp(self.clock.now_utc()))
+        self.run = self.run.with_try(replace(current, **changes))  # type: ignore[arg-type]
+
+    def _try_save(self) -> None:
+        try:
+            self.ledger.save(self.run)
+        except OutcomeUnknown as error:
+            self.terminal.warn(f"{error.where}: {error.message}; going on without the record")
+
+
+def known_of(run: Run | None) -> Known:
+    """What a record says of its last try."""
+    last = run.last if run is not None else None
+    if last is None:
+        return Known()
+    return Known(
+        number=last.number,
+        may_have_launched=last.state is TryState.LAUNCHING,
+        application_id=last.application_id,
+        result=last.result if last.state is TryState.FINISHED else "",
+    )

@@ -1,0 +1,139 @@
+"""Putting things under the storage root: the demo data, and Spark's jars once for all submits."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from batch_submit.adapters.flights import write_flights
+from batch_submit.adapters.spark_archive import archive_name, build_archive
+from batch_submit.adapters.spark_submit import find_spark
+from batch_submit.adapters.terminal import Terminal
+from batch_submit.adapters.webhdfs import WebHdfs
+from batch_submit.errors import ExitCode, HostNotReady, UsageError
+from batch_submit.operations.context import Context, Selection, open_context
+from batch_submit.plan.backend_choice import LOCAL
+from batch_submit.plan.dates import fill_dates
+from batch_submit.plan.storage import local_path, qualify, storage_root
+from batch_submit.services import Services, connect
+
+
+class Advance(Protocol):
+    """Tells a progress display how many bytes are done."""
+
+    def __call__(self, done: int) -> None: ...
+
+
+def put_demo_data(services: Services, selection: Selection, *, as_json: bool, force: bool) -> int:
+    """Write the flights to ``data_config.training_data_path`` under the storage root; what is there is kept."""
+    context = open_context(services, selection)
+    root = storage_root(context.config, context.choice.backend, config_folder=context.config_folder)
+    named = context.config.get("data_config.training_data_path")
+    path = str(named.value) if named is not None else "data/training/flights.parquet"
+    filled = fill_dates(path, services.clock.today().date(), where="data_config.training_data_path")
+    target = qualify(filled, root=root, backend=context.choice.backend)
+    if context.choice.backend == LOCAL:
+        rows = _put_local(services.terminal, Path(local_path(target)), force=force)
+    else:
+        rows = _put_hdfs(services, _webhdfs(context), target, force=force)
+    if as_json:
+        services.terminal.answer(json.dumps({"path": target, "rows": rows, "written": rows is not None}))
+    else:
+        services.terminal.answer(target)
+    return ExitCode.SUCCEEDED
+
+
+def _put_local(terminal: Terminal, target: Path, *, force: bool) -> int | None:
+    if target.exists() and not force:
+        terminal.note(f"{target} is there already; --force writes it again")
+        return None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".demo-data-", dir=target.parent) as folder:
+            temporary = Path(folder, target.name)
+            rows = write_flights(temporary)
+            temporary.replace(target)
+    except OSError as error:
+        raise HostNotReady(
+            f"the demo data can't be written: {error.strerror or error}",
+            where=str(target),
+            next_step="set storage_root to a folder that is writable",
+        ) from error
+    terminal.note(f"wrote {rows:,} flights")
+    return rows
+
+
+def _put_hdfs(services: Services, webhdfs: WebHdfs, target: str, *, force: bool) -> int | None:
+    if webhdfs.exists(target) and not force:
+        services.terminal.note(f"{target} is there already; --force writes it again")
+        return None
+    webhdfs.mkdirs(posixpath.dirname(target))
+    with tempfile.TemporaryDirectory(prefix="demo-data-") as folder:
+        temporary = Path(folder, "flights.parquet")
+        rows = write_flights(temporary)
+        webhdfs.upload(temporary, target, overwrite=force)
+    services.terminal.note(f"wrote {rows:,} flights")
+    return rows
+
+
+def put_spark_archive(services: Services, selection: Selection, *, as_json: bool) -> int:
+    """Put Spark's jars into HDFS once, named by their content, and say which key to set."""
+    context = open_context(services, selection)
+    if context.choice.backend == LOCAL:
+        raise UsageError(
+            "init-hdfs needs a cluster, and this is backend local", next_step="export HADOOP_CONF_DIR=<folder>"
+        )
+    webhdfs = _webhdfs(context)
+    jars = find_spark(services.env).jars()
+    root = storage_root(context.config, context.choice.backend, config_folder=context.config_folder)
+    target = posixpath.join(root, "artifacts", "spark", archive_name(jars))
+    uri = target if "://" in target else f"hdfs://{target}"
+    written = not webhdfs.exists(target)
+    if written:
+        total = sum(jar.stat().st_size for jar in jars)
+        webhdfs.mkdirs(posixpath.dirname(target))
+        with tempfile.TemporaryDirectory(prefix="spark-archive-") as folder:
+            archive = Path(folder, posixpath.basename(target))
+            with _progress(services.terminal, "packing", total) as advance:
+                size = build_archive(jars, archive, advance)
+            with _progress(services.terminal, "uploading", size) as advance:
+                webhdfs.upload(archive, target, progress=lambda done, _total: advance(done))
+        # World readable: NodeManagers then keep one public copy for all users.
+        webhdfs.set_permission(target, "644")
+        services.terminal.note(f"wrote {size / 1e6:.0f} MB")
+    else:
+        services.terminal.note(f"{target} is there already")
+    services.terminal.note(f"set in spark_config:  spark.yarn.archive: {uri}")
+    services.terminal.answer(json.dumps({"spark.yarn.archive": uri, "written": written}) if as_json else uri)
+    return ExitCode.SUCCEEDED
+
+
+def _webhdfs(context: Context) -> WebHdfs:
+    cluster = connect(context.services, context.config, context.choice)
+    if cluster.webhdfs is None:
+        raise HostNotReady(
+            "the configuration names no NameNode web address",
+            next_step="add dfs.namenode.http-address to hdfs-site.xml",
+        )
+    return cluster.webhdfs
+
+
+@contextmanager
+def _progress(terminal: Terminal, what: str, total: int) -> Iterator[Advance]:
+    """A progress bar on a terminal, one line elsewhere."""
+    if not terminal.live:
+        terminal.note(f"{what} {total / 1e6:.0f} MB")
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -1,0 +1,351 @@
+"""``submit``: plan, record, launch, wait, tell the truth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from batch_submit.adapters.clock import Signals
+from batch_submit.backends.base import Backend
+from batch_submit.errors import (
+    BatchSubmitError,
+    ExitCode,
+    Interrupted,
+    OutcomeUnknown,
+    RunConflict,
+    UsageError,
+)
+from batch_submit.ledger import JsonLedger, Run
+from batch_submit.model import Result, Verdict
+from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context
+from batch_submit.operations.prepare import (
+    Identified,
+    SubmitCall,
+    identify,
+    jars_notice,
+    make_plan,
+    make_spec,
+    make_tools,
+    python_needs,
+    script_digest,
+    with_preparation,
+)
+from batch_submit.operations.recording import Recorder, known_of, stamp
+from batch_submit.operations.waiting import Waiting, wait_for_end
+from batch_submit.plan.command import fingerprint_of, plan_json, shell_command
+from batch_submit.plan.resume import Action, Decision, decide
+from batch_submit.plan.submission import JobSpec, SubmissionPlan
+from batch_submit.plan.units import UnitError, format_duration, parse_duration_s
+from batch_submit.services import Clock, Services
+
+#: How long another process of this host may hold the same run before we say that we don't know.
+_LOCK_PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True)
+class SubmitOptions:
+    """What to do around the submission."""
+
+    dry_run: bool = False
+    as_json: bool = False
+    wait: bool = True
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a submission led to: an application to follow, or a run that had succeeded before."""
+
+    application_id: str
+    recorder: Recorder | None
+    attached: bool = False
+    verdict: Verdict | None = None
+
+
+def submit(services: Services, selection: Selection, call: SubmitCall, options: SubmitOptions) -> int:
+    """Submit a job and, unless told otherwise, wait for its end.
+
+    Returns
+    -------
+    int
+        The exit code: of the verdict, or 0 for an accepted application with ``--no-wait``.
+
+    Raises
+    ------
+    BatchSubmitError
+        When nothing was submitted, or when it is not known (:class:`OutcomeUnknown`).
+    """
+    context = open_context(services, selection)
+    identified = identify(context, call)
+    if options.dry_run:
+        return _dry_run(context, identified, options)
+    backend = open_backend(context)
+    ledger = ledger_of(services, backend)
+    with services.clock.listening() as signals:
+        with ledger.lock(
+            identified.run_id.value,
+            monotonic=services.clock.monotonic,
+            sleep=lambda seconds: _sleep_or_stop(services.clock, signals, seconds),
+            patience_s=_LOCK_PATIENCE_S,
+        ):
+            spec, accepted = _submit_once(context, identified, backend, ledger, signals, options)
+        try:
+            return _follow(context, spec, backend, accepted, signals, options)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            # Whatever goes wrong from here on, an application was accepted: "retry safely" would be a lie.
+            raise after_launch(error, spec.run_id, accepted.application_id) from error
+
+
+def after_launch(error: Exception, run_id: str, application_id: str = "") -> OutcomeUnknown:
+    """An error after a launch as what it means for the caller: the outcome is not known (exit code 8)."""
+    if isinstance(error, OutcomeUnknown):
+        return error
+    words = error.lines() if isinstance(error, BatchSubmitError) else [f"internal error: {error!r}; report it"]
+    what = application_id or f"run {run_id}"
+    return OutcomeUnknown(
+        f"{what} was launched, and then this call failed",
+        details=words,
+        next_step=f"batch-submit wait {application_id or run_id}",
+    )
+
+
+def _sleep_or_stop(clock: Clock, signals: Signals, seconds: float) -> None:
+    clock.sleep(seconds)
+    if signals.received:
+        raise Interrupted(signals.first)
+
+
+def _dry_run(context: Context, identified: Identified, options: SubmitOptions) -> int:
+    """Show the command. Touches neither cluster nor HDFS and needs neither Java nor Spark."""
+    spec = make_spec(context, identified, day=None)
+    _check_call(spec, options)
+    plan = make_plan(context, spec, needed=False, try_number=None)
+    terminal = context.services.terminal
+    _tell(context, plan)
+    if plan.secrets:
+        keys = ", ".join(sorted(plan.secrets))
+        terminal.note(f"fill a file (mode 0600) with these properties and name it above: {keys}")
+    terminal.answer(json.dumps(plan_json(plan), sort_keys=True) if options.as_json else shell_command(plan))
+    return ExitCode.SUCCEEDED
+
+
+def _check_call(spec: JobSpec, options: SubmitOptions) -> None:
+    if not options.wait and spec.backend == "yarn" and spec.deploy_mode == "client":
+        raise UsageError(
+            "--no-wait is not possible with deploy_mode client: the driver would end with this process",
+            next_step="use deploy_mode: cluster, or wait",
+        )
+
+
+def _tell(context: Context, plan: SubmissionPlan) -> None:
+    terminal = context.services.terminal
+    for notice in plan.notices:
+        terminal.note(notice)
+    for text in (jars_notice(context, plan.spec), python_needs(plan.spec)):
+        if text:
+            terminal.note(text)
+    attempts = plan.spec.conf.get("spark.yarn.maxAppAttempts")
+    if attempts is not None and str(attempts.value) != "1":
+        terminal.note(
+            f"spark.yarn.maxAppAttempts={attempts.value} ({attempts.origin}): YARN may run a failed driver"
+            f" {attempts.value} times inside one application"
+        )
+
+
+def _submit_once(
+    context: Context,
+    identified: Identified,
+    backend: Backend,
+    ledger: JsonLedger,
+    signals: Signals,
+    options: SubmitOptions,
+) -> tuple[JobSpec, Accepted]:
+    """Under the run's lock: find out what a repeated run id means, then launch at most one application."""
+    earlier = ledger.load(identified.run_id.value)
+    spec = make_spec(context, identified, day=earlier.day if earlier is not None else None)
+    _check_call(spec, options)
+    tools = make_tools(context, spec, needed=True)
+    fingerprint = fingerprint_of(spec, script_digest(spec))
+    if earlier is not None:
+        _refuse_another_job(earlier, fingerprint.difference(earlier.fingerprint_parts))
+    spec = with_preparation(backend, spec)
+    decision = Decision(Action.SUBMIT)
+    if identified.explicit:
+        decision = decide(known_of(earlier), backend.find_run(spec.run_id))
+    run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
+    recorder = Recorder(ledger, context.services.clock, context.services.terminal, run)
+    if decision.action is not Action.SUBMIT:
+        return spec, _resume(context, backend, recorder, decision)
+    plan = make_plan(context, spec, needed=True, try_number=decision.number, tools=tools)
+    _tell(context, plan)
+    context.services.terminal.debug(shell_command(plan))
+    application_id = _launch(context, backend, recorder, plan, decision.number, signals)
+    return spec, Accepted(application_id, recorder)
+
+
+def _refuse_another_job(earlier: Run, difference: list[str]) -> None:
+    if difference:
+        raise RunConflict(
+            f"run id {earlier.run_id} was used on {earlier.created_at} for another job",
+            details=difference,
+            next_step="choose another --run-id, or repeat the call exactly",
+        )
+
+
+def _new_run(
+    context: Context,
+    identified: Identified,
+    spec: JobSpec,
+    backend: Backend,
+    parts: Any,
+    digest: str,
+) -> Run:
+    return Run(
+        run_id=spec.run_id,
+        original_run_id=identified.run_id.original,
+        name=spec.name,
+        job_type=spec.job_type.value,
+        backend=backend.name,
+        cluster=backend.cluster,
+        user=backend.user,
+        host=context.services.host,
+        created_at=stamp(context.services.clock.now_utc()),
+        day=spec.day.isoformat(),
+        fingerprint=digest,
+        fingerprint_parts=dict(parts),
+        queue=spec.queue,
+        params=json.loads(spec.params.to_json()) if spec.params is not None else {},
+        timeout_s=spec.timeout_s,
+    )
+
+
+def _resume(context: Context, backend: Backend, recorder: Recorder, decision: Decision) -> Accepted:
+    """A run id that was used before and is live, done, or uncertain."""
+    run, terminal = recorder.run, context.services.terminal
+    if decision.action is Action.UNCERTAIN:
+        raise OutcomeUnknown(
+            f"run {run.run_id}: {decision.reason}; an application may be running",
+            details=[f"record: {recorder.ledger.folder / (run.run_id + '.json')}, written on host {run.host}"],
+            next_step=f"look for the tag run:{run.run_id} on the cluster, or use another --run-id",
+        )
+    number = next((one.number for one in run.tries if one.application_id == decision.application_id), 0)
+    if not number:
+        recorder.submitted(decision.number - 1 or 1, decision.application_id)
+    if decision.action is Action.ATTACH:
+        terminal.note(
+            f"run {run.run_id}: attached to {decision.application_id} ({decision.reason}); nothing was submitted"
+        )
+        return Accepted(decision.application_id, recorder, attached=True)
+    last = recorder.run.last
+    when = last.finished_at if last is not None and last.finished_at else "an earlier time"
+    terminal.note(f"run {run.run_id} already succeeded at {when} as {decision.application_id}; nothing was run")
+    return Accepted(
+        decision.application_id, recorder, attached=True, verdict=Verdict(Result.SUCCEEDED, decision.application_id)
+    )
+
+
+def _launch(
+    context: Context, backend: Backend, recorder: Recorder, plan: SubmissionPlan, number: int, signals: Signals
+) -> str:
+    """Record, launch, record: a crash between any two of these leaves a trace that a repeat can act on."""
+    services = context.services
+    recorder.plan_try(plan, number)
+    if signals.received:
+        raise Interrupted(signals.first)
+    began = services.clock.monotonic()
+    recorder.launching(number)
+    services.terminal.note(
+        f"submitting {plan.spec.name} (run {plan.spec.run_id})" + (f", try {number}" if number > 1 else "")
+    )
+    try:
+        application_id = backend.submit(plan, number, signals, lambda pid: recorder.started(number, pid))
+    except OutcomeUnknown:
+        raise
+    except BatchSubmitError as error:
+        recorder.not_submitted(number, error.message)
+        raise
+    except Exception as error:
+        raise after_launch(error, plan.spec.run_id) from error
+    recorder.submitted(number, application_id)
+    took = services.clock.monotonic() - began
+    services.terminal.note(f"accepted: {application_id} ({took:.1f} s)")
+    return application_id
+
+
+def _follow(
+    context: Context, spec: JobSpec, backend: Backend, accepted: Accepted, signals: Signals, options: SubmitOptions
+) -> int:
+    services, terminal = context.services, context.services.terminal
+    if not options.as_json:
+        terminal.answer(accepted.application_id)
+    lifetime_set = False
+    if spec.timeout_s is not None and accepted.verdict is None:
+        lifetime_set = _limit_lifetime(context, backend, accepted.application_id, spec.timeout_s, options)
+    verdict, code = accepted.verdict, int(ExitCode.SUCCEEDED)
+    if verdict is None and (options.wait or signals.received):
+        waiting = Waiting(
+            services,
+            backend,
+            accepted.application_id,
+            accepted.recorder,
+            rm_patience_s=rm_patience(context),
+            timeout_s=spec.timeout_s,
+            lifetime_set=lifetime_set,
+            wait_timeout_s=spec.wait_timeout_s,
+            kill_on_exit=context.config.value("execution.kill_on_exit") is True,
+            metrics_path=str(getattr(spec.params, "metrics_path", "") or ""),
+            model_path=str(getattr(spec.params, "model_path", "") or ""),
+        )
+        verdict, code = wait_for_end(waiting, signals)
+    if options.as_json:
+        terminal.answer(json.dumps(_answer(spec, accepted, verdict, code), sort_keys=True))
+    return code
+
+
+def _limit_lifetime(
+    context: Context, backend: Backend, application_id: str, timeout_s: float, options: SubmitOptions
+) -> bool:
+    terminal = context.services.terminal
+    try:
+        done = backend.limit_lifetime(application_id, timeout_s)
+        reason = "the cluster did not confirm it"
+    except BatchSubmitError as error:
+        done, reason = False, error.message
+    if not done:
+        instead = "it is killed by this process at that time" if options.wait else "NOTHING ends it at that time"
+        terminal.warn(f"YARN's own time limit ({format_duration(timeout_s)}) could not be set: {reason}; {instead}")
+    return done
+
+
+def rm_patience(context: Context) -> float:
+    """``execution.rm_patience`` in seconds."""
+    named = context.config.get("execution.rm_patience")
+    if named is None or named.value is None:
+        return 15 * 60.0
+    try:
+        return float(parse_duration_s(str(named.value)))
+    except UnitError as error:
+        raise UsageError(str(error), where=f"{named.origin}: execution.rm_patience") from error
+
+
+def _answer(spec: JobSpec, accepted: Accepted, verdict: Verdict | None, code: int) -> dict[str, object]:
+    """The one JSON line of ``submit --json``."""
+    answer: dict[str, object] = {
+        "application_id": accepted.application_id,
+        "run_id": spec.run_id,
+        "name": spec.name,
+        "job_type": spec.job_type.value,
+        "backend": spec.backend,
+        "attached": accepted.attached,
+        "exit_code": int(code),
+    }
+    if verdict is not None:
+        answer |= {
+            "result": verdict.result.value,
+            "state": verdict.state.value,
+            "final_status": verdict.final_status.value,
+            "reason": verdict.reason,
+        }
+    return answer

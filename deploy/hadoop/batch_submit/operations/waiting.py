@@ -1,0 +1,124 @@
+"""Waiting for a run's end, shared by ``submit`` and ``wait``: verdict, record, clean-up, result, signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import dataclass
+
+from batch_submit.adapters.clock import Signals
+from batch_submit.backends.base import Backend
+from batch_submit.errors import BatchSubmitError
+from batch_submit.model import Result, State, Verdict
+from batch_submit.operations.recording import Recorder
+from batch_submit.operations.watch import Watcher, WatchLimits, describe, kill_and_confirm
+from batch_submit.render.metrics import metrics_lines
+from batch_submit.services import Services
+
+_METRICS_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is waited for, and how; times in seconds. See :class:`batch_submit.operations.watch.WatchLimits`."""
+
+    services: Services
+    backend: Backend
+    application_id: str
+    recorder: Recorder | None
+    rm_patience_s: float
+    timeout_s: float | None = None
+    lifetime_set: bool = False
+    wait_timeout_s: float | None = None
+    kill_on_exit: bool = False
+    metrics_path: str = ""
+    model_path: str = ""
+
+
+def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, int]:
+    """Wait, then record the verdict, clean up after a failure, and show the result.
+
+    Returns
+    -------
+    (Verdict or None, int)
+        The verdict (``None`` when a signal ended the waiting) and the exit code.
+    """
+    limits = WatchLimits(waiting.timeout_s, waiting.lifetime_set, waiting.wait_timeout_s, waiting.rm_patience_s)
+    services = waiting.services
+    watcher = Watcher(waiting.backend, waiting.application_id, services.clock, services.terminal, limits, signals)
+    verdict = watcher.run()
+    if verdict is None:
+        return _interrupted(waiting, signals)
+    conclude(waiting, verdict)
+    return verdict, int(verdict.exit_code)
+
+
+def conclude(waiting: Waiting, verdict: Verdict) -> None:
+    """Record a verdict, tell it, and clean up."""
+    terminal, backend = waiting.services.terminal, waiting.backend
+    final = verdict.result not in (Result.STILL_RUNNING, Result.UNKNOWN)
+    if waiting.recorder is not None and final:
+        waiting.recorder.finished(verdict)
+    hints = backend.hints(waiting.application_id)
+    lines = describe(verdict, lambda kind: hints.get(kind, ""))
+    if verdict.result is Result.SUCCEEDED:
+        terminal.note(lines[0])
+        _show_result(waiting)
+        return
+    if final and verdict.state in (State.FAILED, State.KILLED):
+        for line in backend.after_failure(waiting.application_id):
+            terminal.debug(line)
+    if hints.get("page"):
+        lines.insert(-1, f"  page: {hints['page']}")
+    terminal.error(lines)
+
+
+def _show_result(waiting: Waiting) -> None:
+    """The metrics of a training run as a table, and where model and metrics lie."""
+    terminal = waiting.services.terminal
+    if not waiting.metrics_path:
+        return
+    try:
+        data = waiting.backend.read_artifact(waiting.metrics_path, _METRICS_LIMIT)
+        metrics = json.loads(data) if data is not None else None
+    except (BatchSubmitError, ValueError) as error:
+        terminal.note(f"the metrics can't be shown: {error}")
+        metrics = None
+    if isinstance(metrics, dict):
+        for line in metrics_lines(metrics):
+            terminal.note(line)
+    if waiting.model_path:
+        terminal.note(f"model:   {waiting.model_path}")
+    terminal.note(f"metrics: {waiting.metrics_path}")
+
+
+def _interrupted(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, int]:
+    """A signal ended the waiting: the application goes on, or with ``--kill-on-exit`` is killed, confirmed."""
+    terminal, backend = waiting.services.terminal, waiting.backend
+    name = signal.Signals(signals.first).name
+    code = 128 + signals.first
+    hints = backend.hints(waiting.application_id)
+    backend.leave()
+    if not waiting.kill_on_exit:
+        terminal.note(f"{name}: no longer waiting; {waiting.application_id} goes on running")
+        terminal.note(f"  kill it:      {hints.get('kill', '')}")
+        terminal.note(f"  wait for it:  batch-submit wait {waiting.application_id}")
+        return None, code
+    terminal.note(f"{name}: killing {waiting.application_id} (--kill-on-exit)")
+    try:
+        verdict = kill_and_confirm(
+            backend, waiting.application_id, waiting.services.clock, stop=lambda: len(signals.received) > 1
+        )
+    except BatchSubmitError as error:
+        terminal.error(
+            [f"{waiting.application_id} could not be killed: {error.message}", f"  next: {hints.get('kill')}"]
+        )
+        return None, code
+    if verdict is None:
+        terminal.error([f"{waiting.application_id} was asked to end and has not yet", f"  next: {hints.get('kill')}"])
+        return None, code
+    terminal.note(f"{waiting.application_id}: {verdict.result.value}")
+    if waiting.recorder is not None:
+        waiting.recorder.finished(verdict)
+    backend.after_failure(waiting.application_id)
+    return None, code

@@ -1,0 +1,217 @@
+"""Following an application to its end. The verdict comes from its terminal state and final status, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batch_submit.adapters.terminal import Terminal
+from batch_submit.backends.base import Backend
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, NotFound
+from batch_submit.launchers.spark_submit import SignalCount
+from batch_submit.model import ApplicationReport, Result, State, Verdict, judge
+from batch_submit.plan.units import format_duration
+from batch_submit.services import Clock
+
+DEFAULT_RM_PATIENCE_S = 15 * 60.0
+#: A ResourceManager that has just restarted may not have recovered an application yet: "not found" counts after this.
+_FORGOTTEN_PATIENCE_S = 30.0
+#: YARN's lifetime monitor looks every 3 s by default; past this margin we kill by ourselves.
+_LIFETIME_MARGIN_S = 30.0
+_KILL_PATIENCE_S = 60.0
+_FIRST_POLL_S = 0.5
+_LAST_POLL_S = 5.0
+
+
+@dataclass(frozen=True)
+class WatchLimits:
+    """How long what may take, seconds; ``None``: without bound.
+
+    Parameters
+    ----------
+    timeout_s
+        The run's own limit, from YARN's acceptance on, queue time included; measured by the ResourceManager's clock.
+    lifetime_set
+        The backend itself ends the run at ``timeout_s``.
+    wait_timeout_s
+        The limit of our waiting.
+    rm_patience_s
+        How long the ResourceManager may be away.
+    """
+
+    timeout_s: float | None = None
+    lifetime_set: bool = False
+    wait_timeout_s: float | None = None
+    rm_patience_s: float = DEFAULT_RM_PATIENCE_S
+
+
+@dataclass
+class Watcher:
+    """Polls one application; see :func:`watch`."""
+
+    backend: Backend
+    application_id: str
+    clock: Clock
+    terminal: Terminal
+    limits: WatchLimits
+    signals: SignalCount
+    _away_since: float | None = None
+    _killed_for_timeout: bool = False
+    _last: ApplicationReport | None = None
+
+    def run(self) -> Verdict | None:
+        """Watch until there is a verdict; ``None`` when a signal came first."""
+        started = self.clock.monotonic()
+        pause = _FIRST_POLL_S
+        last_state: State | None = None
+        while True:
+            report = self._poll()
+            self._show_output()
+            if isinstance(report, Verdict):
+                return report
+            if report is not None:
+                verdict = judge(report)
+                if verdict is not None:
+                    return self._final(verdict)
+                self._show(report)
+                self._enforce_timeout(report)
+                if report.state is not last_state:
+                    last_state, pause = report.state, _FIRST_POLL_S
+            if self.signals.received:
+                return None
+            waited = self.clock.monotonic() - started
+            if self.limits.wait_timeout_s is not None and waited >= self.limits.wait_timeout_s:
+                return self._give_up(
+                    Result.STILL_RUNNING,
+                    f"our waiting passed --wait-timeout ({format_duration(self.limits.wait_timeout_s)})",
+                )
+            rest = self.limits.wait_timeout_s - waited if self.limits.wait_timeout_s is not None else pause
+            self.clock.sleep(min(pause, rest))
+            pause = min(_LAST_POLL_S, pause * 1.3)
+
+    def _poll(self) -> ApplicationReport | Verdict | None:
+        """The report; ``None`` when there is none this time; a verdict when patience has ended."""
+        try:
+            report = self.backend.report(self.application_id)
+        except NotFound as error:
+            return self._missed(error, _FORGOTTEN_PATIENCE_S)
+        except ClusterUnreachable as error:
+            return self._missed(error, self.limits.rm_patience_s)
+        if self._away_since is not None:
+            self.terminal.note(f"the ResourceManager answers again after {self._away():.0f} s")
+            self._away_since = None
+        self._last = report
+        return report
+
+    def _away(self) -> float:
+        return self.clock.monotonic() - (self._away_since if self._away_since is not None else self.clock.monotonic())
+
+    def _missed(self, error: BatchSubmitError, patience_s: float) -> Verdict | None:
+        if self._away_since is None:
+            self._away_since = self.clock.monotonic()
+            self.terminal.warn(
+                f"{error.message}; asking on for {format_duration(patience_s)} (the application itself is not touched)"
+            )
+        if self._away() < patience_s:
+            return None
+        return self._give_up(Result.UNKNOWN, f"after {format_duration(self._away())}: {error.message}")
+
+    def _give_up(self, result: Result, reason: str) -> Verdict:
+        last = self._last
+        if last is None:
+            return Verdict(result, self.application_id, reason=reason)
+        seen = f"{reason}; last seen {last.state.value} after {format_duration(last.elapsed_ms // 1000)}"
+        return Verdict(result, self.application_id, last.state, last.final_status, seen, last)
+
+    def _show(self, report: ApplicationReport) -> None:
+        queue = f" in {report.queue}" if report.queue else ""
+        elapsed = format_duration(report.elapsed_ms // 1000)
+        self.terminal.progress(report.state, f"{self.application_id}: {report.state.value}{queue} ({elapsed})")
+
+    def _show_output(self) -> None:
+        output = self.backend.new_output(self.application_id)
+        if output:
+            self.terminal.driver_output(output)
+
+    def _enforce_timeout(self, report: ApplicationReport) -> None:
+        """End a run past its limit where the backend does not do it itself."""
+        limit = self.limits.timeout_s
+        if limit is None or self._killed_for_timeout:
+            return
+        margin = _LIFETIME_MARGIN_S if self.limits.lifetime_set else 0.0
+        if report.elapsed_ms / 1000 < limit + margin:
+            return
+        self.terminal.note(f"{self.application_id} ran past --timeout ({format_duration(limit)}): killing it")
+        try:
+            self.backend.kill(self.application_id)
+            self._killed_for_timeout = True
+        except BatchSubmitError as error:
+            self.terminal.warn(f"it could not be killed yet: {error.message}")
+
+    def _final(self, verdict: Verdict) -> Verdict:
+        if self._killed_for_timeout and verdict.result is Result.KILLED:
+            return Verdict(
+                Result.TIMED_OUT,
+                verdict.application_id,
+                verdict.state,
+                verdict.final_status,
+                f"killed after --timeout ({format_duration(self.limits.timeout_s or 0)})",
+                verdict.report,
+            )
+        return verdict
+
+
+def kill_and_confirm(
+    backend: Backend,
+    application_id: str,
+    clock: Clock,
+    *,
+    patience_s: float = _KILL_PATIENCE_S,
+    stop: Callable[[], bool] = lambda: False,
+) -> Verdict | None:
+    """Kill an application and wait for its terminal state.
+
+    Returns
+    -------
+    Verdict or None
+        What became of it; ``None`` when no terminal state was seen within ``patience_s``, or before ``stop`` said so.
+
+    Raises
+    ------
+    BatchSubmitError
+        When the kill itself was refused.
+    """
+    report = backend.report(application_id)
+    verdict = judge(report)
+    if verdict is not None:
+        return verdict
+    backend.kill(application_id)
+    deadline = clock.monotonic() + patience_s
+    while clock.monotonic() < deadline and not stop():
+        try:
+            verdict = judge(backend.report(application_id))
+        except (ClusterUnreachable, NotFound):
+            verdict = None
+        if verdict is not None:
+            return verdict
+        clock.sleep(0.3)
+    return None
+
+
+def describe(verdict: Verdict, hints: Callable[[str], str]) -> list[str]:
+    """The verdict for people: one line, the cluster's own words, and the next command to type."""
+    report = verdict.report
+    took = f" after {format_duration(report.elapsed_ms // 1000)}" if report is not None and report.elapsed_ms else ""
+    states = f" (state {verdict.state.value}, final status {verdict.final_status.value})" if report is not None else ""
+    lines = [f"{verdict.application_id}: {verdict.result.value}{took}{states}"]
+    if verdict.result is Result.SUCCEEDED:
+        return lines
+    lines += [f"  {line.strip()}" for line in verdict.reason.splitlines() if line.strip()][:12]
+    next_step = {
+        Result.REFUSED: "",
+        Result.STILL_RUNNING: f"batch-submit wait {verdict.application_id}",
+        Result.UNKNOWN: f"batch-submit wait {verdict.application_id}",
+    }.get(verdict.result, hints("logs"))
+    if next_step:
+        lines.append(f"  next: {next_step}")
+    return lines

@@ -1,0 +1,91 @@
+"""What may not travel into a container: texts that YARN rewrites, and secrets that it would publish.
+
+YARN writes the application master's command into ``launch_container.sh`` and runs it through a shell. Seen on Hadoop
+3.5.0 with spark-submit in cluster mode: a backquoted word *ran*, ``{{ ds }}`` became ``$ ds``, ``<LOG_DIR>`` was
+expanded, and values of ``appMasterEnv`` lost ``$HOME``, ``{{x}}`` and quotes. ``launch_container.sh`` is aggregated with
+the logs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from batch_submit.errors import UnsafeForContainer
+from batch_submit.plan.config import Sourced
+from batch_submit.plan.secrets import is_secret
+
+_REWRITTEN = ("`", "{{", "}}", "<LOG_DIR>", "<CPS>")
+_REWRITTEN_IN_ENVIRONMENT = (*_REWRITTEN, "$", '"')
+_ENVIRONMENT_PREFIXES = ("spark.yarn.appMasterEnv.", "spark.executorEnv.")
+_SECRET_OPTION = re.compile(r"-D(\S*?)=")
+
+
+def check_arguments(arguments: Sequence[str]) -> list[str]:
+    """Problems of a user's script arguments, one line each, naming the position (from 1)."""
+    problems = []
+    for position, argument in enumerate(arguments, start=1):
+        problems += [
+            f"argument {position} ({argument!r}) holds {token!r}, which YARN rewrites on the way into the container"
+            for token in _REWRITTEN
+            if token in argument
+        ]
+        key = argument.partition("=")[0]
+        follows = position < len(arguments) or "=" in argument
+        if key.startswith("-") and is_secret(key) and follows:
+            problems.append(f"argument {position} ({key}) looks like a secret; arguments stand in launch_container.sh")
+    return problems
+
+
+def check_file_names(names: Iterable[str]) -> list[str]:
+    """Problems of the names of shipped files, one line each."""
+    return [
+        f"file name {name!r} holds {token!r}, which YARN rewrites on the way into the container"
+        for name in names
+        for token in _REWRITTEN
+        if token in name
+    ]
+
+
+def check_conf(conf: Mapping[str, Sourced]) -> list[str]:
+    """Problems of environment values and Java options in the Spark conf, one line each, naming key and source."""
+    problems = []
+    for key, sourced in sorted(conf.items()):
+        value = str(sourced.value)
+        if key.startswith(_ENVIRONMENT_PREFIXES):
+            problems += [
+                f"{key} ({sourced.origin}) holds {token!r}, which YARN rewrites in environment values"
+                for token in _REWRITTEN_IN_ENVIRONMENT
+                if token in value
+            ]
+            if is_secret(key):
+                problems.append(f"{key} ({sourced.origin}) is a secret; its value would stand in launch_container.sh")
+        elif key.endswith("extraJavaOptions") or key.endswith("defaultJavaOptions"):
+            problems += [
+                f"{key} ({sourced.origin}) holds the secret -D{name}; it would stand in launch_container.sh"
+                for name in _SECRET_OPTION.findall(value)
+                if is_secret(name)
+            ]
+    return problems
+
+
+def refuse_unsafe(problems: Sequence[str]) -> None:
+    """Raise all problems at once.
+
+    Raises
+    ------
+    UnsafeForContainer
+        When there is any problem.
+    """
+    if not problems:
+        return
+    secret = any("secret" in problem for problem in problems)
+    raise UnsafeForContainer(
+        f"{len(problems)} value(s) can't be handed to the container unchanged and unseen",
+        details=problems,
+        next_step=(
+            "keep secrets in a Hadoop credential provider (hadoop.security.credential.provider.path)"
+            if secret
+            else "put the value into a file and ship it with --files / job_specific_config.<type>.files"
+        ),
+    )

@@ -1,0 +1,134 @@
+"""What a run is called: run ids, tags, fingerprints. The name (``-n``) is a label and never an identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from batch_submit.errors import UsageError
+
+RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+#: Limits of YARN (``yarn.resourcemanager.application.max-tags``, ``max-tag.length``); Spark refuses more.
+MAX_TAGS = 10
+MAX_TAG_LENGTH = 100
+#: Every application of ours carries this tag, so that ``list`` finds it. Anybody may set it: look-ups filter on the user
+#: too.
+OUR_TAG = "batch-submit"
+
+
+def slug(text: str, limit: int) -> str:
+    """Lower-case ``text``, everything outside ``[a-z0-9._-]`` as ``-``, at most ``limit`` characters, never empty."""
+    cleaned = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:limit].strip("-._")
+    return cleaned or "run"
+
+
+def make_run_id(name: str, now_utc: datetime, random_text: str) -> str:
+    """Make a run id ``<name slug>-<UTC yyyymmddthhmmssz>-<6 random>``.
+
+    Parameters
+    ----------
+    name
+        The run's name.
+    now_utc
+        The moment of the call, in UTC.
+    random_text
+        Six characters of ``[a-z0-9]`` that make two calls of one second differ.
+    """
+    stamp = now_utc.strftime("%Y%m%dt%H%M%Sz")
+    tail = f"-{stamp}-{random_text}"
+    return slug(name, 63 - len(tail)) + tail
+
+
+@dataclass(frozen=True)
+class RunId:
+    """A run id in YARN's and HDFS' grammar, and what the caller gave when that differs."""
+
+    value: str
+    original: str = ""
+
+
+def normalise_run_id(given: str) -> RunId:
+    """Bring a given run id into the grammar ``[a-z0-9][a-z0-9._-]{0,62}``.
+
+    An id outside the grammar (Airflow's hold ``:`` and ``+``, which HDFS refuses in names) becomes
+    ``<slug>-<8 hex of SHA-256 of the original>``, so that two originals never meet in one id.
+
+    Raises
+    ------
+    UsageError
+        When nothing is left to name the run by.
+    """
+    if not given.strip():
+        raise UsageError("the run id is empty", next_step="give --run-id a text, or --run-id auto")
+    if RUN_ID.fullmatch(given):
+        return RunId(given)
+    digest = hashlib.sha256(given.encode()).hexdigest()[:8]
+    return RunId(f"{slug(given, 63 - 9)}-{digest}", given)
+
+
+def local_application_id(run_id: str) -> str:
+    """The id under which backend ``local`` shows a run."""
+    return f"local-{run_id}"
+
+
+def run_tag(run_id: str) -> str:
+    """The tag that all tries of a run share."""
+    return f"run:{run_id}"
+
+
+def try_tag(run_id: str, number: int) -> str:
+    """The tag of one try: it is how spark-submit's application is found."""
+    return f"try:{run_id}.{number}"
+
+
+def all_tags(run_id: str, number: int, user_tags: Sequence[str]) -> tuple[str, ...]:
+    """Our tags and then the user's own, as YARN stores them (lower case, no repetition).
+
+    Raises
+    ------
+    UsageError
+        More than 10 tags, a tag over 100 characters, or one that is not ASCII: Spark refuses them after its JVM
+        has started, so they are refused here.
+    """
+    tags = [OUR_TAG, run_tag(run_id), try_tag(run_id, number)]
+    for tag in user_tags:
+        lowered = tag.strip().lower()
+        if lowered and lowered not in tags:
+            tags.append(lowered)
+    bad = [tag for tag in tags if len(tag) > MAX_TAG_LENGTH or not tag.isascii()]
+    if bad:
+        raise UsageError(
+            f"YARN refuses the tag {bad[0]!r}: at most {MAX_TAG_LENGTH} ASCII characters",
+            next_step="change spark.yarn.tags",
+        )
+    if len(tags) > MAX_TAGS:
+        raise UsageError(
+            f"{len(tags)} tags, YARN takes {MAX_TAGS} of which three are ours",
+            next_step=f"keep at most {MAX_TAGS - 3} in spark.yarn.tags",
+        )
+    return tuple(tags)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What makes two submissions the same job: job type, script content, arguments, inputs and outputs."""
+
+    parts: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the parts, hexadecimal."""
+        return hashlib.sha256(json.dumps(dict(self.parts), sort_keys=True).encode()).hexdigest()
+
+    def difference(self, earlier: Mapping[str, str]) -> list[str]:
+        """The parts that differ from an earlier submission, one line each: ``key: then -> now``."""
+        lines = []
+        for key in sorted(set(self.parts) | set(earlier)):
+            then, now = earlier.get(key, "(not there)"), self.parts.get(key, "(not there)")
+            if then != now:
+                lines.append(f"{key}: {then} -> {now}")
+        return lines

@@ -1,0 +1,342 @@
+"""From the merged configuration and a call to a :class:`JobSpec`: every value checked, every problem reported."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from batch_submit.errors import ConfigError, UsageError
+from batch_submit.plan import container_text
+from batch_submit.plan.backend_choice import LOCAL, YARN
+from batch_submit.plan.config import Config, Sourced
+from batch_submit.plan.dates import fill_dates
+from batch_submit.plan.identity import RunId
+from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
+from batch_submit.plan.storage import has_scheme, qualify, storage_root
+from batch_submit.plan.submission import JobSpec, ShippedFile
+from batch_submit.plan.units import UnitError, parse_duration_s
+from ml_pipeline_framework.contract import PARAMS, ContractError, JobType, Params
+
+#: Spark properties that only mean something on YARN; backend ``local`` leaves them out.
+_CLUSTER_ONLY = (
+    "spark.yarn.",
+    "spark.dynamicAllocation.",
+    "spark.executor.instances",
+    "spark.executor.cores",
+    "spark.executor.memory",
+    "spark.submit.deployMode",
+    "spark.eventLog.",
+    "spark.shuffle.service.",
+)
+
+
+#: Keys of a job type's section that this side acts on; the rest are parameters of the job.
+_EDGE_KEYS = frozenset(
+    {
+        "script",
+        "additional_jars",
+        "additional_py_files",
+        "files",
+        "archives",
+        "app_args",
+        "timeout",
+        "wait_timeout",
+        "prediction_timeout",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the caller typed besides configuration values."""
+
+    job_type: JobType
+    name: str
+    run_id: RunId
+    day: date
+    script: str = ""
+    app_args: str | None = None
+    app_arg: tuple[str, ...] = ()
+    rest: tuple[str, ...] = ()
+    clamp: bool = False
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders that bare local paths are looked up from, absolute."""
+
+    cwd: str
+    config_folder: str
+    #: Where the scripts of the built-in jobs lie (``run_training.py`` ...).
+    job_scripts: str = ""
+
+
+def build_spec(
+    config: Config,
+    call: Call,
+    *,
+    backend: str,
+    places: Places,
+    script: ShippedFile | None,
+    variables: Mapping[str, str],
+) -> JobSpec:
+    """Build and check the job.
+
+    Parameters
+    ----------
+    config
+        Merged for ``call.job_type``.
+    script
+        The user's script, already found (``--script`` or ``job_specific_config.<type>.script``); ``None`` for our own job.
+    variables
+        The environment; only ``PYTHON_PATH`` is read here.
+
+    Raises
+    ------
+    UsageError
+        Or one of its children: unknown job parameters, limits, unsafe texts, contradicting flags.
+    """
+    root = storage_root(config, backend, config_folder=places.config_folder)
+    given = _given_arguments(config, call)
+    notices: list[str] = []
+    params: Params | None = None
+    if script is None:
+        params, script = _our_job(config, call, given, root=root, backend=backend, places=places)
+        arguments: tuple[str, ...] = ()
+    else:
+        arguments = tuple(
+            fill_dates(argument, call.day, where=f"argument {position}")
+            for position, argument in enumerate(given, start=1)
+        )
+        notices += _unused_job_keys(config)
+    conf, conf_notices = _spark_conf(config, call, backend=backend, variables=variables)
+    deploy_mode = str(conf["spark.submit.deployMode"].value) if "spark.submit.deployMode" in conf else "cluster"
+    user_tags = _user_tags(conf)
+    shipped = {
+        key: _shipped(config, key, places) for key in ("additional_py_files", "files", "archives", "additional_jars")
+    }
+    spec = JobSpec(
+        job_type=call.job_type,
+        name=call.name,
+        run_id=call.run_id.value,
+        original_run_id=call.run_id.original,
+        day=call.day,
+        backend=backend,
+        deploy_mode=deploy_mode if backend == YARN else "client",
+        storage_root=root,
+        script=script,
+        arguments=arguments,
+        params=params,
+        conf=conf,
+        py_files=shipped["additional_py_files"],
+        files=shipped["files"],
+        archives=shipped["archives"],
+        jars=shipped["additional_jars"],
+        user_tags=user_tags,
+        timeout_s=_timeout(config, "timeout", call.job_type),
+        wait_timeout_s=_timeout(config, "wait_timeout", call.job_type),
+        notices=(*notices, *conf_notices),
+    )
+    _check_shipped(spec)
+    if backend == YARN:
+        _check_container(spec)
+    return spec
+
+
+def _given_arguments(config: Config, call: Call) -> tuple[str, ...]:
+    typed: list[str] = []
+    if call.app_args is not None:
+        try:
+            typed += shlex.split(call.app_args)
+        except ValueError as error:
+            raise UsageError(
+                f"--app-args can't be split into words: {error}",
+                next_step="close the quotes, or use --app-arg once per word",
+            ) from error
+    typed += [*call.app_arg, *call.rest]
+    if typed:
+        return tuple(typed)
+    configured = config.get("job.app_args")
+    if configured is None:
+        return ()
+    values = configured.value
+    return (
+        tuple(str(value) for value in values) if isinstance(values, (list, tuple)) else tuple(shlex.split(str(values)))
+    )
+
+
+def _plain(section: Mapping[str, Sourced]) -> dict[str, object]:
+    return {key: sourced.value for key, sourced in section.items()}
+
+
+def _our_job(
+    config: Config, call: Call, given: Sequence[str], *, root: str, backend: str, places: Places
+) -> tuple[Params, ShippedFile]:
+    params_type = PARAMS.get(call.job_type)
+    if params_type is None:
+        built = ", ".join(sorted(job.value for job in PARAMS))
+        raise UsageError(
+            f"there is no built-in job of type {call.job_type.value} yet (built in: {built})",
+            next_step=f"give your own script: --script FILE, or job_specific_config.{call.job_type.value}.script",
+        )
+    data_config = {
+        key: fill_dates(str(sourced.value), call.day, where=f"{sourced.origin}: data_config.{key}")
+        for key, sourced in config.section("data_config").items()
+    }
+    sections: dict[str, Mapping[str, object]] = {
+        "model_config": _plain(config.section("model_config")),
+        "data_config": data_config,
+        "job": {key: value for key, value in _plain(config.section("job")).items() if key not in _EDGE_KEYS},
+    }
+    flags = [fill_dates(argument, call.day, where=f"argument {n}") for n, argument in enumerate(given, start=1)]
+    try:
+        params = params_type.from_config(sections, defaults={"run_id": call.run_id.value, "name": call.name})
+        params = params.with_flags(flags)
+    except ContractError as error:
+        raise ConfigError(
+            f"{len(error.problems)} problem(s) with the parameters of the {call.job_type.value} job",
+            details=[_problem_line(config, problem.key, problem.message, problem.hint) for problem in error.problems],
+            next_step="batch-submit config check -t " + call.job_type.value,
+        ) from error
+    paths = {name: qualify(str(getattr(params, name)), root=root, backend=backend) for name in params.PATH_FIELDS}
+    script = f"run_{call.job_type.value}.py"
+    return replace(params, **paths), ShippedFile(posixpath.join(places.job_scripts, script), script, "built-in job")
+
+
+def _problem_line(config: Config, key: str, message: str, hint: str) -> str:
+    parts = tuple(key.split("."))
+    origin = ""
+    while parts and not origin:
+        sourced = config.get(parts)
+        origin = sourced.origin if sourced is not None else ""
+        parts = parts[:-1]
+    line = f"{origin}: {key}: {message}" if origin else f"{key}: {message}"
+    return f"{line} ({hint})" if hint else line
+
+
+def _unused_job_keys(config: Config) -> list[str]:
+    """A user's script is not handed the keys of the built-in jobs; that is said and not left to be found out."""
+    return [
+        f"job_specific_config: {key}={sourced.value} ({sourced.origin}) is for the built-in job; your script does not get it"
+        for key, sourced in config.section("job").items()
+        if key in ("batch_size", "output_compression")
+    ]
+
+
+def _spark_conf(
+    config: Config, call: Call, *, backend: str, variables: Mapping[str, str]
+) -> tuple[dict[str, Sourced], list[str]]:
+    conf = config.spark_conf()
+    notices: list[str] = []
+    for key in ("spark.master", "spark.app.name", "spark.yarn.submit.waitAppCompletion"):
+        dropped = conf.pop(key, None)
+        if dropped is not None:
+            notices.append(f"{key}={dropped.value} ({dropped.origin}) is not used: this tool decides it")
+    settled = settle_dynamic_allocation(conf)
+    limited = apply_limits(settled.conf, config.section("resource_limits"), clamp=call.clamp)
+    conf = dict(limited.conf)
+    if backend == LOCAL:
+        conf = {key: value for key, value in conf.items() if not key.startswith(_CLUSTER_ONLY)}
+    else:
+        notices += [*settled.notices, *limited.notices]
+        _kerberos(config, conf)
+    interpreter = variables.get("PYTHON_PATH", "")
+    if interpreter and backend == YARN:
+        for key in ("spark.pyspark.python", "spark.pyspark.driver.python"):
+            if not (key in conf and conf[key].origin.startswith("flag")):
+                conf[key] = Sourced(interpreter, "variable PYTHON_PATH")
+    return conf, notices
+
+
+def _kerberos(config: Config, conf: dict[str, Sourced]) -> None:
+    if config.value("security_config.enable_ssl") is True:
+        raise UsageError(
+            "security_config.enable_ssl is not built yet",
+            where=config.values[("security_config", "enable_ssl")].origin,
+            next_step="set it to false and give spark.ssl.* properties in spark_config",
+        )
+    if config.value("security_config.enable_kerberos") is not True:
+        return
+    for key in ("principal", "keytab"):
+        sourced = config.get(f"security_config.{key}")
+        if sourced is None or not sourced.value:
+            raise UsageError(
+                f"security_config.enable_kerberos needs security_config.{key} too",
+                where=config.values[("security_config", "enable_kerberos")].origin,
+                next_step=f"add {key}: to security_config",
+            )
+        value = str(sourced.value)
+        if key == "keytab" and sourced.base and not value.startswith("/"):
+            value = posixpath.normpath(posixpath.join(sourced.base, value))
+        conf[f"spark.kerberos.{key}"] = Sourced(value, sourced.origin)
+
+
+def _user_tags(conf: dict[str, Sourced]) -> tuple[str, ...]:
+    tags = conf.pop("spark.yarn.tags", None)
+    if tags is None:
+        return ()
+    return tuple(tag.strip() for tag in str(tags.value).split(",") if tag.strip())
+
+
+def _shipped(config: Config, key: str, places: Places) -> tuple[ShippedFile, ...]:
+    return tuple(shipped_file(item, places) for item in config.items(("job", key)))
+
+
+def shipped_file(sourced: Sourced, places: Places) -> ShippedFile:
+    """A file ``path[#alias]``: relative to the file that names it; from a flag, to the working directory."""
+    path, _, alias = str(sourced.value).partition("#")
+    if not has_scheme(path) and not path.startswith("/"):
+        path = posixpath.normpath(posixpath.join(sourced.base or places.cwd, path))
+    elif path.startswith("file:"):
+        path = path.removeprefix("file://").removeprefix("file:")
+    return ShippedFile(path, alias or posixpath.basename(path), sourced.origin, bool(alias))
+
+
+def _timeout(config: Config, key: str, job_type: JobType) -> float | None:
+    """The run's own time limit: the job type's, else the general one; seconds."""
+    flag = config.get(f"execution.{key}")
+    chosen = flag if flag is not None and flag.origin.startswith("flag") else None
+    chosen = chosen or config.get(f"job.{key}")
+    if chosen is None and key == "timeout":
+        chosen = config.get("job.prediction_timeout") if job_type is JobType.PREDICTION else None
+    chosen = chosen or flag
+    if chosen is None or chosen.value is None:
+        return None
+    try:
+        seconds = float(parse_duration_s(str(chosen.value)))
+    except UnitError as error:
+        raise UsageError(str(error), where=f"{chosen.origin}: {key}") from error
+    if seconds <= 0:
+        raise UsageError(f"{key} must be longer than nothing, not {chosen.value}", where=chosen.origin)
+    return seconds
+
+
+def _check_shipped(spec: JobSpec) -> None:
+    """Commas split Spark's lists, and of two files of one name Spark keeps one in silence."""
+    problems = []
+    links: dict[str, ShippedFile] = {}
+    for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars):
+        if "," in one.path:
+            problems.append(f"{one.path} ({one.origin}): Spark splits its file lists at commas; rename the file")
+        earlier = links.setdefault(one.link, one)
+        if earlier is not one and earlier.path != one.path:
+            problems.append(
+                f"{one.path} ({one.origin}) and {earlier.path} ({earlier.origin}) are both called {one.link} in the"
+                " container; give one of them an alias (path#alias)"
+            )
+    if problems:
+        raise UsageError("the files to ship contradict each other", details=problems)
+
+
+def _check_container(spec: JobSpec) -> None:
+    names = [one.link for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)]
+    container_text.refuse_unsafe(
+        [
+            *container_text.check_arguments(spec.arguments),
+            *container_text.check_file_names(names),
+            *container_text.check_conf(spec.conf),
+        ]
+    )

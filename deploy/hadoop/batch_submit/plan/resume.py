@@ -1,0 +1,86 @@
+"""What a repeated run id means: attach, say that it is done, try again, or say that it is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from batch_submit.model import ApplicationReport, Result, judge
+
+
+class Action(str, Enum):
+    """What to do with a run."""
+
+    SUBMIT = "submit"
+    ATTACH = "attach"
+    DONE = "done"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, about which application, and why."""
+
+    action: Action
+    number: int = 1
+    application_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the last try.
+
+    Parameters
+    ----------
+    number
+        The last try's number; 0 when there is no record.
+    may_have_launched
+        A launch was begun and its outcome was never recorded.
+    application_id
+        "" when none is recorded.
+    result
+        The recorded verdict's result; "" when none is.
+    """
+
+    number: int = 0
+    may_have_launched: bool = False
+    application_id: str = ""
+    result: str = ""
+
+
+def decide(known: Known, seen: Sequence[ApplicationReport]) -> Decision:
+    """Decide from the record and from what the cluster shows under the run's tag, newest first.
+
+    A live or succeeded application is never joined by another one. A try that may have been launched and of which the
+    cluster shows nothing is uncertain: only "failed" or "killed" or "never launched" makes room for a new try.
+    """
+    verdicts = [(report, judge(report)) for report in seen]
+    number = max(known.number, *(_try_number(report) for report in seen), 0) + 1
+    for report, verdict in verdicts:
+        if verdict is None:
+            return Decision(Action.ATTACH, number, report.application_id, f"it is {report.state.value}")
+    for report, verdict in verdicts:
+        if verdict is not None and verdict.result is Result.SUCCEEDED:
+            return Decision(Action.DONE, number, report.application_id, "it succeeded")
+    if known.result == Result.SUCCEEDED.value:
+        return Decision(Action.DONE, number, known.application_id, "it succeeded (by the record of this host)")
+    ended = known.result in (Result.FAILED, Result.KILLED, Result.REFUSED, Result.TIMED_OUT)
+    if known.application_id and not ended and all(known.application_id != one.application_id for one in seen):
+        return Decision(
+            Action.UNCERTAIN, number, known.application_id, "the cluster does not know its application any more"
+        )
+    if known.may_have_launched and not any(_try_number(report) == known.number for report in seen):
+        return Decision(
+            Action.UNCERTAIN, number, "", "an earlier call began to launch it, and no application shows under its tag"
+        )
+    return Decision(Action.SUBMIT, number, "", f"try {number}")
+
+
+def _try_number(report: ApplicationReport) -> int:
+    for tag in report.tags:
+        if tag.startswith("try:"):
+            tail = tag.rpartition(".")[2]
+            return int(tail) if tail.isdigit() else 0
+    return 0

@@ -1,0 +1,49 @@
+"""Which values must never be shown, and what stands in their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+#: Spark's ``spark.redaction.regex`` (default of Spark 4), and ``passphrase``.
+_SECRET = re.compile(r"(?i)secret|password|passwd|passphrase|token|access[.]?key|credential")
+
+#: What Spark prints in the place of a secret (source: ``Utils.REDACTION_REPLACEMENT_TEXT``).
+MASK = "*********(redacted)"
+
+# A secret inside a longer text: ``-Djavax.net.ssl.keyStorePassword=x`` and the password of ``https://user:x@host``.
+_ASSIGNMENT = re.compile(
+    r"(?i)([\w.\-]*(?:secret|password|passwd|passphrase|token|access[.]?key|credential)[\w.\-]*\s*[=:]\s*)"
+    r"(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
+)
+_USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)([^/\s@]+)(@)")
+
+
+def is_secret(key: str) -> bool:
+    """Whether a value under this key must be masked. Matches anywhere in the key, as Spark's redaction does."""
+    return _SECRET.search(key) is not None
+
+
+def mask(key: str, value: object) -> object:
+    """The value as it may be shown: secrets replaced, everything else as it is.
+
+    Parameters
+    ----------
+    key
+        The full key. When it is a secret's, the whole value is replaced.
+    value
+        Text, number, list or map. Maps are masked by their own keys too; texts lose passwords written inside them
+        (``-Dsome.password=...``, ``https://user:...@host``).
+    """
+    if value is None:
+        return None
+    if is_secret(key):
+        return MASK
+    if isinstance(value, str):
+        masked = _ASSIGNMENT.sub(lambda match: match[1] + MASK, value)
+        return _USERINFO.sub(lambda match: match[1] + MASK + match[3], masked)
+    if isinstance(value, Mapping):
+        return {name: mask(str(name), item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [mask("", item) for item in value]
+    return value

@@ -1,0 +1,58 @@
+"""Data paths: what a bare path means for a backend, and where a run's artifacts lie."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from urllib.parse import quote
+
+from batch_submit.plan.backend_choice import LOCAL
+from batch_submit.plan.config import Config
+
+YARN_ROOT = "/ml-pipeline"
+LOCAL_ROOT = "ml-pipeline"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+
+
+def has_scheme(path: str) -> bool:
+    """Whether a path names its filesystem (``hdfs://…``, ``file:/…``)."""
+    return bool(_SCHEME.match(path))
+
+
+def storage_root(config: Config, backend: str, *, config_folder: str) -> str:
+    """The root under which relative data paths lie.
+
+    ``storage_root`` of the configuration; without one ``/ml-pipeline`` on the cluster's default filesystem, and
+    ``ml-pipeline`` beside the configuration file for backend ``local``.
+    """
+    configured = config.get("storage_root")
+    if configured is None or not configured.value:
+        return posixpath.join(config_folder, LOCAL_ROOT) if backend == LOCAL else YARN_ROOT
+    root = str(configured.value)
+    if backend == LOCAL and not has_scheme(root) and not root.startswith("/"):
+        return posixpath.normpath(posixpath.join(configured.base or config_folder, root))
+    return root.rstrip("/") or "/"
+
+
+def qualify(path: str, *, root: str, backend: str) -> str:
+    """Turn a data path into what Spark is given.
+
+    With a scheme: as it is. Absolute: on the default filesystem (backend ``local``: a local file). Relative: under the
+    storage root. Local paths become ``file:`` URIs: a Spark that finds Hadoop's XML would look for them in HDFS.
+    """
+    if has_scheme(path):
+        return path
+    full = path if path.startswith("/") else f"{root.rstrip('/')}/{path}"
+    if has_scheme(full):
+        return full
+    return "file://" + quote(full) if backend == LOCAL else full
+
+
+def local_path(uri: str) -> str:
+    """The path of a ``file:`` URI made by :func:`qualify`; "" for another scheme."""
+    from urllib.parse import unquote, urlsplit
+
+    if not has_scheme(uri):
+        return uri
+    parts = urlsplit(uri)
+    return unquote(parts.path) if parts.scheme == "file" else ""

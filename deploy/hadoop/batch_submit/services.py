@@ -1,0 +1,262 @@
+"""What a command needs of the outside world, built once. The only reader of ``os.environ``."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from batch_submit.adapters.terminal import Terminal
+from batch_submit.errors import HostNotReady
+from batch_submit.ledger import JsonLedger
+from batch_submit.plan.backend_choice import ETC_HADOOP_CONF, BackendChoice
+from batch_submit.plan.config import Config
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.hadoop_conf import HadoopConf
+    from batch_submit.adapters.resource_manager import ResourceManager
+    from batch_submit.adapters.webhdfs import WebHdfs
+
+
+class Clock(Protocol):
+    """Time as the operations see it; tests pass one that they turn themselves."""
+
+    def now_utc(self) -> datetime:
+        """The wall clock in UTC."""
+
+    def today(self) -> datetime:
+        """The wall clock in the local zone."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, at most ``seconds``."""
+
+    def random_text(self, length: int) -> str:
+        """Random characters of ``[a-z0-9]``."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """The outside world of one command.
+
+    Parameters
+    ----------
+    env
+        The environment as it was at the start.
+    home
+        The checkout that this program runs from (the folder of ``batch_submit.sh``), or ``None`` when it is installed.
+    """
+
+    env: Mapping[str, str]
+    cwd: Path
+    home: Path | None
+    os_user: str
+    host: str
+    clock: Clock
+    terminal: Terminal
+    verbose: bool = False
+    _cache: dict[str, object] = field(default_factory=dict, compare=False)
+
+    @property
+    def state_folder(self) -> Path:
+        """``$XDG_STATE_HOME/batch-submit`` (default ``~/.local/state``)."""
+        return self._xdg("XDG_STATE_HOME", ".local/state")
+
+    @property
+    def cache_folder(self) -> Path:
+        """``$XDG_CACHE_HOME/batch-submit`` (default ``~/.cache``)."""
+        return self._xdg("XDG_CACHE_HOME", ".cache")
+
+    def _xdg(self, variable: str, below_home: str) -> Path:
+        named = self.env.get(variable, "")
+        if named.startswith("/"):  # a relative one is to be ignored (XDG Base Directory Specification)
+            return Path(named, "batch-submit")
+        user_home = self.env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+        return Path(user_home, below_home, "batch-submit")
+
+    def config_homes(self) -> list[Path]:
+        """Where a configuration file is looked for after the working directory."""
+        homes = [self.home] if self.home is not None else []
+        return [*homes, Path(sys.prefix, "share", "batch-submit")]
+
+    def job_scripts(self) -> Path:
+        """Where the scripts of the built-in jobs lie: ``scripts/`` of the checkout, else installed with the package."""
+        if self.home is not None and (self.home / "scripts").is_dir():
+            return self.home / "scripts"
+        return Path(__file__).resolve().parent / "job_scripts"
+
+    def hadoop_conf(self, folder: str) -> HadoopConf:
+        """The Hadoop XML files of a folder, read once.
+
+        Raises
+        ------
+        HostNotReady
+            When the folder does not exist.
+        """
+        from batch_submit.adapters.hadoop_conf import HadoopConf
+
+        key = f"hadoop_conf:{folder}"
+        if key not in self._cache:
+            path = Path(folder)
+            if not path.is_dir():
+                raise HostNotReady(
+                    f"the Hadoop configuration folder {folder} does not exist",
+                    next_step="point HADOOP_CONF_DIR to the folder with core-site.xml and yarn-site.xml",
+                )
+            self._cache[key] = HadoopConf.load(path, env=self.env)
+        loaded = self._cache[key]
+        assert isinstance(loaded, HadoopConf)
+        return loaded
+
+    def etc_names_resourcemanager(self) -> bool:
+        """Whether ``/etc/hadoop/conf`` holds a yarn-site.xml that names a ResourceManager."""
+        if not Path(ETC_HADOOP_CONF, "yarn-site.xml").is_file():
+            return False
+        return self.hadoop_conf(ETC_HADOOP_CONF).names_resourcemanager
+
+    def ledger(self, cluster: str, user: str) -> JsonLedger:
+        """The run records of one cluster and user."""
+        return JsonLedger(self.state_folder / "runs" / cluster / user)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The servers of one cluster, as the configuration names them."""
+
+    key: str
+    user: str
+    resource_manager: ResourceManager
+    webhdfs: WebHdfs | None
+    conf: HadoopConf
+    default_fs: str
+    #: Properties that spark-submit must be told because ``environment_config`` overrides the XML.
+    overrides: Mapping[str, str]
+    notices: tuple[str, ...] = ()
+
+
+def build_services(*, verbose: bool = False) -> Services:
+    """Read the environment of this process."""
+    from batch_submit.adapters.clock import SystemClock
+
+    env = dict(os.environ)
+    home = Path(__file__).resolve().parents[3]
+    return Services(
+        env=env,
+        cwd=Path(_working_directory()),
+        home=home if (home / "batch_submit.sh").is_file() else None,
+        os_user=_os_user(),
+        host=socket.gethostname(),
+        clock=SystemClock(),
+        terminal=Terminal(no_color=bool(env.get("NO_COLOR")) or env.get("TERM") == "dumb"),
+        verbose=verbose,
+    )
+
+
+def _os_user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())  # a container without an entry in /etc/passwd
+
+
+def _working_directory() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return "/"  # the folder was removed under us, as happens to long-running shells
+
+
+def connect(services: Services, config: Config, choice: BackendChoice) -> Cluster:
+    """Build the clients for the cluster of a backend choice. Opens no connection.
+
+    Raises
+    ------
+    HostNotReady
+        When no ResourceManager is named anywhere.
+    """
+    from batch_submit.adapters.auth import build_session, effective_user
+    from batch_submit.adapters.resource_manager import ResourceManager
+    from batch_submit.adapters.webhdfs import WebHdfs
+
+    conf = services.hadoop_conf(choice.hadoop_conf_dir)
+    named = override_addresses(config, conf)
+    kerberos = conf.kerberos or config.value("security_config.enable_kerberos") is True
+    ca_bundle = str(config.value("security_config.ca_bundle") or "") or None
+    user = effective_user(services.env, services.os_user, kerberos)
+    session = build_session(kerberos, user, ca_bundle)
+    if not named.resource_managers:
+        raise HostNotReady(
+            f"{choice.hadoop_conf_dir} names no ResourceManager",
+            next_step="add yarn.resourcemanager.hostname or .webapp.address to yarn-site.xml",
+        )
+    manager = ResourceManager(named.resource_managers, session, user=user, clock=services.clock.monotonic)
+    if kerberos:
+        user = manager.identify()
+    webhdfs = WebHdfs(named.name_nodes, session, user=user) if named.name_nodes else None
+    return Cluster(
+        conf.cluster_key, user, manager, webhdfs, conf, named.default_fs, named.overrides, tuple(named.notices)
+    )
+
+
+@dataclass
+class Addresses:
+    """Where the servers are, after ``environment_config``."""
+
+    resource_managers: tuple[str, ...]
+    name_nodes: tuple[str, ...]
+    default_fs: str
+    overrides: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+
+def override_addresses(config: Config, conf: HadoopConf) -> Addresses:
+    """XML first: an address of ``environment_config`` that differs overrides it for our calls and goes to Spark."""
+    from batch_submit.adapters.hadoop_conf import webapp_url_from
+
+    named = Addresses(conf.resourcemanager_urls(), conf.webhdfs_urls(), conf.default_fs or "")
+    web = config.get("environment_config.resourcemanager_webapp_url")
+    rpc = config.get("environment_config.resourcemanager_url")
+    chosen = web or rpc
+    if chosen is not None and chosen.value:
+        values = chosen.value if isinstance(chosen.value, (list, tuple)) else (chosen.value,)
+        urls = []
+        for value in values:
+            url, notice = webapp_url_from(str(value))
+            urls.append(url)
+            if notice:
+                named.notices.append(f"{chosen.origin}: {notice}")
+        if set(urls) != set(named.resource_managers):
+            if named.resource_managers:
+                named.notices.append(
+                    f"{chosen.origin}: ResourceManager {', '.join(urls)} overrides the XML's"
+                    f" {', '.join(named.resource_managers)}"
+                )
+            named.resource_managers = tuple(urls)
+            if len(urls) == 1:
+                host_port = urls[0].split("//", 1)[-1]
+                named.overrides["spark.hadoop.yarn.resourcemanager.webapp.address"] = host_port
+    if rpc is not None and rpc.value and not isinstance(rpc.value, (list, tuple)):
+        host_port = str(rpc.value).split("//", 1)[-1].rstrip("/")
+        if host_port.endswith(":8032") and conf.get("yarn.resourcemanager.address") not in (None, host_port):
+            named.overrides["spark.hadoop.yarn.resourcemanager.address"] = host_port
+    name_node = config.get("environment_config.namenode_url")
+    if name_node is not None and name_node.value:
+        value = str(name_node.value).rstrip("/")
+        if value.startswith("hdfs://") and value != (conf.default_fs or "").rstrip("/"):
+            named.notices.append(
+                f"{name_node.origin}: default filesystem {value} overrides the XML's {conf.default_fs}"
+            )
+            named.default_fs = value
+            named.overrides["spark.hadoop.fs.defaultFS"] = value
+            named.name_nodes = (f"http://{value.removeprefix('hdfs://').split(':')[0]}:9870",)
+        elif value.startswith("http"):
+            named.name_nodes = (value,)
+    return named

@@ -1,0 +1,159 @@
+"""Reading and writing: data by format, and results that appear whole or not at all.
+
+Files are reached through Hadoop's own file system classes in the driver's JVM, so that ``file:///…``, ``/…`` on the
+default file system and ``hdfs://…`` behave alike and no further client is needed on the nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+from ml_pipeline_framework.errors import DataError, OutputError
+
+_FORMATS = {"csv": "csv", "tsv": "csv", "json": "json", "jsonl": "json", "orc": "orc", "parquet": "parquet"}
+_COMPRESSED = ("gz", "bz2", "zst", "snappy", "lz4", "deflate")
+
+
+def format_of(path: str) -> str:
+    """Return Spark's name of the format that a path's extension tells; Parquet when it tells none."""
+    parts = path.rstrip("/").rsplit("/", 1)[-1].lower().split(".")
+    if len(parts) > 2 and parts[-1] in _COMPRESSED:
+        parts.pop()
+    return _FORMATS.get(parts[-1], "parquet") if len(parts) > 1 else "parquet"
+
+
+def read(spark: SparkSession, path: str) -> DataFrame:
+    """Read a data set: Parquet, or CSV with a header line, JSON lines, ORC by extension.
+
+    Raises
+    ------
+    DataError
+        Nothing lies there, or what lies there is not of that format.
+    """
+    if not exists(spark, path):
+        raise DataError(f"no data at {path}: nothing lies there; check the path, and that the preparation step has run")
+    kind = format_of(path)
+    options = {"header": "true", "inferSchema": "true", "mode": "FAILFAST"} if kind == "csv" else {}
+    if path.rstrip("/").lower().split(".")[-1] == "tsv":
+        options["sep"] = "\t"
+    try:
+        return spark.read.format(kind).options(**options).load(path)
+    except (AnalysisException, Py4JJavaError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise DataError(f"{path} can't be read as {kind}: {reason}; name the format by the path's extension") from error
+
+
+def _hadoop(spark: SparkSession, path: str) -> tuple[Any, Any, Any]:
+    """Return the JVM, the path as Hadoop's Path, and the file system it lies on."""
+    jvm: Any = spark._jvm
+    place = jvm.org.apache.hadoop.fs.Path(path)
+    return jvm, place, place.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+
+
+def exists(spark: SparkSession, path: str) -> bool:
+    """Say whether something lies at a path."""
+    try:
+        _, place, file_system = _hadoop(spark, path)
+        return bool(file_system.exists(place))
+    except Py4JJavaError as error:
+        raise DataError(f"{path} can't be looked at: {_reason(error)}") from error
+
+
+def read_text(spark: SparkSession, path: str) -> str:
+    """Return a small file's text (UTF-8)."""
+    jvm, place, file_system = _hadoop(spark, path)
+    try:
+        stream = file_system.open(place)
+        try:
+            return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+        finally:
+            stream.close()
+    except Py4JJavaError as error:
+        raise DataError(f"{path} can't be read: {_reason(error)}") from error
+
+
+def write_text(spark: SparkSession, path: str, text: str) -> None:
+    """Write a small file (UTF-8) at a place of the caller's own, such as inside a folder that is not yet in place."""
+    _, place, file_system = _hadoop(spark, path)
+    try:
+        stream = file_system.create(place, True)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
+    except Py4JJavaError as error:
+        raise OutputError(f"{path} can't be written: {_reason(error)}") from error
+
+
+def remove(spark: SparkSession, path: str) -> None:
+    """Remove what lies at a path, a folder with all that is in it; nothing there is no error."""
+    try:
+        _, place, file_system = _hadoop(spark, path)
+        file_system.delete(place, True)
+    except Py4JJavaError as error:
+        raise OutputError(f"{path} can't be removed: {_reason(error)}") from error
+
+
+def save_whole(spark: SparkSession, path: str, write: Callable[[str], None], *, replace: bool = False) -> None:
+    """Let `write` fill a temporary place beside `path`, then rename it: a reader sees all of it or nothing.
+
+    Parameters
+    ----------
+    path : str
+        Where the file or folder shall be.
+    write : callable
+        Gets the temporary path and writes there.
+    replace : bool
+        Delete what lies at `path` just before the rename, when the caller knows it for its own.
+
+    Raises
+    ------
+    OutputError
+        Something lies at `path`, or the file system refuses.
+    """
+    if not replace and exists(spark, path):
+        raise OutputError(f"{path} exists already and is not overwritten: give another path, or remove it first")
+    jvm, place, file_system = _hadoop(spark, path)
+    # A leading dot: Spark and Hadoop pass over such names when they read the folder meanwhile.
+    waiting = jvm.org.apache.hadoop.fs.Path(
+        place.getParent(), f".{place.getName()}.{jvm.java.util.UUID.randomUUID()}.tmp"
+    )
+    try:
+        file_system.mkdirs(place.getParent())
+        try:
+            write(waiting.toString())
+            _rename(spark, jvm, file_system, waiting, place, replace)
+        finally:
+            file_system.delete(waiting, True)
+    except Py4JJavaError as error:
+        raise OutputError(f"{path} can't be written: {_reason(error)}") from error
+
+
+def _rename(spark: SparkSession, jvm: Any, file_system: Any, source: Any, target: Any, replace: bool) -> None:
+    """Rename so that an existing target is an error.
+
+    ``FileSystem.rename`` answers with a boolean and moves *into* an existing folder; ``FileContext.rename`` without
+    options refuses a target that exists (Hadoop's file system specification, ``rename``).
+    """
+    if replace:
+        file_system.delete(target, True)
+    if file_system.getScheme() == "file" and not file_system.exists(target):
+        # Local files have a checksum beside them; one that stayed when somebody removed the file would bar its name.
+        file_system.getRawFileSystem().delete(file_system.getChecksumFile(target), False)
+    configuration = spark._jsparkSession.sessionState().newHadoopConf()
+    qualified = file_system.makeQualified(target)
+    context = jvm.org.apache.hadoop.fs.FileContext.getFileContext(qualified.toUri(), configuration)
+    gateway: Any = spark.sparkContext._gateway
+    options = gateway.new_array(jvm.org.apache.hadoop.fs.Options.Rename, 0)
+    context.rename(file_system.makeQualified(source), qualified, options)
+
+
+def _reason(error: Py4JJavaError) -> str:
+    """Return the JVM's message in one line, without its stack."""
+    cause = error.java_exception
+    return f"{cause.getClass().getSimpleName()}: {str(cause.getMessage()).splitlines()[0]}"

@@ -1,0 +1,1 @@
+"""One module per job type: its pure DataFrame functions, ``run(spark, params)`` and ``main(argv)``."""

@@ -1,0 +1,144 @@
+"""The real dev cluster, once per test run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+DEVCLUSTER = REPO / "deploy" / "devcluster" / "devcluster"
+CLUSTER_DIR = REPO / ".work" / "test-cluster"
+FIRST_OFFSET, LAST_OFFSET = 3000, 6000
+HOST_NOT_READY = 3
+#: Settings of the caller that must not reach the programs under test.
+FOREIGN_PREFIXES = ("HADOOP_", "YARN_", "SPARK_", "PYSPARK_", "BATCH_SUBMIT_", "JAVA_TOOL_OPTIONS", "PYTHON_PATH")
+
+
+class Cluster:
+    """A running dev cluster.
+
+    Parameters
+    ----------
+    directory
+        Its work folder, ``dir``.
+
+    Attributes
+    ----------
+    env
+        A clean environment with what ``devcluster env`` exports; copy it before changing it.
+    rm_url, webhdfs_url
+        The ResourceManager's web server, and WebHDFS with its ``/webhdfs/v1``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.dir = directory
+        urls = self.status()["urls"]
+        self.rm_url: str = urls["resourcemanager"]
+        self.webhdfs_url: str = urls["webhdfs"]
+        self.env = clean_environment()
+        for line in self.run("env").stdout.splitlines():
+            name, _, value = shlex.split(line)[1].partition("=")
+            self.env[name] = value
+
+    def run(self, *arguments: str, check: bool = True, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+        """Run a verb of ``devcluster`` on this cluster: ``cluster.run("restart", "resourcemanager")``."""
+        done = devcluster(*arguments, "--dir", str(self.dir), timeout_s=timeout_s)
+        assert not check or done.returncode == 0, f"devcluster {' '.join(arguments)}: {done.stderr}"
+        return done
+
+    def status(self) -> dict[str, Any]:
+        """What ``devcluster status --json`` says; its exit code is not looked at."""
+        return json.loads(self.run("status", "--json", check=False).stdout)
+
+    def rest(self, url: str, method: str = "GET", body: object = None) -> Any:
+        """The JSON reply of one of the cluster's servers; an HTTP error is raised as urllib's, with its body."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        request = urllib.request.Request(url, data=data, method=method, headers=headers)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=20) as reply:
+                text = reply.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                error.msg = f"{error.msg} for {method} {url}: {error.read(2000).decode(errors='replace')}"
+            raise
+        return json.loads(text) if text else None
+
+
+def clean_environment() -> dict[str, str]:
+    """The caller's environment without any setting of Hadoop, Spark or this project."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
+
+
+def devcluster(*arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+    """Run ``devcluster`` with plain arguments."""
+    return subprocess.run(
+        [str(DEVCLUSTER), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env=clean_environment(),
+        check=False,
+    )
+
+
+def free_offset() -> int:
+    """A port offset whose ResourceManager, NameNode and NodeManager ports nobody uses."""
+    for offset in range(FIRST_OFFSET, LAST_OFFSET, 100):
+        if all(_is_free(base + offset) for base in (8030, 8032, 8040, 8042, 8088, 9000, 9864, 9870, 10020, 19888)):
+            return offset
+    raise AssertionError(f"no free port offset from {FIRST_OFFSET} to {LAST_OFFSET}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _runs_already() -> bool:
+    found = devcluster("status", "--json", "--dir", str(CLUSTER_DIR))
+    if not found.stdout:
+        return False
+    return any(row["state"] == "running" for row in json.loads(found.stdout)["daemons"].values())
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The dev cluster; skips with the reason where the host can't have one, fails then with REQUIRE_CLUSTER=1.
+
+    KEEP_CLUSTER=1 leaves it running with its data. One that runs already is used, and left as it is.
+    """
+    found_running = _runs_already()
+    arguments = ["up", "--dir", str(CLUSTER_DIR)]
+    if not found_running:
+        devcluster("down", "--wipe", "--dir", str(CLUSTER_DIR))
+        arguments += ["--port-offset", str(free_offset())]
+    began = devcluster(*arguments, timeout_s=1200)
+    if began.returncode == HOST_NOT_READY and os.environ.get("REQUIRE_CLUSTER") != "1":
+        pytest.skip(f"no dev cluster: {began.stderr.strip()}")
+    assert began.returncode == 0, began.stderr
+    try:
+        yield Cluster(CLUSTER_DIR)
+    finally:
+        if not found_running and os.environ.get("KEEP_CLUSTER") != "1":
+            devcluster("down", "--wipe", "--dir", str(CLUSTER_DIR))
+
+
+@pytest.fixture
+def other_devcluster(tmp_path: Path) -> Iterator[list[str]]:
+    """Arguments that name a second, empty cluster folder and free ports; whatever runs there is ended."""
+    place = ["--dir", str(tmp_path / "other"), "--port-offset", str(free_offset())]
+    yield place
+    devcluster("down", "--wipe", "--dir", place[1])

@@ -1,0 +1,490 @@
+"""A ResourceManager of paper: a real HTTP server on 127.0.0.1 that knows scripted applications.
+
+Replies have the shape of Hadoop 3.5.0 (recorded in ``tests/golden/rm``). Each question for one application takes the
+next step of its script; a listing takes none. Another process may add an application: POST ``/_test/submit`` with
+``{"name": …, "user": …, "tags": [...], "steps": [[state, final status, {more fields}], …], "appear_after": n}`` answers
+``{"application_id": …}``; GET ``/requests`` answers all that was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+Step = tuple[str, str, dict[str, Any]]
+
+TERMINAL = ("FINISHED", "FAILED", "KILLED")
+SUCCESS: tuple[Step, ...] = (
+    ("ACCEPTED", "UNDEFINED", {}),
+    ("RUNNING", "UNDEFINED", {}),
+    ("FINISHED", "SUCCEEDED", {}),
+)
+CLUSTER_TIMESTAMP = 1_700_000_000_000
+LIFETIME_DIAGNOSTICS = "Application is killed by ResourceManager as it has exceeded the lifetime period."
+
+
+class Mode(str, Enum):
+    """How the server answers everything (but ``/_test`` and ``/requests``)."""
+
+    ACTIVE = "active"
+    STANDBY = "standby"  #: 307 with Location to ``peer_url``; /info itself says STANDBY
+    NONE_ACTIVE = "none active"  #: 307 without Location; /info itself says STANDBY
+    PLAIN_TEXT = "plain text"  #: 200 and no JSON, as after 300 s without an active one
+    ERROR = "error"  #: 500 HTML
+    HTML_404 = "html 404"
+    NEGOTIATE = "negotiate"  #: 401 without a ticket
+    SLOW = "slow"  #: no answer until the mode changes or the server stops
+    BROKEN = "broken"  #: half an answer, then the connection closes
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Any
+
+    @property
+    def user(self) -> str:
+        """The caller by simple authentication; ``dr.who`` without ``user.name``, as on a real server."""
+        return self.query.get("user.name") or "dr.who"
+
+
+@dataclass
+class Application:
+    """One scripted application."""
+
+    fields: dict[str, Any]
+    steps: list[Step]
+    at: int = -1
+    expiry: str = "UNLIMITED"
+    hidden_searches: int = 0
+    tracking_url: str = ""
+
+    def advance(self) -> dict[str, Any]:
+        """Take the next step and answer the application as it is then."""
+        self.at = min(self.at + 1, len(self.steps) - 1)
+        return self.now()
+
+    def now(self) -> dict[str, Any]:
+        """The application's JSON at its present step."""
+        state, final_status, more = self.steps[max(0, self.at)]
+        ended = state in TERMINAL
+        started = self.fields["startedTime"]
+        # A step with launchTime 0 is an end without any attempt: the request was refused, or killed while it waited.
+        launched = state in ("RUNNING", *TERMINAL) and more.get("launchTime") != 0
+        idle = -1 if launched else 0
+        shape = {
+            "state": state,
+            "finalStatus": final_status,
+            "progress": 0.0 if not launched else 100.0 if ended else 10.0 if state == "RUNNING" else 0.0,
+            "trackingUI": "UNASSIGNED" if not launched else "History" if ended else "ApplicationMaster",
+            "finishedTime": started + 20_000 if ended else 0,
+            "elapsedTime": 20_000 if ended else 5_000,
+            "launchTime": started + 300 if launched else 0,
+            "allocatedMB": 2048 if state == "RUNNING" else idle,
+            "allocatedVCores": 2 if state == "RUNNING" else idle,
+            "runningContainers": 2 if state == "RUNNING" else idle,
+            "logAggregationStatus": "SUCCEEDED" if ended and launched else "NOT_START",
+        }
+        if launched:
+            node = "http://localhost:8042/node/containerlogs"
+            container = self.fields["id"].replace("application", "container") + "_01_000001"
+            shape["amContainerLogs"] = f"{node}/{container}/{self.fields['user']}"
+            shape["amHostHttpAddress"] = "localhost:8042"
+            shape["trackingUrl"] = self.tracking_url
+        return {**self.fields, **shape, **more}
+
+    @property
+    def state(self) -> str:
+        """The state at the present step."""
+        return str(self.now()["state"])
+
+    def end(self, state: str, final_status: str, diagnostics: str) -> None:
+        """Jump to an end of our own."""
+        self.steps, self.at = [(state, final_status, {"diagnostics": diagnostics})], 0
+
+
+class CannedResourceManager:
+    """The server, as a context manager; :meth:`stop` and :meth:`start` keep the port.
+
+    Parameters
+    ----------
+    mode
+        See :class:`Mode`; may be changed at any time.
+    peer_url
+        Where a standby redirects to.
+    delay_s
+        Waited before every answer.
+    """
+
+    def __init__(self, mode: Mode = Mode.ACTIVE, *, peer_url: str = "", delay_s: float = 0.0) -> None:
+        self.mode = mode
+        self.peer_url = peer_url
+        self.delay_s = delay_s
+        self.applications: dict[str, Application] = {}
+        self.asked: list[Asked] = []
+        self.refuse_kill_by: set[str] = set()
+        self.kills: list[tuple[str, str]] = []
+        self.empty_apps: Any = {}
+        self.ignore_filters = False
+        self.port = 0
+        self._lock = threading.RLock()
+        self._server: QuietServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The web address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> CannedResourceManager:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen, on the port of before if there was one."""
+        self._server = QuietServer(self.port, _Handler, self)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="canned-rm")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse connections from now on and drop those that are open."""
+        if self._server is None or self._thread is None:
+            return
+        server, self._server = self._server, None
+        server.stopping.set()
+        server.shutdown()
+        self._thread.join()
+        server.drop_connections()
+        server.server_close()
+
+    @property
+    def connections_made(self) -> int:
+        """Connections accepted since the last start."""
+        return self._server.connections_made if self._server else 0
+
+    def drop_connections(self) -> None:
+        """Close what is open, as a server does with idle connections; go on listening."""
+        if self._server is not None:
+            self._server.drop_connections()
+
+    def add(
+        self,
+        name: str = "job",
+        *,
+        user: str = "alice",
+        tags: Iterable[str] = (),
+        steps: Iterable[Step] = SUCCESS,
+        queue: str = "root.default",
+        appear_after: int = 0,
+        **fields: Any,
+    ) -> str:
+        """Add an application and answer its id.
+
+        Parameters
+        ----------
+        tags
+            Stored in lower case, as YARN does.
+        appear_after
+            Invisible to so many listings.
+        fields
+            More of the app object, or other values for it.
+        """
+        with self._lock:
+            number = len(self.applications) + 1
+            application_id = str(fields.pop("id", f"application_{CLUSTER_TIMESTAMP}_{number:04d}"))
+            base = {
+                "id": application_id,
+                "user": user,
+                "name": name,
+                "queue": queue,
+                "diagnostics": "",
+                "clusterId": CLUSTER_TIMESTAMP,
+                "applicationType": "SPARK",
+                "applicationTags": ",".join(tag.lower() for tag in tags),
+                "priority": 0,
+                "startedTime": CLUSTER_TIMESTAMP + number * 1000,
+                "reservedMB": -1,
+                "reservedVCores": -1,
+                "memorySeconds": 12_345,
+                "vcoreSeconds": 12,
+                "unmanagedApplication": False,
+            }
+            plain = [(str(step[0]), str(step[1]), dict(step[2]) if len(step) > 2 else {}) for step in steps]
+            application = Application({**base, **fields}, plain, hidden_searches=appear_after)
+            application.tracking_url = f"{self.url}/proxy/{application_id}/"
+            self.applications[application_id] = application
+            return application_id
+
+    def expire_lifetime(self, application_id: str) -> None:
+        """Let the LIFETIME that was set run out."""
+        with self._lock:
+            application = self.applications[application_id]
+            if application.expiry == "UNLIMITED":
+                raise AssertionError(f"no LIFETIME was set for {application_id}")
+            application.end("KILLED", "KILLED", LIFETIME_DIAGNOSTICS)
+
+    def paths(self, method: str | None = None) -> list[str]:
+        """The paths asked for so far."""
+        return [asked.path for asked in self.asked if method in (None, asked.method)]
+
+    def answer(self, asked: Asked) -> _Reply:
+        """The reply to one request."""
+        with self._lock:
+            if asked.path == "/_test/submit":
+                return _json(200, {"application_id": self.add(**_submitted(asked.body))})
+            if asked.path == "/requests":
+                return _json(200, [vars(item) for item in self.asked])
+            self.asked.append(asked)
+            odd = self._odd_mode(asked)
+            return odd if odd is not None else self._route(asked)
+
+    def _odd_mode(self, asked: Asked) -> _Reply | None:
+        if self.mode in (Mode.STANDBY, Mode.NONE_ACTIVE) and asked.path != "/ws/v1/cluster/info":
+            if self.mode is Mode.STANDBY and self.peer_url:
+                query = "&".join(f"{name}={value}" for name, value in asked.query.items())
+                target = f"{self.peer_url}{asked.path}" + (f"?{query}" if query else "")
+                text = f"This is standby RM. The redirect url is: {target}\n"
+                return _Reply(307, text.encode(), "text/plain;charset=utf-8", {"Location": target})
+            text = "Can not find any active RM. Will retry in next 4 seconds.\nHA Zookeeper Connection State: \n"
+            refresh = {"Refresh": f"4;url={asked.path}?next.refresh.interval=1"}
+            return _Reply(307, text.encode(), "text/plain;charset=utf-8", refresh)
+        if self.mode is Mode.PLAIN_TEXT:
+            return _Reply(200, b"There is no active RM right now.\n", "text/plain;charset=utf-8")
+        if self.mode is Mode.ERROR:
+            return _html(500, "Server Error: java.lang.NullPointerException")
+        if self.mode is Mode.HTML_404:
+            return _html(404, "Not Found")
+        if self.mode is Mode.NEGOTIATE:
+            body = b"" if asked.method == "PUT" else _html(401, "Authentication required").body
+            return _Reply(401, body, "text/html;charset=iso-8859-1", {"WWW-Authenticate": "Negotiate"})
+        return None
+
+    def _route(self, asked: Asked) -> _Reply:
+        parts = asked.path.removeprefix("/ws/v1/cluster/").split("/")
+        if not asked.path.startswith("/ws/v1/cluster/"):
+            return _mistyped(asked)
+        if parts == ["info"]:
+            return _json(200, {"clusterInfo": self._info()})
+        if parts == ["userinfo"]:
+            return _json(200, {"rmLoginUser": "yarn", "requestedUser": asked.user})
+        if parts == ["scheduler"]:
+            return _json(200, {"scheduler": {"schedulerInfo": {"type": "capacityScheduler", "queueName": "root"}}})
+        if parts == ["apps"]:
+            return self._listing(asked)
+        if parts[0] != "apps":
+            return _mistyped(asked)
+        application = self.applications.get(parts[1])
+        if not re.fullmatch(r"application_\d+_\d{4,}", parts[1]):
+            return _remote(400, "BadRequestException", f"Invalid ApplicationId: {parts[1]}")
+        if application is None:
+            return _remote(404, "NotFoundException", f"app with id: {parts[1]} not found")
+        return self._one(asked, application, parts[2:])
+
+    def _one(self, asked: Asked, application: Application, rest: list[str]) -> _Reply:
+        if asked.method == "GET" and not rest:
+            return _json(200, {"app": application.advance()})
+        if asked.method == "GET" and rest == ["state"]:
+            return _json(200, {"state": application.state})
+        if asked.method == "PUT" and rest == ["state"]:
+            return self._kill(asked, application)
+        if asked.method == "PUT" and rest == ["timeout"]:
+            if application.state not in TERMINAL:  # an ended one answers 200 and keeps what it had
+                application.expiry = asked.body["timeout"]["expiryTime"]
+            return _json(200, {"timeout": _timeout(application)})
+        if asked.method == "GET" and rest[:1] == ["timeouts"]:
+            return _json(200, {"timeout": _timeout(application)})
+        return _mistyped(asked)
+
+    def _kill(self, asked: Asked, application: Application) -> _Reply:
+        application_id = application.fields["id"]
+        self.kills.append((application_id, asked.user))
+        if (asked.body or {}).get("state") != "KILLED":
+            return _remote(400, "BadRequestException", "Only 'KILLED' is allowed as a target state.")
+        if application.state in TERMINAL:
+            return _json(200, {"state": application.state})
+        if asked.user in self.refuse_kill_by:
+            # Plain text under a JSON content type, as seen with ACLs on.
+            text = f"Unauthorized attempt to kill appid {application_id} by remote user {asked.user}"
+            return _Reply(403, text.encode(), "application/json")
+        text = f"Application {application_id} was killed by user {asked.user}"
+        application.end("KILLED", "KILLED", text)
+        return _json(202, {"state": "KILLING"}, {"Location": f"{self.url}{asked.path}"})
+
+    def _listing(self, asked: Asked) -> _Reply:
+        query = asked.query
+        unknown = set(query) - _FILTERS
+        if unknown:
+            raise AssertionError(f"no filter of a ResourceManager: {sorted(unknown)}")
+        tags = {tag for tag in query.get("applicationTags", "").split(",") if tag}
+        found = []
+        for application in self.applications.values():
+            now = application.now()
+            if application.hidden_searches > 0:
+                application.hidden_searches -= 1
+                continue
+            if self.ignore_filters or (
+                (not tags or tags & set(now["applicationTags"].split(",")))
+                and query.get("user") in (None, now["user"])
+                and ("states" not in query or now["state"] in query["states"].split(","))
+                and int(query.get("startedTimeBegin", 0)) <= now["startedTime"]
+            ):
+                found.append(now)
+        return _json(200, {"apps": {"app": found}} if found else {"apps": self.empty_apps})
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "id": CLUSTER_TIMESTAMP,
+            "startedOn": CLUSTER_TIMESTAMP,
+            "state": "STARTED",
+            "haState": "STANDBY" if self.mode in (Mode.STANDBY, Mode.NONE_ACTIVE) else "ACTIVE",
+            "rmStateStoreName": "org.apache.hadoop.yarn.server.resourcemanager.recovery.NullRMStateStore",
+            "resourceManagerVersion": "3.5.0",
+            "hadoopVersion": "3.5.0",
+            "haZooKeeperConnectionState": "Could not find leader elector.",
+        }
+
+
+_FILTERS = {
+    "states", "finalStatus", "user", "queue", "limit", "startedTimeBegin", "startedTimeEnd", "finishedTimeBegin",
+    "finishedTimeEnd", "applicationTypes", "applicationTags", "name", "deSelects", "user.name",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Reply:
+    status: int
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> _Reply:
+    return _Reply(status, json.dumps(value).encode(), "application/json;charset=utf-8", headers or {})
+
+
+def _html(status: int, text: str) -> _Reply:
+    page = (
+        f"<html>\n<head><title>Error {status}</title></head>\n<body><h2>HTTP ERROR {status} {text}</h2></body></html>"
+    )
+    return _Reply(status, page.encode(), "text/html;charset=iso-8859-1")
+
+
+def _mistyped(asked: Asked) -> _Reply:
+    """JSON of the web server, and no RemoteException in it (HTML on older servers: :attr:`Mode.HTML_404`)."""
+    body = {"servlet": "ServletContainer-4ed38226", "message": "Not Found", "url": asked.path, "status": "404"}
+    return _json(404, body)
+
+
+def _remote(status: int, exception: str, message: str) -> _Reply:
+    java = f"org.apache.hadoop.yarn.webapp.{exception}"
+    body = {"RemoteException": {"exception": exception, "message": message, "javaClassName": java}}
+    return _json(status, body)
+
+
+def _timeout(application: Application) -> dict[str, Any]:
+    remaining = -1 if application.expiry == "UNLIMITED" else 0 if application.state in TERMINAL else 60
+    return {"type": "LIFETIME", "expiryTime": application.expiry, "remainingTimeInSeconds": remaining}
+
+
+def _submitted(body: Any) -> dict[str, Any]:
+    given = dict(body or {})
+    if "steps" in given:
+        given["steps"] = [(step[0], step[1], step[2] if len(step) > 2 else {}) for step in given["steps"]]
+    return given
+
+
+class QuietServer(ThreadingHTTPServer):
+    """Threads that end with it, connections that can be dropped, no word on stderr."""
+
+    daemon_threads = False
+    block_on_close = True
+    allow_reuse_address = True
+
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler], canned: Any) -> None:
+        self.canned = canned
+        self.connections_made = 0
+        self.stopping = threading.Event()
+        self._open: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        self.connections_made += 1
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def drop_connections(self) -> None:
+        """Close what is open; go on listening."""
+        for connection in tuple(self._open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # the client was faster
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients of these tests hang up on purpose: nothing to print."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: QuietServer
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        parts = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
+        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        asked = Asked(self.command, unquote(parts.path), query, json.loads(raw) if raw else None)
+        canned: CannedResourceManager = self.server.canned
+        if canned.delay_s:
+            self.server.stopping.wait(canned.delay_s)
+        deadline = time.monotonic() + 30
+        while canned.mode is Mode.SLOW and time.monotonic() < deadline and not self.server.stopping.wait(0.02):
+            pass
+        if canned.mode is Mode.BROKEN:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{")
+            self.close_connection = True
+            return
+        reply = canned.answer(asked)
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests read ``asked``."""

@@ -1,0 +1,263 @@
+"""A NameNode and a DataNode of paper: WebHDFS over a dictionary, with the redirects and the errors of Hadoop 3.5.0."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from tests.process.canned_rm import QuietServer
+
+TOKEN = "SECRETtoken123"
+_PREFIX = "/webhdfs/v1"
+
+
+@dataclass
+class Remote(Exception):
+    """An answer that is a RemoteException."""
+
+    status: int
+    exception: str
+    message: str
+
+
+@dataclass
+class Node:
+    """One file (``data``) or folder (``data`` is ``None``)."""
+
+    data: bytes | None = None
+    owner: str = "alice"
+    permission: str = "755"
+
+
+@dataclass
+class Plain(Exception):
+    """An answer that is no WebHDFS reply at all."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class CannedWebHdfs:
+    """The server, as a context manager.
+
+    Attributes
+    ----------
+    fail
+        Operation -> what it answers instead (:class:`Remote`, :class:`Plain`); ``"*"`` stands for every operation.
+    swallow_data
+        The DataNode says 201 and keeps nothing, as after a retry with a spent generator.
+    lose_reply_of
+        These operations are carried out and then the connection closes.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {"/": Node(owner="root"), "/user": Node(), "/user/alice": Node()}
+        self.asked: list[tuple[str, str, str, Mapping[str, str]]] = []
+        self.fail: dict[str, Remote | Plain] = {}
+        self.swallow_data = False
+        self.lose_reply_of: set[str] = set()
+        self.port = 0
+        self._lock = threading.RLock()
+
+    @property
+    def url(self) -> str:
+        """The NameNode's web address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> CannedWebHdfs:
+        self._server = QuietServer(self.port, _Handler, self)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="canned-webhdfs")
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.drop_connections()
+        self._server.server_close()
+
+    def operations(self) -> list[str]:
+        """The names of the operations asked for."""
+        return [operation for _, _, operation, _ in self.asked]
+
+    def perform(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        """Carry one operation out; status, JSON or bytes or ``None``, headers."""
+        operation = query.get("op", "").upper()
+        with self._lock:
+            self.asked.append((method, path, operation, query))
+            failure = self.fail.get(operation) or self.fail.get("*")
+            if failure is not None:
+                raise failure
+            answer: tuple[int, Any, dict[str, str]] = getattr(self, f"_{operation.lower()}")(path, query, body)
+            return answer
+
+    def _getfilestatus(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        return 200, {"FileStatus": self._status(path, "")}, {}
+
+    def _liststatus(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        node = self._node(path)
+        if node.data is not None:
+            return 200, {"FileStatuses": {"FileStatus": [self._status(path, "")]}}, {}
+        inside = [name for name in self.nodes if posixpath.dirname(name) == path and name != path]
+        found = [self._status(name, posixpath.basename(name)) for name in inside]
+        return 200, {"FileStatuses": {"FileStatus": found}}, {}
+
+    def _gethomedirectory(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        return 200, {"Path": f"/user/{query.get('user.name', 'dr.who')}"}, {}
+
+    def _mkdirs(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        while path not in self.nodes:
+            self.nodes[path] = Node(permission=query.get("permission", "755"))
+            path = posixpath.dirname(path)
+        return 200, {"boolean": True}, {}
+
+    def _setpermission(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        self._node(path).permission = query["permission"]
+        return 200, None, {}
+
+    def _delete(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        inside = [name for name in self.nodes if name.startswith(path + "/")]
+        if inside and query.get("recursive", "").lower() != "true":
+            message = f"`{path} is non empty': Directory is not empty"
+            raise Remote(403, "PathIsNotEmptyDirectoryException", message)
+        existed = self.nodes.pop(path, None) is not None
+        for name in inside:
+            del self.nodes[name]
+        return 200, {"boolean": existed}, {}
+
+    def _create(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        if "datanode" not in query:
+            return 307, None, {"Location": self._datanode(path, query)}
+        there = self.nodes.get(path)
+        if there is not None and (there.data is None or query.get("overwrite", "").lower() != "true"):
+            message = f"{path} for client 127.0.0.1 already exists\n\tat org.apache.hadoop.hdfs.X(X.java:1)"
+            raise Remote(403, "FileAlreadyExistsException", message)
+        self.nodes[path] = Node(b"" if self.swallow_data else body, owner=query.get("user.name", "dr.who"))
+        return 201, None, {"Location": f"hdfs://127.0.0.1:9000{path}"}
+
+    def _open(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        data = self._node(path).data
+        if data is None:
+            raise Remote(404, "FileNotFoundException", f"Path is not a file: {path}\n\tat org.apache.X(X.java:1)")
+        if "datanode" not in query:
+            return 307, None, {"Location": self._datanode(path, query)}
+        start = int(query.get("offset", 0))
+        return 200, data[start : start + int(query.get("length", len(data)))], {}
+
+    def _rename(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        dest, options = query["destination"], query.get("renameoptions")
+        there = self.nodes.get(dest)
+        if options is None:
+            if there is not None and there.data is None:
+                dest = posixpath.join(dest, posixpath.basename(path))  # HDFS moves into a folder
+                there = self.nodes.get(dest)
+            if path not in self.nodes or there is not None or posixpath.dirname(dest) not in self.nodes:
+                return 200, {"boolean": False}, {}
+            self.nodes[dest] = self.nodes.pop(path)
+            return 200, {"boolean": True}, {}
+        node = self._node(path)
+        if there is not None and there.data is None:
+            raise Remote(403, "IOException", f"Source {path} and destination {dest} must both be directories")
+        if there is not None and options.upper() != "OVERWRITE":
+            raise Remote(403, "FileAlreadyExistsException", f"rename destination {dest} already exists")
+        self.nodes[dest] = node
+        del self.nodes[path]
+        return 200, None, {}
+
+    def _node(self, path: str) -> Node:
+        if path not in self.nodes:
+            raise Remote(404, "FileNotFoundException", f"File does not exist: {path}")
+        return self.nodes[path]
+
+    def _status(self, path: str, suffix: str) -> dict[str, Any]:
+        node = self._node(path)
+        return {
+            "accessTime": 0,
+            "blockSize": 0 if node.data is None else 134217728,
+            "childrenNum": 0,
+            "fileId": 16400,
+            "group": "etl",
+            "length": len(node.data or b""),
+            "modificationTime": 1795251676610,
+            "owner": node.owner,
+            "pathSuffix": suffix,
+            "permission": node.permission,
+            "replication": 0 if node.data is None else 1,
+            "storagePolicy": 0,
+            "type": "DIRECTORY" if node.data is None else "FILE",
+        }
+
+    def _datanode(self, path: str, query: Mapping[str, str]) -> str:
+        passed = "&".join(f"{name}={quote(value)}" for name, value in query.items())
+        return f"{self.url}{_PREFIX}{quote(path)}?{passed}&datanode=1&delegation={TOKEN}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: QuietServer
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        body = self._body()
+        canned: CannedWebHdfs = self.server.canned
+        headers: dict[str, str] = {}
+        kind = "application/json"
+        try:
+            path = unquote(parts.path).removeprefix(_PREFIX) or "/"
+            status, value, headers = canned.perform(self.command, path, query, body)
+        except Remote as remote:
+            java = f"org.apache.hadoop.{remote.exception}"
+            fields = {"exception": remote.exception, "javaClassName": java, "message": remote.message}
+            status, value = remote.status, {"RemoteException": fields}
+        except Plain as plain:
+            status, value, headers, kind = plain.status, plain.body, plain.headers, "text/html"
+        if query.get("op", "").upper() in canned.lose_reply_of:
+            self.close_connection = True
+            return
+        if isinstance(value, bytes):
+            kind = "application/octet-stream" if status == 200 else kind
+        raw = value if isinstance(value, bytes) else b"" if value is None else json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        for name, text in headers.items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests read ``asked``."""

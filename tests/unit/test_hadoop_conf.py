@@ -1,0 +1,217 @@
+"""Hadoop's XML: files, variables, and the addresses that follow from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_submit.adapters.hadoop_conf import HadoopConf, webapp_url_from
+from batch_submit.errors import ConfigError, HostNotReady
+
+
+def xml(**values: str) -> str:
+    items = "".join(f"<property><name>{k}</name><value>{v}</value></property>\n" for k, v in values.items())
+    return f"<?xml version='1.0'?>\n<configuration>\n{items}</configuration>\n"
+
+
+def rm(name: str) -> str:
+    return f"yarn.resourcemanager.{name}"
+
+
+def test_missing_files_are_empty_ones(tmp_path: Path) -> None:
+    conf = HadoopConf.load(tmp_path)
+
+    assert conf.default_fs == "file:///"
+    assert conf.resourcemanager_urls() == ()
+    assert conf.webhdfs_urls() == ()
+    assert conf.cluster_key == "unnamed"
+    assert not (conf.names_resourcemanager or conf.kerberos or conf.log_aggregation)
+
+
+def test_later_files_win_but_not_over_a_final_value(tmp_path: Path) -> None:
+    final = "<configuration><property><name>a</name><value>core</value><final>true</final></property></configuration>"
+    (tmp_path / "core-site.xml").write_text(final)
+    (tmp_path / "hdfs-site.xml").write_text(xml(a="hdfs", b="hdfs"))
+    (tmp_path / "yarn-site.xml").write_text(xml(b="yarn"))
+
+    conf = HadoopConf.load(tmp_path)
+
+    assert (conf.get("a"), conf.get("b")) == ("core", "yarn")
+
+
+def test_broken_xml_names_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "yarn-site.xml").write_text("<configuration>\n<property>\n</configuration>")
+
+    with pytest.raises(HostNotReady) as caught:
+        HadoopConf.load(tmp_path)
+
+    assert f"{tmp_path}/yarn-site.xml:3" in str(caught.value)
+
+
+def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "core-site.xml").mkdir()
+
+    with pytest.raises(HostNotReady, match=r"core-site\.xml"):
+        HadoopConf.load(tmp_path)
+
+
+def test_xinclude_and_attributes(tmp_path: Path) -> None:
+    (tmp_path / "shared.xml").write_text(xml(a="shared"))
+    include = '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="shared.xml"/>'
+    (tmp_path / "core-site.xml").write_text(
+        f'<configuration>{include}<property name="b" value="attribute"/></configuration>'
+    )
+
+    conf = HadoopConf.load(tmp_path)
+
+    assert (conf.get("a"), conf.get("b")) == ("shared", "attribute")
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("${host}:8088", "rm1:8088"),
+        ("${outer}", "rm1/x"),
+        ("${env.RM}", "from-env"),
+        ("${env.NONE:-fallback}", "fallback"),
+        ("${env.EMPTY:-fallback}", "fallback"),
+        ("${env.EMPTY-fallback}", ""),
+        ("${env.NONE-fallback}", "fallback"),
+        ("${env.NONE}", "${env.NONE}"),
+        ("${user.name}", "${user.name}"),
+        ("${self}", "${self}"),
+        ("plain $ {x}", "plain $ {x}"),
+    ],
+)
+def test_variables(text: str, expanded: str) -> None:
+    values = {"host": "rm1", "outer": "${host}/x", "self": "${self}", "t": text}
+
+    assert HadoopConf(values, env={"RM": "from-env", "EMPTY": ""}).get("t") == expanded
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.text("${}abc.env:-", max_size=12)))
+def test_no_variables_hang_or_raise(values: dict[str, str]) -> None:
+    conf = HadoopConf(values, env={"a": "${b}"})
+    for name in "abc":
+        conf.get(name)
+
+
+def test_an_empty_value_counts_as_absent() -> None:
+    assert HadoopConf({"a": "  "}).get("a", "default") == "default"
+
+
+@pytest.mark.parametrize(
+    ("values", "urls"),
+    [
+        ({rm("hostname"): "rm"}, ("http://rm:8088",)),
+        ({rm("hostname"): "0.0.0.0"}, ()),
+        ({rm("webapp.address"): "0.0.0.0:8088"}, ()),
+        ({rm("webapp.address"): "0.0.0.0:9088", rm("hostname"): "rm"}, ("http://rm:9088",)),
+        ({rm("webapp.address"): "${yarn.resourcemanager.hostname}:9088", rm("hostname"): "rm"}, ("http://rm:9088",)),
+        ({rm("address"): "rm:8032"}, ("http://rm:8088",)),
+        ({rm("hostname"): "rm", "yarn.http.policy": "HTTPS_ONLY"}, ("https://rm:8090",)),
+        ({rm("webapp.address"): "[2001:db8::1]:8088"}, ("http://[2001:db8::1]:8088",)),
+        ({rm("webapp.address"): "rm:port"}, ()),
+    ],
+)
+def test_one_resourcemanager(values: dict[str, str], urls: tuple[str, ...]) -> None:
+    conf = HadoopConf(values)
+
+    assert conf.resourcemanager_urls() == urls
+    assert conf.names_resourcemanager is bool(urls)
+
+
+def test_resourcemanagers_of_high_availability() -> None:
+    values = {
+        rm("ha.enabled"): "true",
+        rm("ha.rm-ids"): "rm1, rm2",
+        rm("webapp.address.rm1"): "host1:18088",
+        rm("hostname.rm2"): "host2",
+        rm("webapp.https.address.rm1"): "host1:18090",
+        rm("cluster-id"): "Prod Cluster/1",
+    }
+
+    assert HadoopConf(values).resourcemanager_urls() == ("http://host1:18088", "http://host2:8088")
+    secure = HadoopConf({**values, "yarn.http.policy": "HTTPS_ONLY"})
+    assert secure.resourcemanager_urls() == ("https://host1:18090", "https://host2:8090")
+    assert secure.cluster_key == "prod-cluster-1"
+
+
+def test_rm_ids_without_high_availability_do_not_count() -> None:
+    values = {rm("ha.rm-ids"): "rm1", rm("hostname.rm1"): "host1", rm("hostname"): "rm"}
+
+    assert HadoopConf(values).resourcemanager_urls() == ("http://rm:8088",)
+    assert HadoopConf(values).cluster_key == "rm-8088"
+
+
+NAME_SERVICE = {
+    "fs.defaultFS": "hdfs://ns1",
+    "dfs.nameservices": "ns0,ns1",
+    "dfs.ha.namenodes.ns1": "nn1,nn2",
+    "dfs.namenode.http-address.ns1.nn1": "host1:50070",
+    "dfs.namenode.rpc-address.ns1.nn2": "host2:8020",
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "urls"),
+    [
+        ({"fs.defaultFS": "hdfs://nn:9000"}, ("http://nn:9870",)),
+        ({"fs.default.name": "hdfs://nn"}, ("http://nn:9870",)),
+        ({"fs.defaultFS": "hdfs://nn:9000", "dfs.namenode.http-address": "0.0.0.0:50070"}, ("http://nn:50070",)),
+        ({"fs.defaultFS": "hdfs://nn:9000", "dfs.namenode.http-address": "web:1234"}, ("http://web:1234",)),
+        ({"fs.defaultFS": "hdfs://nn:9000", "dfs.http.policy": "HTTPS_ONLY"}, ("https://nn:9871",)),
+        ({"fs.defaultFS": "webhdfs://nn:14000"}, ("http://nn:14000",)),
+        ({"fs.defaultFS": "swebhdfs://nn:14000"}, ("https://nn:14000",)),
+        ({"fs.defaultFS": "s3a://bucket"}, ()),
+        (NAME_SERVICE, ("http://host1:50070", "http://host2:9870")),
+        ({**NAME_SERVICE, "fs.defaultFS": "hdfs://other:9000"}, ("http://other:9870",)),
+        ({"dfs.nameservices": "a", "fs.defaultFS": "hdfs://a", "dfs.namenode.http-address.a": "n:1"}, ("http://n:1",)),
+    ],
+)
+def test_namenodes(values: dict[str, str], urls: tuple[str, ...]) -> None:
+    assert HadoopConf(values).webhdfs_urls() == urls
+
+
+def test_kerberos_and_log_aggregation() -> None:
+    conf = HadoopConf({"hadoop.security.authentication": "KERBEROS", "yarn.log-aggregation-enable": "true"})
+
+    assert conf.kerberos and conf.log_aggregation
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "noticed"),
+    [
+        ("http://rm:8088", "http://rm:8088", False),
+        ("http://rm:8088/", "http://rm:8088", False),
+        ("rm:8088", "http://rm:8088", False),
+        ("rm", "http://rm:8088", False),
+        ("https://rm", "https://rm:8090", False),
+        ("https://rm:8090", "https://rm:8090", False),
+        ("rm:8032", "http://rm:8088", True),
+        ("http://rm:8032", "http://rm:8088", True),
+        ("http://rm:8088/cluster/apps", "http://rm:8088", True),
+        ("http://rm:8088/ws/v1/cluster", "http://rm:8088", True),
+        ("https://knox:8443/gateway/x/resourcemanager", "https://knox:8443/gateway/x/resourcemanager", False),
+        ("https://knox/gateway/x/resourcemanager/", "https://knox/gateway/x/resourcemanager", False),
+        ("http://[2001:db8::1]:8088", "http://[2001:db8::1]:8088", False),
+    ],
+)
+def test_what_users_write(text: str, url: str, noticed: bool) -> None:
+    found, notice = webapp_url_from(text)
+
+    assert found == url
+    assert (notice is not None) is noticed
+    if notice:
+        assert url in notice and text in notice
+
+
+@pytest.mark.parametrize(
+    "text", ["", "hdfs://rm:8020", "http://", "rm:port", "http://u@rm", "rm?x=1", "a b", "0.0.0.0"]
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(ConfigError, match="not the web address"):
+        webapp_url_from(text)
