@@ -114,6 +114,20 @@ def _runs_already() -> bool:
     return any(row["state"] == "running" for row in json.loads(found.stdout)["daemons"].values())
 
 
+def _up_again() -> subprocess.CompletedProcess[str]:
+    return devcluster("up", "--dir", str(CLUSTER_DIR))
+
+
+def _up_anew() -> subprocess.CompletedProcess[str]:
+    """Start an empty cluster; tries further offsets when somebody takes a port after we looked."""
+    devcluster("down", "--wipe", "--dir", str(CLUSTER_DIR))
+    for _ in range(5):
+        began = devcluster("up", "--dir", str(CLUSTER_DIR), "--port-offset", str(free_offset()), timeout_s=1200)
+        if "is in use by another process" not in began.stderr:
+            break
+    return began
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The dev cluster; skips with the reason where the host can't have one, fails then with REQUIRE_CLUSTER=1.
@@ -121,11 +135,7 @@ def cluster() -> Iterator[Cluster]:
     KEEP_CLUSTER=1 leaves it running with its data. One that runs already is used, and left as it is.
     """
     found_running = _runs_already()
-    arguments = ["up", "--dir", str(CLUSTER_DIR)]
-    if not found_running:
-        devcluster("down", "--wipe", "--dir", str(CLUSTER_DIR))
-        arguments += ["--port-offset", str(free_offset())]
-    began = devcluster(*arguments, timeout_s=1200)
+    began = _up_again() if found_running else _up_anew()
     if began.returncode == HOST_NOT_READY and os.environ.get("REQUIRE_CLUSTER") != "1":
         pytest.skip(f"no dev cluster: {began.stderr.strip()}")
     assert began.returncode == 0, began.stderr

@@ -180,6 +180,19 @@ def sleeping(seconds: str) -> int | None:
     return None
 
 
+def test_an_interrupted_up_ends_what_it_had_started(cluster: Cluster, other_devcluster: list[str]) -> None:
+    folder = Path(other_devcluster[1])
+    command = [cluster.run("env").args[0], "up", *other_devcluster]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as up:
+        wait_for("a daemon", lambda: list(folder.glob("run/*.pid")))
+        up.send_signal(signal.SIGINT)
+        message = up.communicate(timeout=60)[1]
+    assert up.returncode == 130
+    assert "ending what was started" in message
+    assert "ended by SIGINT" in message
+    assert processes_below(folder) == set()
+
+
 @pytest.mark.full
 def test_two_clusters_run_side_by_side(cluster: Cluster, other_devcluster: list[str]) -> None:
     command = cluster.run("env").args[0]

@@ -126,6 +126,9 @@ def _resourcemanager(cluster: Cluster) -> Properties:
         f"{rm}.recovery.enabled": "true",
         f"{rm}.store.class": "org.apache.hadoop.yarn.server.resourcemanager.recovery.FileSystemRMStateStore",
         f"{rm}.fs.state-store.uri": cluster.rm_store_dir.as_uri(),
+        # Their defaults are folders in the host's /tmp, which all clusters of a user would share.
+        "yarn.node-attribute.fs-store.root-dir": (cluster.rm_store_dir / "node-attribute").as_uri(),
+        "yarn.node-labels.fs-store.root-dir": (cluster.rm_store_dir / "node-labels").as_uri(),
         f"{rm}.work-preserving-recovery.scheduling-wait-ms": 1000,
         f"{rm}.am.max-attempts": 2,
         f"{rm}.nodemanagers.heartbeat-interval-ms": 100,

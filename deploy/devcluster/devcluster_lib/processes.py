@@ -130,7 +130,7 @@ def forget(cluster: Cluster) -> None:
 
 
 def start(cluster: Cluster, daemon: Daemon, lib: Path) -> Process:
-    """Start a daemon in a session of its own and record it; the last run's log is kept as ``.log.1``."""
+    """Start a daemon, detached from the terminal, and record it; the last run's log is kept as ``.log.1``."""
     log = cluster.log_file(daemon.name)
     if log.exists():
         log.replace(log.with_name(log.name + ".1"))
@@ -143,7 +143,7 @@ def start(cluster: Cluster, daemon: Daemon, lib: Path) -> Process:
 def launch(cluster: Cluster, daemon: Daemon, lib: Path, arguments: Iterable[str]) -> subprocess.Popen[bytes]:
     """Run the daemon's main class with `arguments`; its output is appended to the daemon's log.
 
-    A session of its own keeps a Ctrl-C in the terminal away from it.
+    setsid(2) keeps a Ctrl-C in the terminal away from it.
     """
     for folder in (cluster.logs_dir, cluster.run_dir, cluster.tmp_dir):
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -92,6 +93,8 @@ def down(directory: Path, wipe: bool) -> None:
     with state.locked(directory):
         _end_all(cluster, directory)
         processes.forget(cluster)
+        # Unpacked web applications and native libraries; those of a killed JVM are nobody's any more.
+        shutil.rmtree(cluster.tmp_dir, ignore_errors=True)
         if wipe:
             state.wipe(directory)
             say(f"wiped {directory}")

@@ -200,7 +200,11 @@ def connect(services: Services, config: Config, choice: BackendChoice) -> Cluste
     manager = ResourceManager(named.resource_managers, session, user=user, clock=services.clock.monotonic)
     if kerberos:
         user = manager.identify()
-    webhdfs = WebHdfs(named.name_nodes, session, user=user) if named.name_nodes else None
+    webhdfs = (
+        WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, ca_bundle=ca_bundle)
+        if named.name_nodes
+        else None
+    )
     return Cluster(
         conf.cluster_key, user, manager, webhdfs, conf, named.default_fs, named.overrides, tuple(named.notices)
     )

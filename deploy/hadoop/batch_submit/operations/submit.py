@@ -17,7 +17,7 @@ from batch_submit.errors import (
     UsageError,
 )
 from batch_submit.ledger import JsonLedger, Run
-from batch_submit.model import Result, Verdict
+from batch_submit.model import Result, Verdict, judge
 from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context
 from batch_submit.operations.prepare import (
     Identified,
@@ -32,7 +32,7 @@ from batch_submit.operations.prepare import (
     with_preparation,
 )
 from batch_submit.operations.recording import Recorder, known_of, stamp
-from batch_submit.operations.waiting import Waiting, wait_for_end
+from batch_submit.operations.waiting import Waiting, conclude, wait_for_end
 from batch_submit.plan.command import fingerprint_of, plan_json, shell_command
 from batch_submit.plan.resume import Action, Decision, decide
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
@@ -270,7 +270,7 @@ def _launch(
         raise after_launch(error, plan.spec.run_id) from error
     recorder.submitted(number, application_id)
     took = services.clock.monotonic() - began
-    services.terminal.note(f"accepted: {application_id} ({took:.1f} s)")
+    services.terminal.note(f"submitted as {application_id} ({took:.1f} s)")
     return application_id
 
 
@@ -278,6 +278,9 @@ def _follow(
     context: Context, spec: JobSpec, backend: Backend, accepted: Accepted, signals: Signals, options: SubmitOptions
 ) -> int:
     services, terminal = context.services, context.services.terminal
+    refused = _refused(context, backend, accepted)
+    if refused is not None:
+        return int(refused.exit_code)  # nothing was accepted, so nothing stands on stdout
     if not options.as_json:
         terminal.answer(accepted.application_id)
     lifetime_set = False
@@ -302,6 +305,20 @@ def _follow(
     if options.as_json:
         terminal.answer(json.dumps(_answer(spec, accepted, verdict, code), sort_keys=True))
     return code
+
+
+def _refused(context: Context, backend: Backend, accepted: Accepted) -> Verdict | None:
+    """The verdict on an application that YARN refused (FAILED without an attempt) in the moment of its submission."""
+    if accepted.attached:
+        return None
+    try:
+        verdict = judge(backend.report(accepted.application_id))
+    except BatchSubmitError:
+        return None  # the waiting has the patience for this
+    if verdict is None or verdict.result is not Result.REFUSED:
+        return None
+    conclude(Waiting(context.services, backend, accepted.application_id, accepted.recorder, rm_patience(context)), verdict)
+    return verdict
 
 
 def _limit_lifetime(

@@ -69,7 +69,7 @@ def conclude(waiting: Waiting, verdict: Verdict) -> None:
         for line in backend.after_failure(waiting.application_id):
             terminal.debug(line)
     if hints.get("page"):
-        lines.insert(-1, f"  page: {hints['page']}")
+        lines.insert(1, f"  page: {hints['page']}")
     terminal.error(lines)
 
 
