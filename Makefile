@@ -64,11 +64,11 @@ devcluster-down: ## Stop it (its data stays; `deploy/devcluster/devcluster down 
 
 cluster-demo: setup java ## Cluster up, data to HDFS, training in queue ml-queue, result shown
 	@$(HOST) maven
-	@$(CLUSTER) up >/dev/null
-	@eval "$$($(CLUSTER) env)"; \
+	@page="$$($(CLUSTER) up | sed -n 1p)"; \
+	eval "$$($(CLUSTER) env)"; \
 	./batch_submit.sh demo-data >/dev/null; \
 	./batch_submit.sh submit -t training -q ml-queue; \
-	echo "ResourceManager: $$RESOURCEMANAGER_URL/cluster" >&2; \
+	echo "ResourceManager: $$page" >&2; \
 	echo "the cluster goes on running; stop it with: make devcluster-down" >&2
 
 clean: ## Delete what setup and the demos made (not the development cluster)

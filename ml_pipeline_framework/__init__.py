@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ml_pipeline_framework.orchestrator import PipelineOrchestrator
 
+    __version__: str
+
 __all__ = ["PipelineOrchestrator", "__version__"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``PipelineOrchestrator`` on first use (PEP 562)."""
+    """Import ``PipelineOrchestrator``, or look the version up, on first use (PEP 562)."""
+    if name == "__version__":
+        from ml_pipeline_framework.contract import FRAMEWORK_VERSION
+
+        return FRAMEWORK_VERSION
     if name == "PipelineOrchestrator":
         from ml_pipeline_framework.orchestrator import PipelineOrchestrator
 

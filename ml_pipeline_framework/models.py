@@ -13,6 +13,9 @@ from ml_pipeline_framework.contract import ALGORITHMS
 from ml_pipeline_framework.errors import ModelError
 
 _SPARK_MAX_BINS = 32  # pyspark.ml's default
+# Spark's 256 is per task: two tasks fill a heap of 1 GiB with histograms alone. A smaller share means more passes over
+# cached rows, each of which touches fewer trees.
+_MAX_MEMORY_MB = 64
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def estimator(
     entry = TABLE[algorithm]
     settings = spark_settings(algorithm, hyperparameters)
     if entry.is_tree:
+        settings.setdefault("maxMemoryInMB", _MAX_MEMORY_MB)
         settings.setdefault("maxBins", max(_SPARK_MAX_BINS, categories))
         if settings["maxBins"] < categories:
             raise ModelError(

@@ -25,6 +25,7 @@ from ml_pipeline_framework.contract.training import (
 __all__ = [
     "ALGORITHMS",
     "ALIASES",
+    "FRAMEWORK_VERSION",
     "METRICS_FILE",
     "MODEL_CONFIG_KEYS",
     "PARAMS",
@@ -39,6 +40,9 @@ __all__ = [
     "job_type",
     "params_file_name",
 ]
+
+#: The version of the shipped package; edge and cluster compare it by what they find in records and metrics.
+FRAMEWORK_VERSION = "0.1.0"
 
 PARAMS: Mapping[JobType, type[Params]] = MappingProxyType({JobType.TRAINING: TrainingParams})
 

@@ -10,8 +10,8 @@ from typing import Any
 import pyspark
 from pyspark.ml import PipelineModel
 
-from ml_pipeline_framework import __version__, features, metrics, models
-from ml_pipeline_framework.contract import TrainingParams
+from ml_pipeline_framework import features, metrics, models
+from ml_pipeline_framework.contract import FRAMEWORK_VERSION, TrainingParams
 from ml_pipeline_framework.features import FeaturePlan
 
 REPORT_SCHEMA_VERSION = 1
@@ -86,7 +86,7 @@ def document(
         "params": _plain(params),
         "spark_settings": models.all_settings(model.stages[-1]),
         "versions": {
-            "ml_pipeline_framework": __version__,
+            "ml_pipeline_framework": FRAMEWORK_VERSION,
             "python": platform.python_version(),
             "pyspark": pyspark.__version__,
             "spark": spark_version,

@@ -137,6 +137,7 @@ class CannedResourceManager:
         self.applications: dict[str, Application] = {}
         self.asked: list[Asked] = []
         self.refuse_kill_by: set[str] = set()
+        self.refuse_lifetime = False
         self.kills: list[tuple[str, str]] = []
         self.empty_apps: Any = {}
         self.ignore_filters = False
@@ -308,6 +309,8 @@ class CannedResourceManager:
         if asked.method == "PUT" and rest == ["state"]:
             return self._kill(asked, application)
         if asked.method == "PUT" and rest == ["timeout"]:
+            if self.refuse_lifetime:
+                return _remote(403, "AuthorizationException", f"User {asked.user} cannot perform operation UPDATE")
             if application.state not in TERMINAL:  # an ended one answers 200 and keeps what it had
                 application.expiry = asked.body["timeout"]["expiryTime"]
             return _json(200, {"timeout": _timeout(application)})

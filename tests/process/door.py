@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ class Door:
     webhdfs: CannedWebHdfs
     env: dict[str, str] = field(default_factory=dict)
     program: list[str] = field(default_factory=lambda: [str(PROGRAM)])
-    _running: list[Running] = field(default_factory=list)
+    running: list[Running] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name in ("home", "work", "recorder", "conf", "streams", "bin", "java"):
@@ -264,7 +264,7 @@ class Door:
     ) -> Running:
         """Start a call; ``env`` changes variables (``None`` takes one away)."""
         merged = {**self.env, **(env or {})}
-        number = len(self._running)
+        number = len(self.running)
         out, err = (self.folder / "streams" / f"{number}.{name}" for name in ("out", "err"))
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = subprocess.Popen(
@@ -274,8 +274,24 @@ class Door:
                 **{"stdin": subprocess.DEVNULL, "stdout": out_file, "stderr": err_file, **streams},
             )
         running = Running(process, out, err)
-        self._running.append(running)
+        self.running.append(running)
         return running
+
+    def changed_program(self, *statements: str) -> list[str]:
+        """Our program as a script that runs these statements after its modules are loaded."""
+        lines = [
+            "import sys",
+            f"sys.path[:0] = [{str(REPOSITORY / 'deploy/hadoop')!r}, {str(REPOSITORY)!r}]",
+            "from batch_submit import cli",
+            "from batch_submit.launchers import spark_submit as launcher",
+            "from batch_submit.operations import submit as story",
+            "def boom(*_, **__): raise ZeroDivisionError('boom')",
+            *statements,
+            "cli.main()",
+        ]
+        script = self.folder / "changed.py"
+        script.write_text("\n".join(lines) + "\n")
+        return [sys.executable, str(script)]
 
     def run(self, *arguments: str, **how: Any) -> Outcome:
         """Run a call to its end; ``how`` as for :meth:`start`."""
@@ -291,7 +307,7 @@ class Door:
 
     def close(self) -> None:
         """End what this door has started, drivers of backend local included."""
-        for running in self._running:
+        for running in self.running:
             running.close()
         for file in self.state.glob("local/*/*/process.json"):
             process = json.loads(file.read_text())
@@ -319,9 +335,3 @@ def write_xml(folder: Path, rm_url: str, webhdfs_url: str) -> None:
     for name, values in site.items():
         inside = "".join(f"<property><name>{key}</name><value>{value}</value></property>" for key, value in values.items())
         (folder / name).write_text(f"<configuration>{inside}</configuration>\n")
-
-
-def words_between(argv: Iterable[str], first: str, last: str) -> list[str]:
-    """The words of a command from ``first`` to ``last``, both left out."""
-    words = list(argv)
-    return words[words.index(first) + 1 : words.index(last)]

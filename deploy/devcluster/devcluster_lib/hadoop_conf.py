@@ -136,7 +136,7 @@ def _resourcemanager(cluster: Cluster) -> Properties:
         f"{rm}.nodemanagers.heartbeat-interval-max-ms": 100,
         # How soon a dead node or application master is noticed; looked at every third of it.
         "yarn.nm.liveness-monitor.expiry-interval-ms": 10000,
-        "yarn.am.liveness-monitor.expiry-interval-ms": 30000,
+        "yarn.am.liveness-monitor.expiry-interval-ms": 120_000,
         f"{rm}.application-timeouts.monitor.interval-ms": 1000,
         # How long a client, an application master too, looks for a ResourceManager that is away: long enough to
         # live through `restart resourcemanager`, short enough for a person. Below the retry interval (default

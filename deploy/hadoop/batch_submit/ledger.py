@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
-from batch_submit.errors import OutcomeUnknown
+from batch_submit.errors import HostNotReady, OutcomeUnknown
 
 SCHEMA = 1
 
@@ -144,10 +144,7 @@ class JsonLedger:
         return self.folder / f"{run_id}.json"
 
     def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def load(self, run_id: str) -> Run | None:
         """See :class:`Ledger`.
@@ -177,10 +174,10 @@ class JsonLedger:
         LedgerUnwritable
             When the state folder can't be written.
         """
-        self._make_folder()
         path = self._path(run.run_id)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
+            self._make_folder()
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(run.to_json())
@@ -214,15 +211,18 @@ class JsonLedger:
 
         Raises
         ------
+        HostNotReady
+            When it can't be made: nothing is launched without it.
         OutcomeUnknown
             When another process of this host still holds it after ``patience_s`` seconds.
         """
-        self._make_folder()
         path = self.folder / f".{run_id}.lock"
         try:
+            self._make_folder()
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            unwritable = _unwritable(path, error)
+            raise HostNotReady(unwritable.message, where=unwritable.where, next_step=unwritable.next_step) from error
         try:
             deadline = monotonic() + patience_s
             while not _try_lock(descriptor):

@@ -7,11 +7,13 @@ import pwd
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from batch_submit.adapters.clock import Signals
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.errors import HostNotReady
 from batch_submit.ledger import JsonLedger
@@ -41,6 +43,9 @@ class Clock(Protocol):
 
     def random_text(self, length: int) -> str:
         """Random characters of ``[a-z0-9]``."""
+
+    def listening(self) -> AbstractContextManager[Signals]:
+        """Collect signals instead of dying by them, within the block."""
 
 
 @dataclass(frozen=True)
@@ -155,9 +160,18 @@ def build_services(*, verbose: bool = False) -> Services:
         os_user=_os_user(),
         host=socket.gethostname(),
         clock=SystemClock(),
-        terminal=Terminal(no_color=bool(env.get("NO_COLOR")) or env.get("TERM") == "dumb"),
+        terminal=Terminal(no_color=bool(env.get("NO_COLOR")) or env.get("TERM") == "dumb", program=program_name()),
         verbose=verbose,
     )
+
+
+def program_name() -> str:
+    """How this program was called, for the commands that messages tell people to type."""
+    called = Path(sys.argv[0])
+    if called.name in ("__main__.py", "submit_job.py"):
+        home = Path(__file__).resolve().parents[3]
+        return "./batch_submit.sh" if str(home) == _working_directory() else str(home / "batch_submit.sh")
+    return called.name
 
 
 def _os_user() -> str:

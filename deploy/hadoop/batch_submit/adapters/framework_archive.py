@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import io
@@ -63,6 +64,8 @@ def store(content: bytes, cache: Path, *, folder: str, name: str) -> Path:
         temporary.write_bytes(content)
         temporary.replace(target)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise HostNotReady(
             f"the cache can't be written: {error.strerror or error}",
             where=str(target.parent),

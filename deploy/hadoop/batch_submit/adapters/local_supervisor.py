@@ -1,9 +1,9 @@
 """The process that stands over a local driver, run by its path: it outlives us, and writes down how the driver ended.
 
 ``python local_supervisor.py FOLDER TIMEOUT_S -- ARGV…``. Standard library only; imports nothing of this package. It
-writes ``process.json`` (its own and the driver's pid with their start times) before anything else is known, the driver's
-output to ``driver.log``, and ``exit.json`` at the end; each whole, by rename. SIGTERM ends the driver: TERM, ten
-seconds, KILL.
+writes ``process.json`` (its own and the driver's pid with their start times) before anything else is known, the
+driver's output to ``driver.log``, and ``exit.json`` at the end; each whole, by rename. SIGTERM ends the driver: TERM,
+ten seconds, KILL.
 """
 
 from __future__ import annotations

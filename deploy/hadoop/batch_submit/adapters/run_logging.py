@@ -10,15 +10,22 @@ from pathlib import Path
 
 from batch_submit.adapters.terminal import LOGGER
 
-#: key=value and --key value where the key is secret by Spark's own redaction rule, and tokens in URLs.
-_SECRET = re.compile(
-    r"(?i)([\w.\-]*(?:secret|password|passphrase|token|access[.]?key|credential)[\w.\-]*\s*[=:]\s*|delegation=)([^\s&,'\"]+)"
+# Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
+_KEY = r"[\w.\-]*(?:secret|password|passwd|passphrase|token|access[.]?key|credential)[\w.\-]*"
+_VALUE = r"""(?:"[^"\n]*"|'[^'\n]*'|[^\s&,'"]+)"""
+_SECRETS = (
+    re.compile(rf"""(?i)((['"]){_KEY}=)(?:(?!\2)[^\n])+(?=\2)"""),  # 'key=two words', as a shell quotes it
+    re.compile(rf"""(?i)({_KEY}["']?[ \t]*[=:][ \t]*|delegation=){_VALUE}"""),  # key=value, "key": "value"
+    re.compile(rf"(?i)((?<!\S)--?{_KEY}[ \t]+)(?!-){_VALUE}"),  # --key value
+    re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)[^/\s@]+(?=@)"),  # scheme://user:password@host
 )
 
 
 def mask_text(text: str) -> str:
-    """Hide the values of secret-looking ``key=value`` pairs, quoted or not."""
-    return _SECRET.sub(lambda match: match.group(1) + "********", text)
+    """Hide the values of secret ``key=value`` and ``--key value`` pairs, quoted or not, and passwords in URLs."""
+    for pattern in _SECRETS:
+        text = pattern.sub(lambda match: match.group(1) + "********", text)
+    return text
 
 
 class _MaskingFormatter(logging.Formatter):
@@ -35,6 +42,7 @@ def start_logging(path: Path | None, *, verbose: bool) -> str:
         "" or the warning to show: a place that can't be written never stops a submission.
     """
     stop_logging()
+    LOGGER.addHandler(logging.NullHandler())  # without any handler, logging would print to stderr by itself
     LOGGER.setLevel(logging.DEBUG)
     LOGGER.propagate = False
     if verbose:

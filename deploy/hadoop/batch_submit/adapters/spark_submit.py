@@ -67,8 +67,8 @@ def find_spark(env: Mapping[str, str]) -> SparkDistribution:
 def _home_of(program: Path) -> str:
     """The Spark home of a spark-submit on PATH.
 
-    pip puts a copy into ``<venv>/bin`` that fails without ``SPARK_HOME`` ("Could not find valid SPARK_HOME") unless that
-    environment's python is first on PATH; the distribution then lies in its site-packages.
+    pip puts a copy into ``<venv>/bin`` that fails without ``SPARK_HOME`` ("Could not find valid SPARK_HOME") unless
+    that environment's python is first on PATH; the distribution then lies in its site-packages.
     """
     resolved = program.resolve()
     prefix = resolved.parent.parent
@@ -115,12 +115,25 @@ def spark_defaults_file(env: Mapping[str, str], spark_home: str) -> Path | None:
 
 
 def write_secret_properties(secrets: Mapping[str, str], folder: Path) -> str:
-    """Write the secret properties to a new Java properties file of mode 0600; returns its path."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix="secrets-", suffix=".properties", dir=folder)  # mkstemp: mode 0600
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        for key, value in sorted(secrets.items()):
-            file.write(f"{_escape(key)}={_escape(value)}\n")
+    """Write the secret properties to a new Java properties file of mode 0600; returns its path.
+
+    Raises
+    ------
+    HostNotReady
+        When it can't be written: nothing was launched then.
+    """
+    text = "".join(f"{_escape(key)}={_escape(value)}\n" for key, value in sorted(secrets.items()))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix="secrets-", suffix=".properties", dir=folder)  # mkstemp: mode 0600
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise HostNotReady(
+            f"the file for the secret properties can't be written: {error.strerror or error}",
+            where=str(folder),
+            next_step="make the folder writable, or set XDG_STATE_HOME to one that is",
+        ) from error
     return name
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
 from typing import TextIO
 
 LOGGER = logging.getLogger("batch_submit")
+#: Commands of ours in a message; they are shown with the name by which this program was really called.
+_OUR_COMMAND = re.compile(r"\bbatch-submit (?=(?:submit|wait|list|status|kill|config|init-hdfs|demo-data)\b)")
 
 
 class Terminal:
@@ -21,12 +25,25 @@ class Terminal:
         The streams.
     no_color
         ``NO_COLOR`` is set: the live line is not used either.
+    program
+        How this program was called: ``./batch_submit.sh``, ``batch-submit``.
     """
 
-    def __init__(self, out: TextIO | None = None, err: TextIO | None = None, *, no_color: bool = False) -> None:
-        self._out = out if out is not None else sys.stdout
-        self._err = err if err is not None else sys.stderr
-        self.live = not no_color and self._err.isatty()
+    def __init__(
+        self,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        *,
+        no_color: bool = False,
+        program: str = "batch-submit",
+    ) -> None:
+        if not LOGGER.handlers:
+            LOGGER.addHandler(logging.NullHandler())  # else logging would print to stderr by itself
+        self._program = program
+        # Python has no stream at all (None) for a descriptor that was closed before it started (2>&-).
+        self._out: TextIO | None = out if out is not None else sys.stdout
+        self._err: TextIO | None = err if err is not None else sys.stderr
+        self.live = not no_color and self._err is not None and self._err.isatty()
         self._live_shown = False
         self._last_key: object = None
         self._gone = False
@@ -34,8 +51,9 @@ class Terminal:
     def answer(self, text: str) -> None:
         """Print to stdout and flush, so that a later crash does not lose it."""
         self._clear_live()
-        self._out.write(text + "\n")
-        self._out.flush()
+        if self._out is not None:
+            self._out.write(text + "\n")
+            self._out.flush()
 
     def note(self, text: str) -> None:
         """A notice or a step, one line on stderr."""
@@ -75,16 +93,18 @@ class Terminal:
 
     def driver_output(self, text: str) -> None:
         """What a driver on this host wrote, as it is."""
-        self._write(text)
+        self._write(text, verbatim=True)
 
     def _clear_live(self) -> None:
         if self._live_shown:
             self._live_shown = False
             self._write("\r\x1b[K")
 
-    def _write(self, text: str, *, keep_live: bool = False) -> None:
-        if self._gone:
+    def _write(self, text: str, *, keep_live: bool = False, verbatim: bool = False) -> None:
+        if self._gone or self._err is None:
             return
+        if not verbatim:
+            text = _OUR_COMMAND.sub(lambda _match: f"{self._program} ", text)
         if self._live_shown and not keep_live:
             self._live_shown = False
             text = "\r\x1b[K" + text
@@ -93,3 +113,27 @@ class Terminal:
             self._err.flush()
         except (OSError, ValueError):
             self._gone = True
+            silence(self._err)
+
+
+def silence(stream: TextIO) -> None:
+    """Send what a broken stream still holds nowhere: the interpreter's own flush would end in exit code 120."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):
+        return  # a stream without a descriptor
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def fill_closed_descriptors() -> None:
+    """Open ``/dev/null`` where a standard stream was closed (``2>&-``).
+
+    Otherwise the next file opened, the run's lock or our log, takes that number, and a child writes into it.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one

@@ -23,10 +23,17 @@ class Preparation:
 class Backend(Protocol):
     """Where runs go. Every implementation passes ``tests/contracts/backend_suite.py``."""
 
-    name: str
-    #: The scope of run ids: one cluster and one user.
-    cluster: str
-    user: str
+    @property
+    def name(self) -> str:
+        """``yarn`` or ``local``."""
+
+    @property
+    def cluster(self) -> str:
+        """The scope of run ids, with :attr:`user`."""
+
+    @property
+    def user(self) -> str:
+        """In whose name everything is asked and done."""
 
     def prepare(self, spec: JobSpec) -> Preparation:
         """Look at the backend before anything is launched.

@@ -6,6 +6,7 @@ the driver and writes it down, so that ``--no-wait``, a closed terminal and a lo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -79,6 +80,7 @@ class LocalBackend:
         deadline = self.clock.monotonic() + _START_PATIENCE_S
         while not (place / "process.json").exists() and not (place / "exit.json").exists():
             if child.poll() is not None or self.clock.monotonic() >= deadline:
+                child.end()  # what is called failed must not start later
                 log = (place / "supervisor.log").read_text(encoding="utf-8", errors="replace").strip()
                 raise HostNotReady("the local driver could not be started", where=str(place), details=log.splitlines())
             self.clock.sleep(0.05)
@@ -137,8 +139,10 @@ class LocalBackend:
                 if ended
                 else (State.KILLED, FinalStatus.KILLED, "its processes are gone: killed, or the host restarted")
             )
-        elif not process:
+        elif not process and now - started <= _START_PATIENCE_S * 1000:
             state = State.SUBMITTED
+        elif not process:
+            state, final, diagnostics = State.KILLED, FinalStatus.KILLED, "it was never started on this host"
         return ApplicationReport(
             application_id=local_application_id(run_id),
             name=str(about.get("name", run_id)),
@@ -159,10 +163,11 @@ class LocalBackend:
     def kill(self, application_id: str) -> None:
         """See :class:`batch_submit.backends.base.Backend`. Only processes whose start time is ours are touched."""
         process = _read(self._place(application_id) / "process.json")
-        if _alive(process, "pid", "start"):
-            os.kill(int(process["pid"]), signal.SIGTERM)
-        elif _alive(process, "driver_pid", "driver_start"):
-            os.killpg(int(process["driver_pid"]), signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it ended between the look and the signal
+            if _alive(process, "pid", "start"):
+                os.kill(int(process["pid"]), signal.SIGTERM)
+            elif _alive(process, "driver_pid", "driver_start"):
+                os.killpg(int(process["driver_pid"]), signal.SIGTERM)
 
     def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
         """The supervisor was started with the limit."""
@@ -224,8 +229,9 @@ def _outcome(ended: Mapping[str, Any]) -> tuple[State, FinalStatus, str]:
         return State.KILLED, FinalStatus.KILLED, f"the run {LIFETIME_EXCEEDED}"
     if ended.get("killed"):
         return State.KILLED, FinalStatus.KILLED, "killed by request"
-    if code < 0 or code > 128:
-        number = -code if code < 0 else code - 128
+    number = -code if code < 0 else code - 128
+    # 255 is a script's exit(-1) and no signal, although a shell writes signal N as 128 + N.
+    if code < 0 or number in signal.valid_signals():
         return State.KILLED, FinalStatus.KILLED, f"the driver was ended by signal {number}"
     if code == 0:
         return State.FINISHED, FinalStatus.SUCCEEDED, ""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import click
 
 from batch_submit import __version__
 from batch_submit.adapters.run_logging import stop_logging
-from batch_submit.adapters.terminal import LOGGER, Terminal
+from batch_submit.adapters.terminal import LOGGER, Terminal, fill_closed_descriptors, silence
 from batch_submit.cli.config import config_group
 from batch_submit.cli.runs import kill_command, list_command, status_command, wait_command
 from batch_submit.cli.storage import demo_data_command, init_hdfs_command
 from batch_submit.cli.submit import submit_command
 from batch_submit.errors import BatchSubmitError, ExitCode
-from batch_submit.services import build_services
+from batch_submit.services import build_services, program_name
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -48,36 +46,33 @@ for _command in (
     group.add_command(_command)
 
 
-def door() -> str:
-    """How this program was called, for the commands that messages tell people to type."""
-    called = Path(sys.argv[0])
-    if called.name in ("__main__.py", "submit_job.py"):
-        home = Path(__file__).resolve().parents[4]
-        return "./batch_submit.sh" if home == Path.cwd() else str(home / "batch_submit.sh")
-    return called.name
-
-
 def run(arguments: Sequence[str], command: Callable[..., object]) -> int:
     """Run a command and turn every outcome into an exit code; an error is told once, on stderr."""
-    terminal = Terminal()
+    fill_closed_descriptors()
+    program = program_name()
+    terminal = Terminal(program=program)
     try:
         result = command(list(arguments), standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return int(result) if isinstance(result, int) else ExitCode.SUCCEEDED
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        usage = f"{context.command_path} --help" if context is not None else f"{door()} --help"
+        verb = context.command_path.partition(" ")[2] if context is not None else ""
+        usage = " ".join(word for word in (program, verb, "--help") if word)
         terminal.error([error.format_message(), f"  next: {usage}"])
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         terminal.error(["interrupted"])
         return ExitCode.INTERRUPTED
     except BatchSubmitError as error:
-        terminal.error([line.replace("batch-submit ", f"{door()} ") for line in error.lines()])
+        terminal.error(error.lines())
         return error.exit_code
-    except BrokenPipeError:
-        # Nobody reads stdout any more; keep the interpreter from complaining about it at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as error:
+        # Nobody reads stdout any more; where that happens within a command, click makes it an exit with status 1.
+        if isinstance(error, SystemExit) and error.code != 1:
+            raise
+        silence(sys.stdout)
         return ExitCode.BROKEN_PIPE
     except Exception as error:
         LOGGER.exception("internal error")

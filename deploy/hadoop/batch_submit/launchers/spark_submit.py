@@ -11,7 +11,7 @@ from typing import Protocol
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.spark_submit import Child, secret_properties
 from batch_submit.adapters.terminal import Terminal
-from batch_submit.errors import ClusterUnreachable, OutcomeUnknown
+from batch_submit.errors import BatchSubmitError, Interrupted, OutcomeUnknown
 from batch_submit.plan.identity import try_tag
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, SubmissionPlan
 from batch_submit.plan.submit_output import cause_of, hinted_id
@@ -91,7 +91,7 @@ class SparkSubmitLauncher:
             if client:
                 return self._client(child, tag, signals)
             status = self._finish(child, plan.spec.run_id, signals)
-        return self._find(tag, status, output)
+        return self._find(tag, status, output, signals)
 
     def _finish(self, child: Child, run_id: str, signals: SignalCount) -> int:
         """Wait for spark-submit's own end; a first signal gives it 30 s, a second one ends this process."""
@@ -111,7 +111,7 @@ class SparkSubmitLauncher:
             self.clock.sleep(_POLL_S)
         return status
 
-    def _find(self, tag: str, status: int, output: Path) -> Launched:
+    def _find(self, tag: str, status: int, output: Path, signals: SignalCount) -> Launched:
         text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
         hint = hinted_id(text)
         self.terminal.debug(f"spark-submit ended with {status}; its output ({output}) names {hint or 'no id'}")
@@ -121,9 +121,10 @@ class SparkSubmitLauncher:
         while True:
             try:
                 found = self.resource_manager.find_by_tag(tag)
-                unreachable: ClusterUnreachable | None = None
-            except ClusterUnreachable as error:
-                found, unreachable = [], error
+                unknown: BatchSubmitError | None = None
+            except BatchSubmitError as error:
+                # A refusal too (a ticket that ran out): it says nothing about what spark-submit has led to.
+                found, unknown = [], error
             if found:
                 newest = max(found, key=lambda report: report.started_ms)
                 if hint and hint != newest.application_id:
@@ -132,12 +133,17 @@ class SparkSubmitLauncher:
                 return Launched(newest.application_id)
             if self.clock.monotonic() >= deadline:
                 break
+            if len(signals.received) > 1:
+                raise OutcomeUnknown(
+                    f"no application with the tag {tag} was found before this call was interrupted",
+                    next_step="run the same command again with the same run id: it attaches if there is one",
+                )
             self.clock.sleep(pause)
             pause = min(1.0, pause * 2)
-        if unreachable is not None or status == 0 or hint:
+        if unknown is not None or status == 0 or hint:
             raise OutcomeUnknown(
                 f"spark-submit ended with {status}, and no application with the tag {tag} was found",
-                details=[str(unreachable)] if unreachable else [f"its output: {output}"],
+                details=unknown.lines() if unknown else [f"its output: {output}"],
                 next_step="run the same command again with the same run id: it attaches if there is one",
             )
         raise cause_of(text)
@@ -149,7 +155,7 @@ class SparkSubmitLauncher:
             status = child.poll()
             try:
                 found = self.resource_manager.find_by_tag(tag)
-            except ClusterUnreachable as error:
+            except BatchSubmitError as error:
                 if status is not None:
                     raise OutcomeUnknown(
                         "spark-submit ended while the ResourceManager did not answer", details=error.lines()
@@ -157,6 +163,8 @@ class SparkSubmitLauncher:
                 found = []
             if found:
                 return Launched(max(found, key=lambda report: report.started_ms).application_id, child)
+            if status is not None and signals.received:
+                raise Interrupted(signals.received[0])
             if status is not None:
                 raise cause_of(
                     "spark-submit in client mode ended before an application started; its output stands above"

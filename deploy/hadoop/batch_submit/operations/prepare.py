@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -158,7 +159,7 @@ def make_tools(context: Context, spec: JobSpec, *, needed: bool) -> Toolchain:
 
 
 def _submit_opts(context: Context, spec: JobSpec) -> str:
-    """``SPARK_SUBMIT_OPTS`` with a log4j file of the right generation: debug for ``--verbose``, quiet for local runs."""
+    """``SPARK_SUBMIT_OPTS`` with a log4j file of the right generation: debug for ``--verbose``, quiet for local."""
     given = context.services.env.get("SPARK_SUBMIT_OPTS", "")
     if "log4j" in given:
         return given
@@ -189,7 +190,26 @@ def make_plan(
 ) -> SubmissionPlan:
     """The command for one try."""
     tools = tools or make_tools(context, spec, needed=needed)
-    return build_plan(spec, tools, script_digest=script_digest(spec), try_number=try_number)
+    digest = script_digest(spec)
+    return build_plan(_with_safe_script_name(context, spec), tools, script_digest=digest, try_number=try_number)
+
+
+def _with_safe_script_name(context: Context, spec: JobSpec) -> JobSpec:
+    """Ship a script whose name Spark would mangle under a name that it does not.
+
+    Seen on Spark 4.3.0 in cluster mode: the application master is told ``--primary-py-file a%20job.py`` while the file
+    is localised as ``a job.py``, and the driver ends with status 2 because there is no such file.
+    """
+    script = spec.script
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", script.link)
+    if spec.backend != YARN or spec.deploy_mode != "cluster" or script.is_remote or safe == script.link:
+        return spec
+    copy = store(Path(script.path).read_bytes(), context.services.cache_folder, folder="scripts", name=safe)
+    return replace(
+        spec,
+        script=replace(script, path=str(copy), link=safe),
+        notices=(*spec.notices, f"{script.path} is shipped as {safe}: Spark can't start a script of that name"),
+    )
 
 
 def script_digest(spec: JobSpec) -> str:

@@ -71,8 +71,9 @@ class Recorder:
     def finished(self, verdict: Verdict) -> None:
         """A verdict from a terminal state."""
         last = self.run.last
+        # The newest first: on backend local all tries of a run share one id.
         number = next(
-            (one.number for one in self.run.tries if one.application_id == verdict.application_id),
+            (one.number for one in reversed(self.run.tries) if one.application_id == verdict.application_id),
             last.number if last is not None else 1,
         )
         report = verdict.report
@@ -83,7 +84,7 @@ class Recorder:
             result=verdict.result.value,
             yarn_state=verdict.state.value,
             final_status=verdict.final_status.value,
-            reason=verdict.reason[:2000],
+            reason=mask_text(verdict.reason[:2000]),
             finished_at=stamp(self.clock.now_utc()),
             memory_seconds=report.memory_seconds if report is not None else 0,
             vcore_seconds=report.vcore_seconds if report is not None else 0,

@@ -317,7 +317,9 @@ def _refused(context: Context, backend: Backend, accepted: Accepted) -> Verdict 
         return None  # the waiting has the patience for this
     if verdict is None or verdict.result is not Result.REFUSED:
         return None
-    conclude(Waiting(context.services, backend, accepted.application_id, accepted.recorder, rm_patience(context)), verdict)
+    conclude(
+        Waiting(context.services, backend, accepted.application_id, accepted.recorder, rm_patience(context)), verdict
+    )
     return verdict
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.backends.base import Backend
-from batch_submit.errors import BatchSubmitError, ClusterUnreachable, NotFound
+from batch_submit.errors import BatchSubmitError, NotFound
 from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import ApplicationReport, Result, State, Verdict, judge
 from batch_submit.plan.units import format_duration
@@ -56,7 +56,9 @@ class Watcher:
     limits: WatchLimits
     signals: SignalCount
     _away_since: float | None = None
-    _killed_for_timeout: bool = False
+    _forgotten_since: float | None = None
+    _kill_sent: bool = False
+    _kill_taken: bool = False
     _last: ApplicationReport | None = None
 
     def run(self) -> Verdict | None:
@@ -94,27 +96,42 @@ class Watcher:
         try:
             report = self.backend.report(self.application_id)
         except NotFound as error:
-            return self._missed(error, _FORGOTTEN_PATIENCE_S)
-        except ClusterUnreachable as error:
-            return self._missed(error, self.limits.rm_patience_s)
+            return self._forgotten(error)
+        except BatchSubmitError as error:
+            self._forgotten_since = None
+            return self._missed(error)
         if self._away_since is not None:
-            self.terminal.note(f"the ResourceManager answers again after {self._away():.0f} s")
-            self._away_since = None
+            self.terminal.note(f"the ResourceManager answers again after {self._since(self._away_since):.0f} s")
+        self._away_since = self._forgotten_since = None
         self._last = report
         return report
 
-    def _away(self) -> float:
-        return self.clock.monotonic() - (self._away_since if self._away_since is not None else self.clock.monotonic())
+    def _since(self, moment: float) -> float:
+        return self.clock.monotonic() - moment
 
-    def _missed(self, error: BatchSubmitError, patience_s: float) -> Verdict | None:
+    def _missed(self, error: BatchSubmitError) -> Verdict | None:
+        """No answer, or none that tells anything: an expired ticket and a stand-by's refusal pass like an outage."""
         if self._away_since is None:
             self._away_since = self.clock.monotonic()
-            self.terminal.warn(
-                f"{error.message}; asking on for {format_duration(patience_s)} (the application itself is not touched)"
-            )
-        if self._away() < patience_s:
+            self._warn_missing(error, self.limits.rm_patience_s)
+        return self._lost(error, self._since(self._away_since), self.limits.rm_patience_s)
+
+    def _forgotten(self, error: NotFound) -> Verdict | None:
+        """Counted from the first such answer, not from the outage before it: a restart ends with a recovery."""
+        if self._forgotten_since is None:
+            self._forgotten_since = self.clock.monotonic()
+            self._warn_missing(error, _FORGOTTEN_PATIENCE_S)
+        return self._lost(error, self._since(self._forgotten_since), _FORGOTTEN_PATIENCE_S)
+
+    def _warn_missing(self, error: BatchSubmitError, patience_s: float) -> None:
+        self.terminal.warn(
+            f"{error.message}; asking on for {format_duration(patience_s)} (the application itself is not touched)"
+        )
+
+    def _lost(self, error: BatchSubmitError, missing_s: float, patience_s: float) -> Verdict | None:
+        if missing_s < patience_s:
             return None
-        return self._give_up(Result.UNKNOWN, f"after {format_duration(self._away())}: {error.message}")
+        return self._give_up(Result.UNKNOWN, f"after {format_duration(round(missing_s))}: {error.message}")
 
     def _give_up(self, result: Result, reason: str) -> Verdict:
         last = self._last
@@ -136,20 +153,22 @@ class Watcher:
     def _enforce_timeout(self, report: ApplicationReport) -> None:
         """End a run past its limit where the backend does not do it itself."""
         limit = self.limits.timeout_s
-        if limit is None or self._killed_for_timeout:
+        if limit is None or self._kill_taken:
             return
         margin = _LIFETIME_MARGIN_S if self.limits.lifetime_set else 0.0
         if report.elapsed_ms / 1000 < limit + margin:
             return
-        self.terminal.note(f"{self.application_id} ran past --timeout ({format_duration(limit)}): killing it")
+        if not self._kill_sent:
+            self.terminal.note(f"{self.application_id} ran past --timeout ({format_duration(limit)}): killing it")
+        self._kill_sent = True  # before the call: its answer may be lost, and the kill done all the same
         try:
             self.backend.kill(self.application_id)
-            self._killed_for_timeout = True
+            self._kill_taken = True
         except BatchSubmitError as error:
             self.terminal.warn(f"it could not be killed yet: {error.message}")
 
     def _final(self, verdict: Verdict) -> Verdict:
-        if self._killed_for_timeout and verdict.result is Result.KILLED:
+        if self._kill_sent and verdict.result is Result.KILLED:
             return Verdict(
                 Result.TIMED_OUT,
                 verdict.application_id,
@@ -190,7 +209,7 @@ def kill_and_confirm(
     while clock.monotonic() < deadline and not stop():
         try:
             verdict = judge(backend.report(application_id))
-        except (ClusterUnreachable, NotFound):
+        except BatchSubmitError:
             verdict = None
         if verdict is not None:
             return verdict

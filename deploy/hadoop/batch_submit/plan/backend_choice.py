@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,7 +32,9 @@ def _conf_dir(config: Config, variables: Mapping[str, str], etc_names_resourcema
             return variables[name], f"{name}={variables[name]}"
     configured = config.get("environment_config.hadoop_conf_dir")
     if configured is not None and configured.value:
-        return str(configured.value), f"environment_config.hadoop_conf_dir ({configured.origin})"
+        # Like every local path: relative to the file that names it, from a flag or variable to the working directory.
+        folder = posixpath.normpath(posixpath.join(configured.base, str(configured.value)))
+        return folder, f"environment_config.hadoop_conf_dir ({configured.origin})"
     if etc_names_resourcemanager:
         return ETC_HADOOP_CONF, f"{ETC_HADOOP_CONF} names a ResourceManager"
     return "", ""

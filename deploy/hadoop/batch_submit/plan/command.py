@@ -42,7 +42,7 @@ class Toolchain:
 
 
 def fingerprint_of(spec: JobSpec, script_digest: str) -> Fingerprint:
-    """What makes this job the same job: type, script content, arguments, inputs and outputs after dates are filled in."""
+    """What makes this job the same job: type, script content, arguments, inputs and outputs with dates filled in."""
     parts = {"job_type": spec.job_type.value, "script": script_digest}
     parts |= {f"argument {n}": argument for n, argument in enumerate(spec.arguments, start=1)}
     if spec.params is not None:
@@ -73,9 +73,9 @@ def build_plan(
     tags: tuple[str, ...] = ()
     conf = dict(spec.conf)
     if spec.backend == YARN:
-        tags = (
-            all_tags(spec.run_id, try_number, spec.user_tags) if try_number is not None else (OUR_TAG, *spec.user_tags)
-        )
+        tags = all_tags(spec.run_id, try_number or 1, spec.user_tags)
+        if try_number is None:
+            tags = (OUR_TAG, *tags[3:])  # checked like a run's, and yet no run's
         conf["spark.yarn.tags"] = Sourced(",".join(tags), "this run")
         if spec.deploy_mode == "cluster":
             conf["spark.yarn.submit.waitAppCompletion"] = Sourced("false", "this tool waits itself")

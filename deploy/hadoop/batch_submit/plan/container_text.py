@@ -2,8 +2,8 @@
 
 YARN writes the application master's command into ``launch_container.sh`` and runs it through a shell. Seen on Hadoop
 3.5.0 with spark-submit in cluster mode: a backquoted word *ran*, ``{{ ds }}`` became ``$ ds``, ``<LOG_DIR>`` was
-expanded, and values of ``appMasterEnv`` lost ``$HOME``, ``{{x}}`` and quotes. ``launch_container.sh`` is aggregated with
-the logs.
+expanded, and values of ``appMasterEnv`` lost ``$HOME``, ``{{x}}`` and quotes. ``launch_container.sh`` is aggregated
+with the logs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _REWRITTEN = ("`", "{{", "}}", "<LOG_DIR>", "<CPS>")
 _REWRITTEN_IN_ENVIRONMENT = (*_REWRITTEN, "$", '"')
 _ENVIRONMENT_PREFIXES = ("spark.yarn.appMasterEnv.", "spark.executorEnv.")
 _SECRET_OPTION = re.compile(r"-D(\S*?)=")
+#: What may stand before ``=`` as a key; a sentence or a query that happens to hold the word is none.
+_NAME = re.compile(r"[\w.:-]+")
 
 
 def check_arguments(arguments: Sequence[str]) -> list[str]:
@@ -30,9 +32,9 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
             for token in _REWRITTEN
             if token in argument
         ]
-        key = argument.partition("=")[0]
-        follows = position < len(arguments) or "=" in argument
-        if key.startswith("-") and is_secret(key) and follows:
+        key, assigned, _ = argument.partition("=")
+        assigned_or_follows = assigned or (key.startswith("-") and position < len(arguments))
+        if _NAME.fullmatch(key) and is_secret(key) and assigned_or_follows:
             problems.append(f"argument {position} ({key}) looks like a secret; arguments stand in launch_container.sh")
     return problems
 
@@ -79,13 +81,13 @@ def refuse_unsafe(problems: Sequence[str]) -> None:
     """
     if not problems:
         return
-    secret = any("secret" in problem for problem in problems)
+    secret = any("launch_container.sh" in problem for problem in problems)
     raise UnsafeForContainer(
         f"{len(problems)} value(s) can't be handed to the container unchanged and unseen",
         details=problems,
         next_step=(
             "keep secrets in a Hadoop credential provider (hadoop.security.credential.provider.path)"
             if secret
-            else "put the value into a file and ship it with --files / job_specific_config.<type>.files"
+            else "put the value into a file and ship it with job_specific_config.<type>.files"
         ),
     )

@@ -7,7 +7,7 @@ from datetime import date
 
 from batch_submit.errors import UsageError
 
-_TOKEN = re.compile(r"%(.?)|\{\{\s*(\w*)\s*\}\}", re.DOTALL)
+_TOKEN = re.compile(r"%(.?)|\{\{(.*?)\}\}", re.DOTALL)
 
 
 def fill_dates(text: str, day: date, *, where: str) -> str:
@@ -31,6 +31,7 @@ def fill_dates(text: str, day: date, *, where: str) -> str:
     def replace(match: re.Match[str]) -> str:
         directive, name = match.group(1), match.group(2)
         if name is not None:
+            name = name.strip()
             if name == "ds":
                 return day.isoformat()
             if name == "ds_nodash":
@@ -61,10 +62,10 @@ def parse_day(text: str) -> date:
     UsageError
         When it is not ``YYYY-MM-DD`` or ``YYYYMMDD``.
     """
-    match = re.fullmatch(r"(\d{4})-?(\d{2})-?(\d{2})", text.strip())
+    match = re.fullmatch(r"(\d{4})(-?)(\d{2})\2(\d{2})", text.strip(), re.ASCII)
     try:
         if match is None:
             raise ValueError
-        return date(int(match.group(1)), int(match.group(2)), int(match.group(3)))
+        return date(int(match.group(1)), int(match.group(3)), int(match.group(4)))
     except ValueError:
         raise UsageError(f"--date {text!r} is not a day", next_step="write it as 2013-12-31") from None

@@ -15,9 +15,11 @@ RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 #: Limits of YARN (``yarn.resourcemanager.application.max-tags``, ``max-tag.length``); Spark refuses more.
 MAX_TAGS = 10
 MAX_TAG_LENGTH = 100
-#: Every application of ours carries this tag, so that ``list`` finds it. Anybody may set it: look-ups filter on the user
-#: too.
+#: Every application of ours carries this tag, so that ``list`` finds it. Anybody may set it: look-ups also filter on
+#: the user.
 OUR_TAG = "batch-submit"
+#: With these tags a run is found again, so nobody else's may begin like them.
+_OUR_PREFIXES = ("run:", "try:")
 
 
 def slug(text: str, limit: int) -> str:
@@ -66,7 +68,8 @@ def normalise_run_id(given: str) -> RunId:
         raise UsageError("the run id is empty", next_step="give --run-id a text, or --run-id auto")
     if RUN_ID.fullmatch(given):
         return RunId(given)
-    digest = hashlib.sha256(given.encode()).hexdigest()[:8]
+    # surrogateescape: a command line may hold bytes that are no UTF-8, and they come here as surrogates.
+    digest = hashlib.sha256(given.encode(errors="surrogateescape")).hexdigest()[:8]
     return RunId(f"{slug(given, 63 - 9)}-{digest}", given)
 
 
@@ -92,13 +95,19 @@ def all_tags(run_id: str, number: int, user_tags: Sequence[str]) -> tuple[str, .
     ------
     UsageError
         More than 10 tags, a tag over 100 characters, or one that is not ASCII: Spark refuses them after its JVM
-        has started, so they are refused here.
+        has started, so they are refused here. And a user's tag that looks like one of a run's.
     """
     tags = [OUR_TAG, run_tag(run_id), try_tag(run_id, number)]
     for tag in user_tags:
         lowered = tag.strip().lower()
         if lowered and lowered not in tags:
             tags.append(lowered)
+    foreign = [tag for tag in tags[3:] if tag.startswith(_OUR_PREFIXES)]
+    if foreign:
+        raise UsageError(
+            f"the tag {foreign[0]!r} looks like one by which this tool finds a run",
+            next_step="change spark.yarn.tags: run: and try: are taken",
+        )
     bad = [tag for tag in tags if len(tag) > MAX_TAG_LENGTH or not tag.isascii()]
     if bad:
         raise UsageError(

@@ -90,7 +90,7 @@ def build_spec(
     config
         Merged for ``call.job_type``.
     script
-        The user's script, already found (``--script`` or ``job_specific_config.<type>.script``); ``None`` for our own job.
+        The user's script, already found (``--script`` or ``job_specific_config.<type>.script``); ``None``: our own job.
     variables
         The environment; only ``PYTHON_PATH`` is read here.
 
@@ -220,7 +220,7 @@ def _problem_line(config: Config, key: str, message: str, hint: str) -> str:
 def _unused_job_keys(config: Config) -> list[str]:
     """A user's script is not handed the keys of the built-in jobs; that is said and not left to be found out."""
     return [
-        f"job_specific_config: {key}={sourced.value} ({sourced.origin}) is for the built-in job; your script does not get it"
+        f"{key}={sourced.value} ({sourced.origin}) is for the built-in job; your script does not get it"
         for key, sourced in config.section("job").items()
         if key in ("batch_size", "output_compression")
     ]
@@ -238,10 +238,11 @@ def _spark_conf(
     settled = settle_dynamic_allocation(conf)
     limited = apply_limits(settled.conf, config.section("resource_limits"), clamp=call.clamp)
     conf = dict(limited.conf)
+    notices += limited.notices  # a driver is clamped on a laptop too
     if backend == LOCAL:
         conf = {key: value for key, value in conf.items() if not key.startswith(_CLUSTER_ONLY)}
     else:
-        notices += [*settled.notices, *limited.notices]
+        notices += settled.notices
         _kerberos(config, conf)
     interpreter = variables.get("PYTHON_PATH", "")
     if interpreter and backend == YARN:
@@ -297,14 +298,14 @@ def shipped_file(sourced: Sourced, places: Places) -> ShippedFile:
 
 def _timeout(config: Config, key: str, job_type: JobType) -> float | None:
     """The run's own time limit: the job type's, else the general one; seconds."""
-    flag = config.get(f"execution.{key}")
-    chosen = flag if flag is not None and flag.origin.startswith("flag") else None
-    chosen = chosen or config.get(f"job.{key}")
-    if chosen is None and key == "timeout":
-        chosen = config.get("job.prediction_timeout") if job_type is JobType.PREDICTION else None
-    chosen = chosen or flag
-    if chosen is None or chosen.value is None:
+    places = [f"execution.{key}", f"job.{key}"]
+    if key == "timeout" and job_type is JobType.PREDICTION:
+        places.insert(1, "job.prediction_timeout")
+    found = [sourced for place in places if (sourced := config.get(place)) is not None and sourced.value is not None]
+    if not found:
         return None
+    # Flags after variables after files, as in every layer; within one of them the job type's own comes last.
+    chosen = max(enumerate(found), key=lambda one: (_typed_rank(one[1]), one[0]))[1]
     try:
         seconds = float(parse_duration_s(str(chosen.value)))
     except UnitError as error:
@@ -312,6 +313,10 @@ def _timeout(config: Config, key: str, job_type: JobType) -> float | None:
     if seconds <= 0:
         raise UsageError(f"{key} must be longer than nothing, not {chosen.value}", where=chosen.origin)
     return seconds
+
+
+def _typed_rank(sourced: Sourced) -> int:
+    return 2 if sourced.origin.startswith("flag") else 1 if sourced.origin.startswith("variable") else 0
 
 
 def _check_shipped(spec: JobSpec) -> None:
@@ -328,7 +333,9 @@ def _check_shipped(spec: JobSpec) -> None:
                 " container; give one of them an alias (path#alias)"
             )
     if problems:
-        raise UsageError("the files to ship contradict each other", details=problems)
+        raise UsageError(
+            "the files to ship contradict each other", details=problems, next_step="change job_specific_config"
+        )
 
 
 def _check_container(spec: JobSpec) -> None:

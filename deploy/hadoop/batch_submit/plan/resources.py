@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,11 +33,15 @@ def _is_true(sourced: Sourced | None) -> bool:
     return sourced is not None and str(sourced.value).lower() == "true"
 
 
-def _count(sourced: Sourced, key: str) -> int:
-    try:
-        return int(str(sourced.value))
-    except ValueError:
-        raise UsageError(f"{key} must be a whole number, not {sourced.value!r}", where=sourced.origin) from None
+def _count(sourced: Sourced, key: str, least: int = 0) -> int:
+    text = str(sourced.value).strip()
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise UsageError(
+            f"{key} must be a whole number from {least} on, not {sourced.value!r}",
+            where=sourced.origin,
+            next_step=f"correct {key}",
+        )
+    return int(text)
 
 
 def settle_dynamic_allocation(conf: Mapping[str, Sourced]) -> Resources:
@@ -104,7 +109,7 @@ def _memory_excess(
 def _cores_excess(conf: Mapping[str, Sourced], limits: Mapping[str, Sourced]) -> list[_Excess]:
     key = "spark.executor.cores"
     asked, limit = conf.get(key), limits.get("max_executor_cores")
-    if asked is None or limit is None or _count(asked, key) <= _count(limit, "max_executor_cores"):
+    if asked is None or limit is None or _count(asked, key, 1) <= _count(limit, "max_executor_cores", 1):
         return []
     value = str(limit.value)
     return [_Excess(key, str(asked.value), asked.origin, "max_executor_cores", value, limit.origin, {key: value})]
@@ -115,11 +120,11 @@ def _total_excess(conf: Mapping[str, Sourced], limits: Mapping[str, Sourced]) ->
     if limit is None:
         return []
     cores_value = conf.get("spark.executor.cores", Sourced(SPARK_DEFAULT_CORES, "Spark's default"))
-    cores = _count(cores_value, "spark.executor.cores")
+    cores = _count(cores_value, "spark.executor.cores", 1)
     dynamic = _is_true(conf.get(DYNAMIC))
     key = MAXIMUM if dynamic else INSTANCES
     executors = conf.get(key)
-    total_limit = _count(limit, "max_total_cores")
+    total_limit = _count(limit, "max_total_cores", 1)
     if dynamic and executors is None:
         described, origin = "no bound", "dynamic allocation without maxExecutors"
     else:
@@ -130,6 +135,8 @@ def _total_excess(conf: Mapping[str, Sourced], limits: Mapping[str, Sourced]) ->
         described, origin = f"{count} x {cores} cores = {count * cores}", executors.origin
     most = max(1, total_limit // cores)
     lowered = {key: str(most)}
+    if cores > total_limit:  # one executor alone is too large
+        lowered["spark.executor.cores"] = str(total_limit)
     for smaller in (INITIAL, MINIMUM):
         if dynamic and smaller in conf and _count(conf[smaller], smaller) > most:
             lowered[smaller] = str(most)
@@ -165,7 +172,7 @@ def apply_limits(conf: Mapping[str, Sourced], limits: Mapping[str, Sourced], *, 
     if clamp:
         out = dict(conf)
         notices = []
-        for excess in [*excesses]:
+        for excess in excesses:
             notices.append(_lower(out, excess))
         for excess in _total_excess(out, limits):
             notices.append(_lower(out, excess))

@@ -82,5 +82,5 @@ def _try_number(report: ApplicationReport) -> int:
     for tag in report.tags:
         if tag.startswith("try:"):
             tail = tag.rpartition(".")[2]
-            return int(tail) if tail.isdigit() else 0
+            return int(tail) if tail.isdecimal() else 0
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from urllib.parse import quote
 
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.config import Config
@@ -12,6 +11,7 @@ from batch_submit.plan.config import Config
 YARN_ROOT = "/ml-pipeline"
 LOCAL_ROOT = "ml-pipeline"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+_FILE = re.compile(r"file:(?://(?=/)|(?!//))(/.*)", re.DOTALL)
 
 
 def has_scheme(path: str) -> bool:
@@ -45,14 +45,13 @@ def qualify(path: str, *, root: str, backend: str) -> str:
     full = path if path.startswith("/") else f"{root.rstrip('/')}/{path}"
     if has_scheme(full):
         return full
-    return "file://" + quote(full) if backend == LOCAL else full
+    # Not percent-encoded: Hadoop's Path takes a text as it stands, so "%20" would be part of a folder's name.
+    return "file://" + full if backend == LOCAL else full
 
 
 def local_path(uri: str) -> str:
     """The path of a ``file:`` URI made by :func:`qualify`; "" for another scheme."""
-    from urllib.parse import unquote, urlsplit
-
     if not has_scheme(uri):
         return uri
-    parts = urlsplit(uri)
-    return unquote(parts.path) if parts.scheme == "file" else ""
+    match = _FILE.fullmatch(uri)
+    return match.group(1) if match else ""

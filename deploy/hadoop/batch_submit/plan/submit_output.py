@@ -80,14 +80,15 @@ _RULES = (
         "free space below your HDFS home (old .sparkStaging folders), or have the quota raised",
     ),
     _Rule(
-        re.compile(r"AccessControlException|Permission denied"),
-        ClusterRefused,
-        "have the HDFS home folder or the queue's submit right given to your user",
-    ),
-    _Rule(
-        re.compile(r"(?i)unknown queue|queue .* (?:is STOPPED|does not exist|stopped)|cannot submit"),
+        # Before the next rule: a stopped queue comes as an AccessControlException too.
+        re.compile(r"(?i)unknown queue|queue .* (?:is STOPPED|does not exist|stopped)"),
         ClusterRefused,
         "choose a running queue with --queue",
+    ),
+    _Rule(
+        re.compile(r"AccessControlException|Permission denied|cannot submit"),
+        ClusterRefused,
+        "have the HDFS home folder or the queue's submit right given to your user",
     ),
 )
 _CAUSE_LINE = re.compile(r"Exception|Error|refused|denied|not found|does not exist|is not set|Could not")
@@ -102,11 +103,14 @@ def cause_of(output: str) -> BatchSubmitError:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if _CAUSE_LINE.search(line) and not _NOISE.search(line)]
     details = (telling[:4] or lines[-6:]) or ["spark-submit wrote nothing"]
-    for rule in _RULES:
-        if rule.pattern.search(output):
-            return rule.error(
-                "spark-submit could not submit the application", details=details, next_step=rule.next_step
-            )
+    # A call that Hadoop repeats by itself (at another ResourceManager) is logged at INFO or WARN with the same words:
+    # what stands outside of such lines decides first.
+    for text in ("\n".join(telling), output):
+        for rule in _RULES:
+            if rule.pattern.search(text):
+                return rule.error(
+                    "spark-submit could not submit the application", details=details, next_step=rule.next_step
+                )
     return ClusterRefused(
         "spark-submit ended without an application", details=details, next_step="run it again with --verbose"
     )
