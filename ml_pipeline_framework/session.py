@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from pyspark import SparkConf
+import os
+
 from pyspark.sql import SparkSession
 
 # Keys made of timestamps are hashed as text: that must not depend on the zone of the host that runs the driver.
 _UNLESS_SET = {"spark.sql.session.timeZone": "UTC"}
+#: Set by spark-submit for the Python driver that it starts; absent when a script is run by hand with ``python``.
+_GATEWAY = "PYSPARK_GATEWAY_PORT"
 
 
 def build_session(app_name: str) -> SparkSession:
     """Return the session of this job, under spark-submit on YARN as on a laptop.
 
-    What spark-submit was told (name, master, properties) stands: a value set here would silently win over it.
+    What spark-submit was told (name, master, properties) stands. Nothing of it is known to Python before the JVM has been
+    asked, so a master set here would silently win: on YARN the driver then works alone inside the application master,
+    which ends with exit code 13 because no executor was ever asked for.
 
     Parameters
     ----------
     app_name : str
-        Name of the application when nobody gave it one.
+        Name of the application when the script is run by hand, without spark-submit.
     """
-    submitted = SparkConf()
-    wanted = {**_UNLESS_SET, "spark.app.name": app_name, "spark.master": "local[*]"}
-    builder = SparkSession.builder
-    for key, value in wanted.items():
+    builder = SparkSession.builder if _GATEWAY in os.environ else SparkSession.builder.appName(app_name)
+    spark = builder.getOrCreate()
+    submitted = spark.sparkContext.getConf()
+    for key, value in _UNLESS_SET.items():
         if not submitted.contains(key):
-            builder = builder.config(key, value)
-    return builder.getOrCreate()
+            spark.conf.set(key, value)
+    return spark

@@ -15,6 +15,12 @@ from ml_pipeline_framework.contract import FRAMEWORK_VERSION, TrainingParams
 from ml_pipeline_framework.features import FeaturePlan
 
 REPORT_SCHEMA_VERSION = 1
+#: Spark prunes: sibling leaves that predict the same class become one (``RandomForest.run``: "real trees are always
+#: pruned"). With few positives every leaf of a shallow tree predicts 0, and the whole tree becomes one leaf.
+NO_SPLIT = (
+    "no tree has a split, so the model says the same of every row: Spark merges leaves that predict the same class; "
+    "raise hyperparameters.max_depth"
+)
 
 
 class Stopwatch:
@@ -122,6 +128,8 @@ def summary(report: Mapping[str, Any]) -> str:
     lines.append("  confusion  " + ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in confusion.items()))
     ranked = sorted(report["features"], key=lambda one: -one.get("importance", 0.0))
     lines.append("  features   " + ", ".join(f"{one['name']} {one.get('importance', 0.0):.2f}" for one in ranked))
+    if ranked and not any(one.get("importance", 1.0) for one in ranked):
+        lines.append(f"  WARNING    {NO_SPLIT}")
     lines += [f"  left out   {one['name']}: {one['reason']}" for one in report["left_out"]]
     lines.append("  seconds    " + ", ".join(f"{step} {seconds:.1f}" for step, seconds in report["seconds"].items()))
     lines.append(f"  model      {report['model_path']}")

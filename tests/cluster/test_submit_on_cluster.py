@@ -77,7 +77,7 @@ def edge(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Edge:
     """An edge host with an empty home directory; its own configuration is the shipped one with a small forest."""
     home = tmp_path_factory.mktemp("an edge host")
     config = yaml.safe_load((REPO / "job_config.yaml").read_text(encoding="utf-8"))
-    config["model_config"]["hyperparameters"] = {"n_estimators": 4, "max_depth": 4}
+    config["model_config"]["hyperparameters"] = {"n_estimators": 5, "max_depth": 8}
     config["spark_config"] |= {"driver_memory": "1g", "executor_memory": "1g", "num_executors": 1}
     (home / "job_config.yaml").write_text(yaml.safe_dump(without_empty(config)), encoding="utf-8")
     (home / "a job.py").write_text(JOB, encoding="utf-8")

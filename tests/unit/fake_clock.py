@@ -1,12 +1,8 @@
-"""A clock that only moves when it is slept on. Fits :class:`batch_submit.services.Clock`."""
+"""A clock that only moves when it is slept on: the parts of :class:`batch_submit.services.Clock` that tests turn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-
-from batch_submit.adapters.clock import Signals
 
 START = datetime(2026, 3, 29, 1, 2, 3, tzinfo=timezone.utc)
 
@@ -21,9 +17,6 @@ class FakeClock:
     def now_utc(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
 
-    def today(self) -> datetime:
-        return self.now_utc()
-
     def monotonic(self) -> float:
         return self.seconds
 
@@ -32,11 +25,3 @@ class FakeClock:
         self.sleeps.append(seconds)
         # A wait of no time at all would turn for ever.
         self.seconds += max(seconds, 1e-3)
-
-    def random_text(self, length: int) -> str:
-        return "a1b2c3"[:length]
-
-    @contextmanager
-    def listening(self) -> Iterator[Signals]:
-        raise AssertionError("no signals here")
-        yield

@@ -163,6 +163,15 @@ def _escape(text: str) -> str:
     return "".join(out)
 
 
+def _folder_to_start_in() -> str | None:
+    """Ours; the root where ours was removed under us, because a JVM does not start there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return "/"
+    return None
+
+
 class Child:
     """A running program in a session of its own, so that a signal to our process group does not end it.
 
@@ -179,6 +188,7 @@ class Child:
                     stdin=subprocess.DEVNULL,
                     stdout=target if target is not None else 2,
                     stderr=subprocess.STDOUT if target is not None else None,
+                    cwd=_folder_to_start_in(),
                     start_new_session=True,
                 )
             finally:

@@ -1,0 +1,196 @@
+"""One run id is one application: a repeat attaches, says that it is done, tries again, or says that it can't know."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.process.door import RUNNING, SUCCEEDED, Door, Step, until
+
+FAILED: Step = ("FINISHED", "FAILED", {})
+
+
+def record(door: Door) -> Path:
+    (path,) = door.state.glob("runs/*/*/[!.]*.json")
+    return path
+
+
+def test_a_live_run_is_attached_to(door: Door) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--no-wait").code == 0
+    again = door.submitting("--run-id", "r1", "--json")
+    again.wait_until_said("attached to")
+    door.application.end("FINISHED", "SUCCEEDED", "")
+    outcome = again.end()
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["attached"] is True and outcome.json["application_id"] == door.application_id
+    assert len(door.calls) == 1
+
+
+def test_a_succeeded_run_is_not_run_again(door: Door) -> None:
+    assert door.submit("--run-id", "r1").code == 0
+    outcome = door.submit("--run-id", "r1")
+    assert (outcome.code, outcome.out) == (0, f"{door.application_id}\n")
+    assert "already succeeded at 20" in outcome.err and "nothing was run" in outcome.err
+    assert len(door.calls) == 1
+
+
+def test_a_succeeded_run_that_the_cluster_has_forgotten_is_not_run_again(door: Door) -> None:
+    assert door.submit("--run-id", "r1").code == 0
+    door.rm.applications.clear()
+    outcome = door.submit("--run-id", "r1")
+    assert outcome.code == 0 and "already succeeded" in outcome.err
+    assert len(door.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "end", [FAILED, ("KILLED", "KILLED", {}), ("FAILED", "FAILED", {"launchTime": 0, "amContainerLogs": ""})]
+)
+def test_a_failed_killed_or_refused_run_is_tried_again(door: Door, end: Step) -> None:
+    door.submits(end)
+    assert door.submit("--run-id", "r1").code in (1, 4, 6)
+    door.submits(SUCCEEDED)
+    outcome = door.submit("--run-id", "r1")
+    assert outcome.code == 0, outcome.err
+    assert "try:r1.2" in door.calls[1].conf["spark.yarn.tags"].split(",")
+    (run,) = door.records()
+    assert [(one["number"], one["result"]) for one in run["tries"]][1] == (2, "succeeded")
+    assert door.submit("--run-id", "r1").err.count("already succeeded") == 1
+
+
+def test_a_refused_launch_is_tried_again(door: Door) -> None:
+    door.recorder(status=1, stderr="JAVA_HOME is not set\n")
+    program = door.changed_program("launcher.SETTLE_S = 0.2")
+    assert door.submit("--run-id", "r1", program=program).code == 3
+    door.submits(SUCCEEDED)
+    assert door.submit("--run-id", "r1").code == 0
+    assert "try:r1.2" in door.calls[1].conf["spark.yarn.tags"].split(",")
+
+
+def test_another_job_under_the_same_run_id_is_refused_showing_the_difference(door: Door) -> None:
+    assert door.submit("--run-id", "r1", "--", "--day", "monday").code == 0
+    outcome = door.submit("--run-id", "r1", "--", "--day", "tuesday")
+    assert (outcome.code, outcome.out) == (2, ""), outcome.err
+    assert "argument 2: monday -> tuesday" in outcome.err
+    (door.work / "job.py").write_text("print('another job')\n")
+    outcome = door.submit("--run-id", "r1", "--", "--day", "monday")
+    assert outcome.code == 2 and "script: " in outcome.err
+    assert len(door.calls) == 1
+
+
+def test_resources_are_no_part_of_what_makes_a_job_the_same(door: Door) -> None:
+    door.submits(FAILED)
+    assert door.submit("--run-id", "r1", "--executor-memory", "1g").code == 1
+    door.submits(SUCCEEDED)
+    assert door.submit("--run-id", "r1", "--executor-memory", "2g", "-n", "bigger").code == 0
+
+
+def test_a_repeat_uses_the_day_of_the_first_call(door: Door) -> None:
+    door.submits(FAILED)
+    argument = ["--app-arg", "in/{{ ds }}"]
+    assert door.submit("--run-id", "r1", "--date", "2020-02-29", *argument).code == 1
+    door.submits(SUCCEEDED)
+    outcome = door.submit("--run-id", "r1", *argument)
+    assert outcome.code == 0, outcome.err
+    assert [call.argv[-1] for call in door.calls] == ["in/2020-02-29"] * 2
+
+
+def test_a_launch_of_unknown_outcome_gives_8_until_its_application_shows(door: Door) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--no-wait").code == 0
+    run = json.loads(record(door).read_text())
+    run["tries"][0] |= {"state": "LAUNCHING", "application_id": ""}  # as if we had died right after the launch
+    record(door).write_text(json.dumps(run))
+    application = door.rm.applications.pop(door.application_id)
+    outcome = door.submit("--run-id", "r1")
+    assert (outcome.code, outcome.out) == (8, ""), outcome.err
+    assert "run:r1" in outcome.err and len(door.calls) == 1
+    door.rm.applications[str(application.fields["id"])] = application
+    application.end("FINISHED", "SUCCEEDED", "")
+    assert door.submit("--run-id", "r1").code == 0
+    assert len(door.calls) == 1
+
+
+def test_an_application_that_the_cluster_forgot_before_we_saw_its_end_gives_8(door: Door) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--no-wait").code == 0
+    door.rm.applications.clear()
+    outcome = door.submit("--run-id", "r1")
+    assert (outcome.code, len(door.calls)) == (8, 1), outcome.err
+
+
+def test_a_damaged_record_gives_8_and_names_the_file(door: Door) -> None:
+    assert door.submit("--run-id", "r1").code == 0
+    record(door).write_text("{")
+    outcome = door.submit("--run-id", "r1")
+    assert (outcome.code, len(door.calls)) == (8, 1), outcome.err
+    assert str(record(door)) in outcome.err
+
+
+def test_the_cluster_knows_a_run_of_another_host(door: Door) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--no-wait").code == 0
+    record(door).unlink()
+    door.application.end("FINISHED", "SUCCEEDED", "")
+    outcome = door.submit("--run-id", "r1")
+    assert (outcome.code, len(door.calls)) == (0, 1), outcome.err
+    assert "already succeeded" in outcome.err
+
+
+def test_ids_outside_the_grammar_are_slugged_and_never_meet(door: Door) -> None:
+    airflow = "scheduled__2026-01-31T00:00:00+00:00"
+    outcome = door.submit("--run-id", airflow)
+    assert outcome.code == 0
+    assert f"(from {airflow!r})" in outcome.err
+    (run,) = door.records()
+    assert run["original_run_id"] == airflow
+    assert run["run_id"].startswith("scheduled__2026-01-31t00-00-00-00-00-")
+    again = door.submit("--run-id", airflow)
+    assert again.code == 0 and len(door.calls) == 1
+    assert door.submit("--run-id", airflow.replace("+", "-")).code == 0
+    assert len(door.calls) == 2
+
+
+def test_auto_is_a_new_run_every_time(door: Door) -> None:
+    for _ in range(2):
+        assert door.submit("--run-id", "auto", "-n", "same").code == 0
+    assert len(door.calls) == 2 and len(door.records()) == 2
+
+
+def test_two_processes_with_one_run_id_submit_once(door: Door) -> None:
+    door.submits(RUNNING)
+    gate = door.holds("wait_before")
+    both = [door.submitting("--run-id", "r1", "--no-wait") for _ in range(2)]
+    until(lambda: door.calls, "one of them submits")
+    gate.touch()
+    outcomes = [one.end() for one in both]
+    assert [outcome.code for outcome in outcomes] == [0, 0], [outcome.err for outcome in outcomes]
+    assert {outcome.out for outcome in outcomes} == {f"{door.application_id}\n"}
+    assert len(door.calls) == 1
+    assert sum("attached to" in outcome.err for outcome in outcomes) == 1
+
+
+@pytest.mark.parametrize("when", ["while waiting", "during the submission"])
+def test_killed_by_sigkill_the_same_command_attaches(door: Door, when: str) -> None:
+    door.submits(RUNNING)
+    gate = door.holds("wait_before")
+    running = door.submitting("--run-id", "r1")
+    until(lambda: door.calls, "spark-submit runs")
+    if when == "while waiting":
+        gate.touch()
+        running.wait_until_said("RUNNING")
+    running.close()
+    gate.touch()
+    until(lambda: door.rm.applications, "the application is there")
+    door.application.end("FINISHED", "SUCCEEDED", "")
+    outcome = door.submit("--run-id", "r1")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == f"{door.application_id}\n" and len(door.calls) == 1
+
+
+def test_the_same_run_id_of_another_user_is_another_run(door: Door) -> None:
+    for user in ("alice", "bob"):
+        assert door.submit("--run-id", "r1", env={"HADOOP_USER_NAME": user}).code == 0
+    assert len(door.calls) == 2

@@ -1,0 +1,364 @@
+"""From the configuration and a call to a job: what is refused, what is decided, and where each value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import pytest
+
+from batch_submit.errors import (
+    BatchSubmitError,
+    ConfigError,
+    ExitCode,
+    LimitExceeded,
+    UnsafeForContainer,
+    UsageError,
+)
+from batch_submit.plan.backend_choice import LOCAL, YARN
+from batch_submit.plan.config import ConfigSources, Path, Sourced, SourceText, build_config
+from batch_submit.plan.identity import RunId
+from batch_submit.plan.job_spec import Call, Places, build_spec
+from batch_submit.plan.submission import JobSpec, ShippedFile
+from ml_pipeline_framework.contract import JobType, TrainingParams
+
+PLACES = Places(cwd="/cwd", config_folder="/conf", job_scripts="/opt/ours/scripts")
+MY_SCRIPT = ShippedFile("/cwd/my_job.py", "my_job.py", "flag --script")
+TRAINING = """\
+model_config:
+  model_name: arrival-delay
+  label_column: late
+  label_expression: "arr_delay > 15"
+  key_columns: [year, flight]
+data_config:
+  training_data_path: data/flights.parquet
+"""
+
+
+def spec(
+    text: str = "",
+    *,
+    job: JobType = JobType.CUSTOM,
+    backend: str = YARN,
+    variables: Mapping[str, str] | None = None,
+    flags: Mapping[Path, tuple[object, str]] | None = None,
+    script: ShippedFile | None = MY_SCRIPT,
+    **call: object,
+) -> JobSpec:
+    variables = variables or {}
+    config = build_config(
+        sources=ConfigSources(SourceText(text, "c.yaml", "/conf")),
+        job_type=job.value,
+        env=None,
+        profile=None,
+        variables=variables,
+        flags=flags or {},
+    )
+    typed = Call(job, "My Job", RunId("my-run"), date(2013, 2, 3), **call)  # type: ignore[arg-type]
+    return build_spec(config, typed, backend=backend, places=PLACES, script=script, variables=variables)
+
+
+def training(text: str = TRAINING, *, backend: str = YARN, **more: object) -> JobSpec:
+    return spec(text, job=JobType.TRAINING, backend=backend, script=None, **more)  # type: ignore[arg-type]
+
+
+def refused(kind: type[BatchSubmitError], text: str = "", **more: object) -> BatchSubmitError:
+    with pytest.raises(kind) as caught:
+        spec(text, **more)  # type: ignore[arg-type]
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert caught.value.next_step or caught.value.where
+    return caught.value
+
+
+# --- our own jobs -----------------------------------------------------------------------------------------------------
+
+
+def test_our_job_gets_one_script_no_arguments_and_its_parameters() -> None:
+    job = training()
+    assert job.script == ShippedFile("/opt/ours/scripts/run_training.py", "run_training.py", "built-in job")
+    assert job.arguments == ()
+    assert isinstance(job.params, TrainingParams)
+    assert job.params.run_id == "my-run" and job.params.name == "My Job"
+    assert job.params.input_path == "/ml-pipeline/data/flights.parquet"
+    assert job.params.model_path == "/ml-pipeline/models/arrival-delay/my-run"
+    assert job.params.metrics_path == "/ml-pipeline/metrics/arrival-delay/my-run/metrics.json"
+
+
+def test_on_a_laptop_the_paths_are_files_beside_the_configuration() -> None:
+    job = training(backend=LOCAL)
+    assert isinstance(job.params, TrainingParams)
+    assert job.params.input_path == "file:///conf/ml-pipeline/data/flights.parquet"
+    assert job.storage_root == "/conf/ml-pipeline"
+
+
+def test_flags_of_the_job_come_last_and_dates_are_filled_in_both() -> None:
+    text = TRAINING.replace("data/flights.parquet", '"in/%Y"')
+    assert training(text).params.input_path == "/ml-pipeline/in/2013"  # type: ignore[union-attr]
+    job = training(text, app_args="--input-path 'in/{{ ds }}' --output-path out", app_arg=("--seed",), rest=("7",))
+    assert isinstance(job.params, TrainingParams)
+    assert (job.params.input_path, job.params.model_path) == ("/ml-pipeline/in/2013-02-03", "/ml-pipeline/out")
+    assert job.params.seed == 7
+
+
+def test_every_problem_of_the_parameters_is_reported_with_its_place() -> None:
+    text = TRAINING.replace("arrival-delay", '"../x"') + "job_specific_config: {training: {batch_size: 5}}\n"
+    error = refused(ConfigError, text + "resource_limits: {}\n", job=JobType.TRAINING, script=None)
+    assert error.message == "2 problem(s) with the parameters of the training job"
+    assert any(line.startswith("c.yaml:2: model_config.model_name: ") for line in error.details)
+    assert any(line.startswith("c.yaml:8: job.batch_size: is not known") for line in error.details)
+    assert error.next_step == "batch-submit config check -t training"
+
+
+def test_flags_that_the_job_does_not_know_are_all_named() -> None:
+    error = refused(ConfigError, TRAINING, job=JobType.TRAINING, script=None, rest=("--sed", "7", "--test-size", "2"))
+    assert len(error.details) == 2
+    assert any("--sed" in line and "did you mean" in line for line in error.details)
+    assert any("--test-size" in line for line in error.details)
+
+
+def test_an_unknown_date_directive_names_the_line_of_the_path() -> None:
+    with pytest.raises(UsageError, match=r"unknown date directive '%H'") as caught:
+        training(TRAINING.replace("data/flights.parquet", "in/%H"))
+    assert caught.value.where == "c.yaml:7: data_config.training_data_path"
+
+
+def test_a_type_without_a_built_in_job_asks_for_a_script() -> None:
+    error = refused(UsageError, job=JobType.EVALUATION, script=None)
+    assert "no built-in job of type evaluation" in error.message
+    assert "--script FILE" in error.next_step and "job_specific_config.evaluation.script" in error.next_step
+
+
+# --- a user's script --------------------------------------------------------------------------------------------------
+
+
+def test_arguments_come_from_all_three_flags_in_order_with_dates() -> None:
+    job = spec(app_args="--a 'two words' ''", app_arg=("--day", "{{ ds }}"), rest=("100%%",))
+    assert job.arguments == ("--a", "two words", "", "--day", "2013-02-03", "100%")
+    assert job.params is None
+
+
+def test_configured_arguments_are_replaced_by_typed_ones() -> None:
+    text = 'job_specific_config: {custom: {app_args: [--mode, "%Y", "a b"]}}'
+    assert spec(text).arguments == ("--mode", "2013", "a b")
+    assert spec(text, rest=("x",)).arguments == ("x",)
+
+
+def test_quotes_that_do_not_close_are_an_error_with_a_way_out() -> None:
+    error = refused(UsageError, app_args="--a 'b")
+    assert "--app-args can't be split into words: No closing quotation" in error.message
+    assert "--app-arg" in error.next_step
+
+
+def test_an_unknown_placeholder_names_the_arguments_position() -> None:
+    error = refused(UsageError, rest=("--day", "{{ dss }}"))
+    assert error.where == "argument 2"
+
+
+def test_keys_of_the_built_in_job_that_a_script_does_not_get_are_said() -> None:
+    job = spec("job_specific_config: {custom: {batch_size: 5}}")
+    assert any("batch_size=5 (c.yaml:1) is for the built-in job" in notice for notice in job.notices)
+
+
+# --- the Spark conf ---------------------------------------------------------------------------------------------------
+
+
+def test_every_value_of_the_conf_knows_its_origin() -> None:
+    job = spec(
+        "spark_config: {num_executors: 3}\njob_specific_config: {custom: {custom_spark_conf: {spark.a: x}}}",
+        flags={("spark_config", "queue"): ("etl", "--queue")},
+    )
+    assert job.conf["spark.executor.instances"].origin == "c.yaml:1"
+    assert job.conf["spark.a"].origin == "c.yaml:2"
+    assert job.conf["spark.yarn.queue"].origin == "flag --queue"
+    assert job.conf["spark.yarn.maxAppAttempts"].value == "1"
+    assert job.queue == "etl"
+
+
+def test_what_this_tool_decides_is_not_left_to_the_conf_and_that_is_said() -> None:
+    job = spec("spark_config: {spark.master: local, spark.app.name: x, spark.yarn.submit.waitAppCompletion: true}")
+    for key in ("spark.master", "spark.app.name", "spark.yarn.submit.waitAppCompletion"):
+        assert key not in job.conf
+        assert any(notice.startswith(f"{key}=") and "(c.yaml:1) is not used" in notice for notice in job.notices)
+
+
+def test_on_a_laptop_the_clusters_keys_are_left_out() -> None:
+    text = """\
+spark_config: {num_executors: 2, executor_cores: 2, executor_memory: 2g, driver_memory: 3g, queue: etl,
+  spark.dynamicAllocation.enabled: true, spark.eventLog.enabled: true, spark.sql.x: 1, spark.yarn.tags: "a,b"}"""
+    job = spec(text, backend=LOCAL)
+    assert sorted(key for key in job.conf if not key.startswith("spark.sql.adaptive")) == [
+        "spark.driver.memory",
+        "spark.sql.x",
+    ]
+    assert (job.deploy_mode, job.user_tags, job.queue) == ("client", (), "")
+
+
+def test_the_users_tags_leave_the_conf() -> None:
+    job = spec('spark_config: {spark.yarn.tags: " a, b ,,c"}')
+    assert job.user_tags == ("a", "b", "c")
+    assert "spark.yarn.tags" not in job.conf
+
+
+def test_deploy_mode() -> None:
+    assert spec().deploy_mode == "cluster"
+    assert spec("spark_config: {deploy_mode: client}").deploy_mode == "client"
+
+
+def test_python_path_is_the_interpreter_of_driver_and_executors() -> None:
+    text = "spark_config: {spark.pyspark.python: /from/file}"
+    job = spec(text, variables={"PYTHON_PATH": "/env/bin/python"})
+    for key in ("spark.pyspark.python", "spark.pyspark.driver.python"):
+        assert job.conf[key] == Sourced("/env/bin/python", "variable PYTHON_PATH")
+    typed = spec(
+        variables={"PYTHON_PATH": "/env"},
+        flags={("spark_config", "spark.pyspark.python"): ("/typed", "--conf")},
+    )
+    assert typed.conf["spark.pyspark.python"].value == "/typed"
+    assert typed.conf["spark.pyspark.driver.python"].value == "/env"
+
+
+LIMITED = "resource_limits: {max_driver_memory: 2g, max_total_cores: 4}\nspark_config: {driver_memory: 3g}"
+
+
+def test_limits_are_checked_on_the_merged_plan() -> None:
+    error = refused(LimitExceeded, LIMITED)
+    assert error.details == (
+        "spark.driver.memory=3g (c.yaml:2) is above resource_limits.max_driver_memory=2g (c.yaml:1)",
+    )
+
+
+@pytest.mark.parametrize("backend", [YARN, LOCAL])
+def test_what_was_clamped_is_said_on_every_backend(backend: str) -> None:
+    job = spec(LIMITED, backend=backend, clamp=True)
+    assert job.conf["spark.driver.memory"].value == "2g"
+    assert any(notice.startswith("clamped: spark.driver.memory=3g") for notice in job.notices)
+
+
+def test_dynamic_allocation_turns_num_executors_into_the_initial_count() -> None:
+    job = spec("spark_config: {num_executors: 3, spark.dynamicAllocation.enabled: true}")
+    assert job.conf["spark.dynamicAllocation.initialExecutors"].value == "3"
+    assert "spark.executor.instances" not in job.conf
+
+
+# --- security ---------------------------------------------------------------------------------------------------------
+
+
+def test_kerberos_takes_principal_and_keytab_beside_the_configuration() -> None:
+    text = "security_config: {enable_kerberos: true, principal: etl@X, keytab: etl.keytab}"
+    job = spec(text)
+    assert job.conf["spark.kerberos.principal"].value == "etl@X"
+    assert job.conf["spark.kerberos.keytab"].value == "/conf/etl.keytab"
+    assert "spark.kerberos.keytab" not in spec(text, backend=LOCAL).conf
+
+
+@pytest.mark.parametrize("missing", ["principal", "keytab"])
+def test_half_of_kerberos_is_an_error(missing: str) -> None:
+    given = {"principal": "etl@X", "keytab": "/k"} | {missing: ""}
+    lines = "".join(f"  {key}: {value}\n" for key, value in given.items() if value)
+    error = refused(UsageError, f"security_config:\n  enable_kerberos: true\n{lines}")
+    assert f"needs security_config.{missing} too" in error.message
+    assert (error.where, error.next_step) == ("c.yaml:2", f"add {missing}: to security_config")
+
+
+def test_ssl_is_refused_as_long_as_it_is_not_built() -> None:
+    error = refused(UsageError, "security_config: {enable_ssl: true}")
+    assert "enable_ssl is not built yet" in str(error)
+
+
+# --- shipped files ----------------------------------------------------------------------------------------------------
+
+
+def test_files_are_found_from_the_file_that_names_them_and_may_be_remote_or_aliased() -> None:
+    job = spec(
+        """\
+job_specific_config:
+  custom:
+    files: [conf/lookup.csv, "../x.csv#y.csv", hdfs://nn/z.csv, file:///abs/q.csv]
+    archives: ["env.tar.gz#env"]
+    additional_jars: [/lib/a.jar]
+    additional_py_files: [b.py]
+"""
+    )
+    assert [(one.path, one.link, one.argument()) for one in job.files] == [
+        ("/conf/conf/lookup.csv", "lookup.csv", "/conf/conf/lookup.csv"),
+        ("/x.csv", "y.csv", "/x.csv#y.csv"),
+        ("hdfs://nn/z.csv", "z.csv", "hdfs://nn/z.csv"),
+        ("/abs/q.csv", "q.csv", "/abs/q.csv"),
+    ]
+    assert job.archives[0].argument() == "/conf/env.tar.gz#env"
+    assert [one.origin for one in job.jars] == ["c.yaml:5"]
+    assert {one.path for one in job.local_files()} == {
+        "/cwd/my_job.py",
+        "/conf/conf/lookup.csv",
+        "/x.csv",
+        "/abs/q.csv",
+        "/conf/env.tar.gz",
+        "/lib/a.jar",
+        "/conf/b.py",
+    }
+
+
+def test_files_that_spark_would_mix_up_are_refused_all_at_once() -> None:
+    error = refused(
+        UsageError, 'job_specific_config: {custom: {files: [a/x.csv, b/x.csv, "c,d.csv"], archives: [my_job.py]}}'
+    )
+    assert len(error.details) == 3
+    assert any("/conf/c,d.csv (c.yaml:1): Spark splits its file lists at commas" in line for line in error.details)
+    assert any("/conf/b/x.csv" in line and "both called x.csv" in line and "alias" in line for line in error.details)
+    assert any("both called my_job.py" in line for line in error.details)
+
+
+def test_the_same_file_named_twice_is_no_conflict() -> None:
+    assert len(spec("job_specific_config: {custom: {files: [x.csv, ./x.csv]}}").files) == 2
+
+
+# --- what may travel --------------------------------------------------------------------------------------------------
+
+
+def test_what_yarn_rewrites_is_refused_with_everything_that_is_wrong() -> None:
+    error = refused(
+        UnsafeForContainer,
+        "spark_config: {spark.executorEnv.API_TOKEN: t0p}\njob_specific_config: {custom: {files: ['a`.csv']}}",
+        rest=('{"a":{"b":1}}', "--db-password=t0p"),
+    )
+    assert len(error.details) == 4
+    assert error.details[0].startswith("argument 1 ")
+    assert "(c.yaml:1)" in error.details[3]
+    assert "t0p" not in str(error)
+
+
+def test_on_a_laptop_there_is_no_container() -> None:
+    assert spec(backend=LOCAL, rest=("`date`",)).arguments == ("`date`",)
+
+
+# --- time limits ------------------------------------------------------------------------------------------------------
+
+FLAG: dict[Path, tuple[object, str]] = {("execution", "timeout"): ("1m", "--timeout")}
+VARIABLE = {"BATCH_SUBMIT_EXECUTION__TIMEOUT": "2m"}
+JOB = "execution: {timeout: 5m}\njob_specific_config: {prediction: {timeout: 3m, prediction_timeout: 4m}}"
+PREDICTION = "execution: {timeout: 5m}\njob_specific_config: {prediction: {prediction_timeout: 4m}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "flags", "seconds"),
+    [
+        (JOB, VARIABLE, FLAG, 60),
+        (JOB, VARIABLE, {}, 120),
+        (JOB, {}, {}, 180),
+        (PREDICTION, {}, {}, 240),
+        ("execution: {timeout: 5m}", {}, {}, 300),
+        ("", {}, {}, None),
+    ],
+)
+def test_time_limits_follow_the_order_of_the_layers(
+    text: str, variables: dict[str, str], flags: dict[Path, tuple[object, str]], seconds: float | None
+) -> None:
+    job = spec(text, job=JobType.PREDICTION, variables=variables, flags=flags)
+    assert job.timeout_s == seconds
+    assert job.wait_timeout_s is None
+
+
+def test_prediction_timeout_is_for_predictions_only() -> None:
+    text = "job_specific_config: {custom: {prediction_timeout: 4m, wait_timeout: 90s}}"
+    assert spec(text).timeout_s is None
+    assert spec(text).wait_timeout_s == 90

@@ -1,0 +1,149 @@
+"""What the files of a local run tell: its end is the driver's, and what can't come to an end any more has ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from batch_submit.adapters.local_supervisor import start_ticks
+from batch_submit.backends.local import LocalBackend
+from batch_submit.errors import ClusterUnreachable, ExitCode, NotFound
+from batch_submit.model import Result, State, judge
+from tests.unit.fake_clock import START, FakeClock
+
+NOW_MS = int(START.timestamp() * 1000)
+#: This very process: it lives, and its start time is known.
+ALIVE = {"pid": os.getpid(), "start": start_ticks(os.getpid()), "started_ms": NOW_MS}
+#: Our pid with another start time: the number was given to us after its owner had gone.
+REUSED = {**ALIVE, "start": 1, "driver_pid": os.getpid(), "driver_start": 2}
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> LocalBackend:
+    return LocalBackend(tmp_path / "local", {}, FakeClock(), "alice")  # type: ignore[arg-type]
+
+
+def put(backend: LocalBackend, number: int = 1, **files: dict[str, object]) -> Path:
+    place = backend.folder / "nightly" / str(number)
+    place.mkdir(parents=True)
+    for name, content in files.items():
+        (place / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("exit_file", "result", "code", "words"),
+    [
+        ({"returncode": 0}, Result.SUCCEEDED, 0, ""),
+        ({"returncode": 1}, Result.FAILED, 1, "status 1"),
+        ({"returncode": 127, "error": "spark-submit: not there"}, Result.FAILED, 1, "spark-submit: not there"),
+        # A script's exit(-1) and exit(-56); a shell's 128 + N is a signal only for numbers that are one.
+        ({"returncode": 255}, Result.FAILED, 1, "status 255"),
+        ({"returncode": 200}, Result.FAILED, 1, "status 200"),
+        ({"returncode": -9}, Result.KILLED, 6, "signal 9"),
+        ({"returncode": 137}, Result.KILLED, 6, "signal 9"),
+        ({"returncode": 143, "killed": True}, Result.KILLED, 6, "killed by request"),
+        ({"returncode": 143, "timed_out": True}, Result.TIMED_OUT, 7, "exceeded the lifetime"),
+    ],
+)
+def test_the_drivers_exit_is_the_truth(
+    backend: LocalBackend, exit_file: dict[str, object], result: Result, code: int, words: str
+) -> None:
+    put(backend, process=ALIVE, exit={**exit_file, "finished_ms": NOW_MS + 5000})
+    report = backend.report("local-nightly")
+    verdict = judge(report)
+    assert verdict is not None
+    assert (verdict.result, verdict.exit_code) == (result, code)
+    assert words in verdict.reason
+    assert (report.finished_ms, report.elapsed_ms) == (NOW_MS + 5000, 5000)
+
+
+def test_a_living_process_is_a_running_run(backend: LocalBackend) -> None:
+    put(backend, about={"name": "Nightly"}, process=ALIVE)
+    report = backend.report("local-nightly")
+    assert (report.state, report.name, report.user) == (State.RUNNING, "Nightly", "alice")
+    assert report.tags == ("batch-submit", "run:nightly", "try:nightly.1")
+
+
+def test_a_pid_that_was_used_again_is_not_ours(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(backend, process=REUSED)
+    report = backend.report("local-nightly")
+    assert report.state is State.KILLED
+    assert "its processes are gone" in report.diagnostics
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a stranger was signalled"))
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("a stranger was signalled"))
+    backend.kill("local-nightly")
+
+
+def test_a_process_that_ends_before_the_signal_is_no_error(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+
+    def gone(pid: int, number: int) -> None:
+        sent.append((pid, number))
+        raise ProcessLookupError
+
+    put(backend, process=ALIVE)
+    monkeypatch.setattr(os, "kill", gone)
+    backend.kill("local-nightly")
+    assert sent == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_a_launch_that_never_came_about_is_not_waited_for_without_end(backend: LocalBackend) -> None:
+    put(backend, about={"submitted_ms": NOW_MS})
+    assert backend.report("local-nightly").state is State.SUBMITTED
+    backend.clock.sleep(31)
+    report = backend.report("local-nightly")
+    assert (report.state, report.diagnostics) == (State.KILLED, "it was never started on this host")
+
+
+def test_tries_are_told_newest_first_and_the_newest_is_the_run(backend: LocalBackend) -> None:
+    for number in (9, 10):
+        put(backend, number, process=ALIVE, exit={"returncode": 10 - number, "finished_ms": NOW_MS})
+    assert [report.tags[2] for report in backend.find_run("nightly")] == ["try:nightly.10", "try:nightly.9"]
+    assert backend.report("local-nightly").final_status.value == "SUCCEEDED"
+    found = backend.find_try("nightly", 9)
+    assert found is not None and found.final_status.value == "FAILED"
+    assert backend.find_try("nightly", 11) is None
+    assert len(backend.applications()) == 1
+
+
+@pytest.mark.parametrize("name", ["local-other", "local-../nightly", "nightly", "local-"])
+def test_an_unknown_run_is_not_found(backend: LocalBackend, name: str) -> None:
+    put(backend, process=ALIVE)
+    with pytest.raises(NotFound, match="no local run") as caught:
+        backend.report(name)
+    assert caught.value.exit_code is ExitCode.REFUSED
+    assert caught.value.where == str(backend.folder)
+
+
+def test_damaged_state_is_an_outage_and_no_end(backend: LocalBackend) -> None:
+    (put(backend, process=ALIVE) / "exit.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ClusterUnreachable, match="can't be read") as caught:
+        backend.report("local-nightly")
+    assert caught.value.where.endswith("exit.json")
+
+
+def test_the_drivers_output_is_given_once(backend: LocalBackend) -> None:
+    log = put(backend, process=ALIVE) / "driver.log"
+    assert backend.new_output("local-nightly") == ""
+    log.write_text("a\n", encoding="utf-8")
+    assert backend.new_output("local-nightly") == "a\n"
+    with log.open("a", encoding="utf-8") as file:
+        file.write("ä\n")
+    assert backend.new_output("local-nightly") == "ä\n"
+    assert backend.new_output("local-nightly") == ""
+
+
+def test_artifacts_are_read_from_paths_with_any_characters(backend: LocalBackend, tmp_path: Path) -> None:
+    path = tmp_path / "my data" / "dt=1 100%20" / "metrics.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"0123456789")
+    assert backend.read_artifact(f"file://{path}", 4) == b"0123"
+    assert backend.read_artifact(f"file://{path}x", 4) is None
+    assert backend.read_artifact("hdfs://nn/metrics.json", 4) is None
