@@ -70,9 +70,7 @@ class BackendSuite:
         assert dict(spec.conf).items() <= dict(prepared.conf).items()
 
     @pytest.mark.parametrize(("well", "result"), [(True, Result.SUCCEEDED), (False, Result.FAILED)])
-    def test_a_run_is_live_until_its_end_and_then_has_a_verdict(
-        self, world: World, well: bool, result: Result
-    ) -> None:
+    def test_a_run_is_live_until_its_end_and_then_has_a_verdict(self, world: World, well: bool, result: Result) -> None:
         application_id = submitted(world)
         report = world.backend.report(application_id)
         assert report.application_id == application_id and judge(report) is None
@@ -143,7 +141,7 @@ class BackendSuite:
 
     def test_leaving_lets_it_run(self, world: World) -> None:
         application_id = submitted(world)
-        world.backend.leave()
+        assert world.backend.leave() is True
         assert judge(world.backend.report(application_id)) is None
 
     def test_cleaning_up_tells_what_it_did_and_may_be_repeated(self, world: World) -> None:

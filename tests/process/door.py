@@ -333,5 +333,5 @@ def write_xml(folder: Path, rm_url: str, webhdfs_url: str) -> None:
         "yarn-site.xml": {"yarn.resourcemanager.webapp.address": rm_url.removeprefix("http://")},
     }
     for name, values in site.items():
-        inside = "".join(f"<property><name>{key}</name><value>{value}</value></property>" for key, value in values.items())
-        (folder / name).write_text(f"<configuration>{inside}</configuration>\n")
+        inside = [f"<property><name>{key}</name><value>{value}</value></property>" for key, value in values.items()]
+        (folder / name).write_text(f"<configuration>{''.join(inside)}</configuration>\n")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
 from batch_submit.services import Cluster
 from ml_pipeline_framework.contract import JobType
 from tests.contracts.backend_suite import BackendSuite, World
-from tests.process.door import RECORDER, RUNNING, Door
+from tests.process.door import RECORDER, RUNNING, Door, until
 
 
 @dataclass
@@ -33,7 +34,6 @@ class RecordedWorld:
     door: Door
     backend: Backend
     unknown_id: str
-    gate: Path = field(default_factory=Path)
 
     def spec(self, run_id: str) -> JobSpec:
         """A job without arguments."""
@@ -75,20 +75,15 @@ class LocalWorld(RecordedWorld):
         gate = Path(str(self.door.settings()["wait_after"]))
         self.door.recorder(**{**self.door.settings(), "status": 0 if well else 1})
         gate.touch()
-        self._until_ended(application_id)
-        gate.unlink()
-
-    def _until_ended(self, application_id: str) -> None:
-        from tests.process.door import until
-
         until(lambda: self.backend.report(application_id).state.terminal, f"{application_id} ends")
+        gate.unlink()
 
 
 class TestYarn(BackendSuite):
     """Backend ``yarn``."""
 
     @pytest.fixture
-    def world(self, door: Door) -> World:
+    def world(self, door: Door) -> Iterator[World]:
         """A cluster of paper."""
         door.submits(RUNNING)
         clock, session = SystemClock(), StdlibSession("alice")
@@ -103,9 +98,12 @@ class TestYarn(BackendSuite):
         )
         environment = {**door.env, "HADOOP_USER_NAME": "alice"}
         backend = YarnBackend(cluster, environment, door.folder / "launch", clock, Terminal())
-        return YarnWorld(door, backend, "application_1700000000000_9999")
+        yield YarnWorld(door, backend, "application_1700000000000_9999")
+        session.close()
 
 
+# A supervisor outlives its maker on purpose; in our program the maker's process ends, here it lives on.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 class TestLocal(BackendSuite):
     """Backend ``local``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -77,8 +78,9 @@ def test_a_dry_run_and_the_default_configuration_work_without_a_checkout(based: 
     outcome = based.run("submit", "-t", "training", "--dry-run", env={"BATCH_SUBMIT_EXECUTION__LOG_FILE": "x.log"})
     assert outcome.code == 0, outcome.err
     assert "share/batch-submit/job_config.yaml" in outcome.err
-    script = outcome.out.split("run_training.py")[0].split()[-1].strip("'") + "run_training.py"
-    assert "run_training.py --params training-params.json" in outcome.out, script
+    words = shlex.split(outcome.out)
+    assert Path(words[-3]).is_file() and Path(words[-3]).name == "run_training.py"
+    assert words[-2:] == ["--params", "training-params.json"]
 
 
 def test_the_installed_program_submits_with_a_spark_submit_on_the_path(based: Door) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.door import PROGRAM, REPOSITORY, Door
+from tests.process.door import CONFIG, PROGRAM, REPOSITORY, Door
 
 SUBMIT_JOB = REPOSITORY / "deploy/hadoop/submit_job.py"
 
@@ -76,7 +76,7 @@ def test_crons_bare_environment_never_becomes_local_when_a_cluster_is_meant(
     door: Door, config: str, flags: list[str]
 ) -> None:
     assert not Path("/etc/hadoop/conf").exists()
-    door.write_config(f"{config}execution: {{log_file: our.log}}\njob_specific_config: {{custom: {{script: job.py}}}}\n")
+    door.write_config(config + CONFIG)
     outcome = under_cron(door, *flags)
     assert (outcome.returncode, outcome.stdout, door.calls) == (3, "", []), outcome.stderr
     assert "HADOOP_CONF_DIR" in outcome.stderr and "--backend local" in outcome.stderr
@@ -89,10 +89,7 @@ def test_crons_bare_environment_is_local_when_no_cluster_is_meant(door: Door) ->
 
 
 def test_crons_bare_environment_with_the_folder_named_in_the_configuration(door: Door) -> None:
-    door.write_config(
-        f"environment_config: {{hadoop_conf_dir: {door.folder / 'conf'}}}\n"
-        "execution: {log_file: our.log}\njob_specific_config: {custom: {script: job.py}}\n"
-    )
+    door.write_config(f"environment_config: {{hadoop_conf_dir: {door.folder / 'conf'}}}\n{CONFIG}")
     outcome = under_cron(door, "--dry-run", "--queue", "etl")
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr.startswith("backend: yarn (environment_config.hadoop_conf_dir (job_config.yaml:1))")
@@ -138,10 +135,7 @@ def test_the_working_directory_may_have_been_removed(door: Door) -> None:
 def test_addresses_of_the_configuration_override_the_xml_and_reach_spark(door: Door) -> None:
     conf = door.folder / "conf" / "yarn-site.xml"
     conf.write_text(conf.read_text().replace(str(door.rm.port), "1"))
-    door.write_config(
-        f"environment_config: {{resourcemanager_webapp_url: '{door.rm.url}'}}\n"
-        "execution: {log_file: our.log}\njob_specific_config: {custom: {script: job.py}}\n"
-    )
+    door.write_config(f"environment_config: {{resourcemanager_webapp_url: '{door.rm.url}'}}\n{CONFIG}")
     outcome = door.submit("--no-wait")
     assert outcome.code == 0, outcome.err
     assert "overrides the XML's http://127.0.0.1:1" in outcome.err

@@ -41,7 +41,8 @@ def test_the_drivers_end_is_the_result(laptop: Door, ends: dict[str, int], code:
 
 
 def test_it_is_the_same_plan_without_what_only_yarn_knows(laptop: Door) -> None:
-    outcome = laptop.submit("--executor-memory", "9g", "--driver-memory", "1g", "--conf", "spark.x=1", "--app-arg", "a b")
+    flags = ["--executor-memory", "9g", "--driver-memory", "1g", "--conf", "spark.x=1", "--app-arg", "a b"]
+    outcome = laptop.submit(*flags)
     assert outcome.code == 0, outcome.err
     call = laptop.call
     assert call.value("--master") == "local[*]"
@@ -142,9 +143,7 @@ def test_wait_timeout_gives_7_and_touches_nothing(laptop: Door) -> None:
 
 
 @pytest.mark.parametrize(("flags", "killed"), [([], False), (["--kill-on-exit"], True)])
-def test_a_signal_leaves_the_driver_running_unless_told_otherwise(
-    laptop: Door, flags: list[str], killed: bool
-) -> None:
+def test_a_signal_leaves_the_driver_running_unless_told_otherwise(laptop: Door, flags: list[str], killed: bool) -> None:
     gate = laptop.holds("wait_after")
     running = laptop.submitting("--run-id", "r1", *flags)
     running.wait_until_said("RUNNING")

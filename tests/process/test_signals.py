@@ -1,4 +1,4 @@
-"""Signals: the application goes on unless we were told to kill it, its id is known first, and the codes are a shell's."""
+"""Signals and streams: the application goes on unless we were told to kill it, and its id is known first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -129,6 +130,39 @@ def test_the_whole_process_group_is_signalled_and_the_child_survives(door: Door)
     assert (outcome.code, outcome.out) == (130, f"{door.application_id}\n"), outcome.err
 
 
+def test_in_client_mode_a_signal_ends_the_driver(door: Door) -> None:
+    door.submits(RUNNING)
+    door.holds("wait_after")
+    running = door.submitting("--conf", "spark.submit.deployMode=client")
+    running.wait_until_said("RUNNING")
+    running.send(signal.SIGTERM)
+    outcome = running.end()
+    assert (outcome.code, outcome.out) == (143, f"{door.application_id}\n"), outcome.err
+    assert "goes on running" not in outcome.err and "told the driver" in outcome.err
+    until(lambda: not Path(f"/proc/{door.call.pid}").exists(), "the driver has ended")
+
+
+def test_in_client_mode_a_signal_before_there_is_an_application(door: Door) -> None:
+    door.holds("wait_before")
+    running = door.submitting("--conf", "spark.submit.deployMode=client")
+    until(lambda: door.calls, "spark-submit runs")
+    running.send(signal.SIGINT)
+    outcome = running.end()
+    assert (outcome.code, outcome.out) == (130, ""), outcome.err
+    assert door.rm.applications == {} and door.last_try["state"] == "NOT_SUBMITTED"
+
+
+def test_wait_can_be_left_in_the_same_way(door: Door) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--no-wait").code == 0
+    running = door.start("wait", "r1")
+    running.wait_until_said("RUNNING")
+    running.send(signal.SIGTERM)
+    outcome = running.end()
+    assert outcome.code == 143, outcome.err
+    assert f"{door.application_id} goes on running" in outcome.err and door.rm.kills == []
+
+
 def test_nohup_is_respected(door: Door) -> None:
     door.submits(RUNNING)
     running = door.submitting(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
@@ -141,9 +175,7 @@ def test_nohup_is_respected(door: Door) -> None:
 def test_a_closed_terminal_gives_129_and_leaves_the_application_alone(door: Door) -> None:
     door.submits(RUNNING)
     master, slave = pty.openpty()
-    running = door.submitting(
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=take_terminal
-    )
+    running = door.submitting(stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=take_terminal)
     os.close(slave)
     seen = b""
     while b"RUNNING" not in seen:

@@ -1,4 +1,4 @@
-"""``submit`` as a process: every flag reaches spark-submit, the id comes from the ResourceManager, stdout is the answer."""
+"""``submit``: every flag reaches spark-submit, the id comes from the ResourceManager, stdout is the answer."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_failed_without_an_attempt_means_refused(door: Door, flags: list[str]) -
     door.submits(("FAILED", "FAILED", {"launchTime": 0, "amContainerLogs": "", "diagnostics": reason}))
     door.recorder(**{**door.settings(), "status": 1, "stderr": "Exception in thread main SparkException\n"})
     outcome = door.submit("-q", "nope", *flags)
-    assert outcome.code == 4, outcome.err
+    assert (outcome.code, outcome.out) == (4, ""), outcome.err
     assert reason in outcome.err
 
 

@@ -1,7 +1,7 @@
 """The spark-submit command: pinned word for word by ``tests/golden/argv``, complete, pasteable, and without secrets.
 
-A golden file holds what :func:`shown` makes of a plan. After a wanted change of the command: look at the difference that
-pytest prints, and write it into the file by hand; it is what users will run.
+A golden file holds what :func:`shown` makes of a plan. After a wanted change of the command: look at the difference
+that pytest prints, and write it into the file by hand; it is what users will run.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ CUSTOM = replace(
     conf={
         **BASE,
         **conf(driver_cores="3", yarn_queue="etl", executor_extraJavaOptions="-Xss4m -Da=b"),
-        "spark.app.text": Sourced('a "b" \'c\' = d', "c.yaml:9"),
+        "spark.app.text": Sourced("a \"b\" 'c' = d", "c.yaml:9"),
     },
     py_files=(ShippedFile("/lib/b.py", "b.py", "c.yaml:5"), ShippedFile("hdfs://nn/c.zip", "c.zip", "c.yaml:5")),
     files=(ShippedFile("/etc/x.csv", "lookup.csv", "c.yaml:6", True), ShippedFile("/etc/y.csv", "y.csv", "c.yaml:6")),

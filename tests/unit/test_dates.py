@@ -74,7 +74,9 @@ def test_what_is_filled_in_reads_back_as_the_day(day: date) -> None:
     assert parse_day(fill_dates("{{ ds_nodash }}", day, where="")) == day
 
 
-@pytest.mark.parametrize("text", ["2013-2-3", "2013-02-30", "20130230", "03.02.2013", "2013-0203", "today", "", "２０１３-02-03"])
+@pytest.mark.parametrize(
+    "text", ["2013-2-3", "2013-02-30", "20130230", "03.02.2013", "2013-0203", "today", "", "\uff12013-02-03"]
+)
 def test_what_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_day(text)

@@ -1,4 +1,4 @@
-"""What is shipped: the same files give the same bytes on every host, in a place named by them, written once and whole."""
+"""What is shipped: the same files give the same bytes on every host, in a place named by them, written once."""
 
 from __future__ import annotations
 

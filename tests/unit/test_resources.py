@@ -1,4 +1,4 @@
-"""Executors and limits: dynamic allocation keeps its bounds, and nothing larger than ``resource_limits`` gets through."""
+"""Executors and limits: dynamic allocation keeps its bounds, and nothing above ``resource_limits`` gets through."""
 
 from __future__ import annotations
 
@@ -114,7 +114,8 @@ def test_every_excess_is_listed_with_value_source_limit_and_its_source() -> None
         "spark.driver.memory=17g (c.yaml:4) is above resource_limits.max_driver_memory=16g (l.yaml:1)",
         "spark.executor.memory=33g (c.yaml:3) is above resource_limits.max_executor_memory=32g (l.yaml:2)",
         "spark.executor.cores=9 (c.yaml:2) is above resource_limits.max_executor_cores=8 (l.yaml:3)",
-        "spark.executor.instances=51 x 9 cores = 459 (c.yaml:1) is above resource_limits.max_total_cores=400 (l.yaml:4)",
+        "spark.executor.instances=51 x 9 cores = 459 (c.yaml:1)"
+        " is above resource_limits.max_total_cores=400 (l.yaml:4)",
     )
     assert "--clamp" in caught.value.next_step
 

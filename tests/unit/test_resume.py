@@ -90,7 +90,11 @@ TABLE: list[tuple[str, Known, list[ApplicationReport], Action, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("known", "reports", "action", "number", "application_id"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+@pytest.mark.parametrize(
+    ("known", "reports", "action", "number", "application_id"),
+    [row[1:] for row in TABLE],
+    ids=[row[0] for row in TABLE],
+)
 def test_the_table(
     known: Known, reports: list[ApplicationReport], action: Action, number: int, application_id: str
 ) -> None:

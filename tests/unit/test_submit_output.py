@@ -1,4 +1,7 @@
-"""What spark-submit wrote: the id it hints at, and the cause when there is no application. Texts of real runs."""
+"""What spark-submit wrote: the id it hints at, and the cause when there is no application.
+
+The texts are as Spark 4 and Hadoop 3 write them, cut to the lines that matter.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,8 @@ Exception in thread "main" org.apache.hadoop.hdfs.server.namenode.SafeModeExcept
 	at org.apache.hadoop.hdfs.server.namenode.FSNamesystem.newSafemodeException(FSNamesystem.java:1612)
 """
 UNKNOWN_QUEUE = """\
-26/03/29 01:02:03 ERROR Client: Application diagnostics message: Application application_1785360606021_0002 submitted by \
-user alice to unknown queue: nope
+26/03/29 01:02:03 ERROR Client: Application diagnostics message: Application application_1785360606021_0002 \
+submitted by user alice to unknown queue: nope
 Exception in thread "main" org.apache.hadoop.yarn.exceptions.YarnException: Failed to submit \
 application_1785360606021_0002 to YARN : Application application_1785360606021_0002 submitted by user alice to unknown \
 queue: nope
@@ -55,8 +58,8 @@ queue: nope
 """
 STOPPED_QUEUE = """\
 Exception in thread "main" org.apache.hadoop.yarn.exceptions.YarnException: Failed to submit \
-application_1785360606021_0002 to YARN : org.apache.hadoop.security.AccessControlException: Queue root.frozen is STOPPED. \
-Cannot accept submission of application: application_1785360606021_0002
+application_1785360606021_0002 to YARN : org.apache.hadoop.security.AccessControlException: Queue root.frozen is \
+STOPPED. Cannot accept submission of application: application_1785360606021_0002
 """
 NO_RIGHT = """\
 Exception in thread "main" org.apache.hadoop.security.AccessControlException: User alice does not have permission to \
@@ -64,26 +67,26 @@ submit application_1785360606021_0002 to queue etl
 """
 REFUSED_CONNECTION = """\
 26/03/29 01:02:03 INFO RetryInvocationHandler: java.net.ConnectException: Call From edge/10.0.0.1 to rm:8032 failed
-Exception in thread "main" java.net.ConnectException: Call From edge/10.0.0.1 to rm:8032 failed on connection exception: \
-java.net.ConnectException: Connection refused; For more details see:  http://wiki.apache.org/hadoop/ConnectionRefused
+Exception in thread "main" java.net.ConnectException: Call From edge/10.0.0.1 to rm:8032 failed on connection \
+exception: java.net.ConnectException: Connection refused; For more details see:  http://wiki.apache.org/hadoop/ConnectionRefused
 	at java.base/jdk.internal.reflect.NativeConstructorAccessorImpl.newInstance0(Native Method)
 """
 TOO_LARGE = """\
 Exception in thread "main" java.lang.IllegalArgumentException: Required executor memory (65536 MB), offHeap memory (0) \
-MB, overhead (6553 MB), and PySpark memory (0 MB) is above the max threshold (8192 MB) of this cluster! Please check the \
-values of 'yarn.scheduler.maximum-allocation-mb' and/or 'yarn.nodemanager.resource.memory-mb'.
+MB, overhead (6553 MB), and PySpark memory (0 MB) is above the max threshold (8192 MB) of this cluster! Please check \
+the values of 'yarn.scheduler.maximum-allocation-mb' and/or 'yarn.nodemanager.resource.memory-mb'.
 """
 QUOTA = """\
-Exception in thread "main" org.apache.hadoop.hdfs.protocol.DSQuotaExceededException: The DiskSpace quota of /user/alice \
-is exceeded: quota = 1048576 B = 1 MB but diskspace consumed = 402653184 B = 384 MB
+Exception in thread "main" org.apache.hadoop.hdfs.protocol.DSQuotaExceededException: The DiskSpace quota of \
+/user/alice is exceeded: quota = 1048576 B = 1 MB but diskspace consumed = 402653184 B = 384 MB
 """
 DENIED = """\
 Exception in thread "main" org.apache.hadoop.security.AccessControlException: Permission denied: user=alice, \
 access=WRITE, inode="/user":hdfs:supergroup:drwxr-xr-x
 """
 NO_TICKET = """\
-Exception in thread "main" java.io.IOException: DestHost:destPort nn:8020 , LocalHost:localPort edge/10.0.0.1:0. Failed \
-on local exception: java.io.IOException: org.apache.hadoop.security.AccessControlException: Client cannot authenticate \
+Exception in thread "main" java.io.IOException: DestHost:destPort nn:8020 , LocalHost:localPort edge/10.0.0.1:0. \
+Failed on local exception: java.io.IOException: org.apache.hadoop.security.AccessControlException: Client cannot authenticate \
 via:[TOKEN, KERBEROS]
 Caused by: GSSException: No valid credentials provided (Mechanism level: Failed to find any Kerberos tgt)
 """
@@ -93,7 +96,12 @@ Caused by: GSSException: No valid credentials provided (Mechanism level: Failed 
     ("output", "kind", "words", "next_step"),
     [
         (SAFE_MODE, ClusterUnreachable, "Name node is in safe mode", "safe mode"),
-        (REFUSED_CONNECTION, ClusterUnreachable, "rm:8032 failed on connection exception", "run the same command again"),
+        (
+            REFUSED_CONNECTION,
+            ClusterUnreachable,
+            "rm:8032 failed on connection",
+            "run the same command again",
+        ),
         (UNKNOWN_QUEUE, ClusterRefused, "unknown queue: nope", "--queue"),
         (STOPPED_QUEUE, ClusterRefused, "root.frozen is STOPPED", "--queue"),
         (NO_RIGHT, ClusterRefused, "does not have permission", "right given to your user"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from collections.abc import Iterator
 
@@ -115,14 +116,26 @@ def test_commands_are_shown_with_the_name_that_was_typed_and_a_drivers_words_as_
     assert streams[1].getvalue() == "next: ./batch_submit.sh wait a1, tag batch-submit\nbatch-submit wait a1\n"
 
 
+class Kept(logging.Handler):
+    """A log that is a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
 def test_what_is_said_is_logged_once_per_change(
-    streams: tuple[io.StringIO, io.StringIO], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    streams: tuple[io.StringIO, io.StringIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LOGGER, "propagate", True)
+    kept = Kept()
+    monkeypatch.setattr(LOGGER, "handlers", [kept])
+    monkeypatch.setattr(LOGGER, "level", logging.DEBUG)
     terminal = Terminal(*streams)
-    with caplog.at_level("DEBUG", LOGGER.name):
-        terminal.note("note %s")  # a percent sign is no directive
-        terminal.progress("k", "step")
-        terminal.progress("k", "step, later")
-        terminal.debug("detail")
-    assert caplog.messages == ["note %s", "step", "detail"]
+    terminal.note("note %s")  # a percent sign is no directive
+    terminal.progress("k", "step")
+    terminal.progress("k", "step, later")
+    terminal.debug("detail")
+    assert kept.messages == ["note %s", "step", "detail"]

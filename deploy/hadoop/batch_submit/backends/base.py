@@ -73,8 +73,8 @@ class Backend(Protocol):
     def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
         """Have the backend itself end the application ``timeout_s`` seconds after its start; ``False``: it can't."""
 
-    def leave(self) -> None:
-        """We stop waiting: let go of what this process holds of the run (the driver of client mode ends)."""
+    def leave(self) -> bool:
+        """We stop waiting: let go of what this process holds of the run. ``False``: it ends with us (client mode)."""
 
     def after_failure(self, application_id: str) -> list[str]:
         """Clean up after a terminal FAILED or KILLED; returns what was done, in lines."""

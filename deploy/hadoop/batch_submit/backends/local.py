@@ -173,8 +173,9 @@ class LocalBackend:
         """The supervisor was started with the limit."""
         return True
 
-    def leave(self) -> None:
+    def leave(self) -> bool:
         """The driver goes on under its supervisor."""
+        return True
 
     def after_failure(self, application_id: str) -> list[str]:
         """Nothing is left anywhere but the log."""

@@ -127,10 +127,12 @@ class YarnBackend:
             is not None
         )
 
-    def leave(self) -> None:
+    def leave(self) -> bool:
         """In client mode the driver is our child and ends with us; in cluster mode nothing is held."""
-        if self._child is not None:
-            self._child.end()
+        if self._child is None:
+            return True
+        self._child.end()
+        return False
 
     def after_failure(self, application_id: str) -> list[str]:
         """Delete ``.sparkStaging/<id>``: a failed or killed application leaves its files, keytab included, behind.

@@ -98,7 +98,11 @@ def _interrupted(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
     name = signal.Signals(signals.first).name
     code = 128 + signals.first
     hints = backend.hints(waiting.application_id)
-    backend.leave()
+    goes_on = backend.leave()
+    if not goes_on and not waiting.kill_on_exit:
+        terminal.note(f"{name}: told the driver of {waiting.application_id} to end (deploy_mode client)")
+        terminal.note(f"  see its end:  batch-submit wait {waiting.application_id}")
+        return None, code
     if not waiting.kill_on_exit:
         terminal.note(f"{name}: no longer waiting; {waiting.application_id} goes on running")
         terminal.note(f"  kill it:      {hints.get('kill', '')}")

@@ -1,0 +1,146 @@
+"""``config show``, ``config check``, ``-c`` and ``init-hdfs`` as a user meets them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.process.door import CONFIG, REPOSITORY, Door, conf_of
+
+
+def test_show_prints_the_merged_result_with_every_origin(door: Door) -> None:
+    door.write_config(
+        "execution: {log_file: our.log}\nspark_config:\n  executor_memory: 2g\n"
+        "profiles:\n  big:\n    spark_config:\n      executor_memory: 8g\n"
+    )
+    variables = {"BATCH_SUBMIT_EXECUTION__TIMEOUT": "2h"}
+    outcome = door.run("config", "show", "--origin", "--profile", "big", env=variables)
+    assert outcome.code == 0, outcome.err
+    for text in ("8g", "job_config.yaml:7", "variable BATCH_SUBMIT_EXECUTION__TIMEOUT", "default"):
+        assert text in outcome.out
+    assert door.rm.asked == []
+
+
+def test_show_masks_secrets(door: Door) -> None:
+    door.write_config(CONFIG + "spark_config: {spark.my.password: hunter2}\n")
+    for flags in ([], ["--origin"], ["--json"]):
+        outcome = door.run("config", "show", *flags)
+        assert outcome.code == 0 and "hunter2" not in outcome.out + outcome.err
+
+
+def test_check_reports_all_problems_without_a_cluster(door: Door) -> None:
+    door.rm.stop()
+    door.write_config(
+        "spark_config:\n  executor_memory: 8\n  num_executers: 2\n  driver_memory: 1:30\n"
+        "execution:\n  backend: yarm\n  timeout: 5\nexecutoin: {}\ndata_config:\n  training_data_path: {{ ds }}\n"
+    )
+    outcome = door.run("config", "check")
+    assert (outcome.code, outcome.out) == (2, ""), outcome.err
+    for line in (2, 3, 4, 6, 7, 8):
+        assert f"job_config.yaml:{line}: " in outcome.err, outcome.err
+    for nearest in ("num_executors", "'yarn'", "execution"):
+        assert nearest in outcome.err
+
+
+def test_the_shipped_file_is_right_on_a_laptop_and_on_a_cluster_host(door: Door) -> None:
+    shipped = str(REPOSITORY / "job_config.yaml")
+    for conf in (None, door.env["HADOOP_CONF_DIR"]):
+        assert door.run("config", "check", "-c", shipped, env={"HADOOP_CONF_DIR": conf}).code == 0
+    log = {"BATCH_SUBMIT_EXECUTION__LOG_FILE": str(door.log)}
+    cluster = door.run("submit", "-t", "training", "-c", shipped, "--dry-run", "--json", env=log).json
+    assert (cluster["backend"], cluster["storage_root"]) == ("yarn", "/ml-pipeline")
+    bare = {**log, "HADOOP_CONF_DIR": None}
+    laptop = door.run("submit", "-t", "training", "-c", shipped, "--dry-run", "--json", env=bare).json
+    assert laptop["backend"] == "local" and laptop["storage_root"].endswith("/ml-pipeline")
+
+
+@pytest.mark.parametrize(
+    ("profile", "sizes"),
+    [
+        ("large-training", {"--num-executors": "50", "--executor-cores": "8", "--executor-memory": "32g"}),
+        ("batch-prediction", {"--num-executors": "20", "--executor-cores": "4", "--executor-memory": "16g"}),
+    ],
+)
+def test_the_shipped_profiles(door: Door, profile: str, sizes: dict[str, str]) -> None:
+    log = {"BATCH_SUBMIT_EXECUTION__LOG_FILE": str(door.log)}
+    flags = ["-c", str(REPOSITORY / "job_config.yaml"), "--profile", profile, "--script", "job.py"]
+    argv = door.submit(*flags, "--dry-run", "--json", env=log).json["argv"]
+    assert {flag: argv[argv.index(flag) + 1] for flag in sizes} == sizes
+
+
+def test_a_copy_serves_as_c_and_as_overlay(door: Door) -> None:
+    door.write_config("execution: {log_file: our.log}\nspark_config: {spark.x: prod}\n", "job_config_prod.yaml")
+    for flags in (["-c", "job_config_prod.yaml"], ["--env", "prod"]):
+        answer = door.submit(*flags, "--script", "job.py", "--dry-run", "--json").json
+        assert conf_of(answer["argv"])["spark.x"] == "prod"
+
+
+def test_dynamic_allocation_makes_num_executors_the_initial_count(door: Door) -> None:
+    on = ["--conf", "spark.dynamicAllocation.enabled=true", "--conf", "spark.dynamicAllocation.maxExecutors=9"]
+    answer = door.submit("--num-executors", "4", *on, "--dry-run", "--json").json
+    assert conf_of(answer["argv"])["spark.dynamicAllocation.initialExecutors"] == "4"
+    assert "--num-executors" not in answer["argv"]
+    outcome = door.submit("--num-executors", "10", *on, "--dry-run")
+    assert outcome.code == 2 and "maxExecutors=9" in outcome.err
+
+
+def test_booleans_reach_spark_as_java_spells_them(door: Door) -> None:
+    door.write_config(CONFIG + "spark_config: {spark.a: true, spark.b: false}\n")
+    conf = conf_of(door.submit("--dry-run", "--json").json["argv"])
+    assert (conf["spark.a"], conf["spark.b"]) == ("true", "false")
+
+
+def test_a_dotted_key_beats_the_short_one_with_a_warning(door: Door) -> None:
+    door.write_config(CONFIG + "spark_config: {executor_memory: 1g, spark.executor.memory: 2g}\n")
+    outcome = door.submit("--dry-run", "--json")
+    argv = outcome.json["argv"]
+    assert argv[argv.index("--executor-memory") + 1] == "2g"
+    assert "warning: " in outcome.err and "spark.executor.memory" in outcome.err
+
+
+def test_an_rpc_port_where_the_web_address_is_meant(door: Door) -> None:
+    door.write_config(CONFIG + "environment_config: {resourcemanager_webapp_url: '127.0.0.1:8032'}\n")
+    outcome = door.run("list")
+    assert "8032 is the ResourceManager's RPC port" in outcome.err
+    assert "using http://127.0.0.1:8088" in outcome.err
+
+
+def test_spark_goes_into_hdfs_once(door: Door) -> None:
+    home = door.folder / "spark"
+    for name in ("a.jar", "b.jar"):
+        (home / "jars").mkdir(parents=True, exist_ok=True)
+        (home / "jars" / name).write_bytes(name.encode() * 100)
+    (home / "bin").mkdir()
+    (home / "bin" / "spark-submit").symlink_to(Path(__file__).parent / "recorder" / "spark-submit")
+    variables = {"SPARK_HOME": str(home), "HADOOP_USER_NAME": "alice"}
+    first = door.run("init-hdfs", "--spark", "--json", env=variables)
+    assert first.code == 0, first.err
+    assert first.json["written"] is True
+    path = first.json["spark.yarn.archive"].removeprefix("hdfs://").removeprefix("127.0.0.1:9000")
+    node = door.webhdfs.nodes[path]
+    assert node.data is not None and node.permission == "644"
+    assert zipfile.ZipFile(io.BytesIO(node.data)).namelist() == ["a.jar", "b.jar"]
+    again = door.run("init-hdfs", "--spark", "--json", env=variables)
+    assert again.json == {**first.json, "written": False}
+    flags = ["--conf", f"spark.yarn.archive={first.json['spark.yarn.archive']}", "--no-wait"]
+    assert "this submit uploads" not in door.submit(*flags, env=variables).err
+
+
+def test_init_hdfs_without_a_spark_or_without_a_cluster(door: Door) -> None:
+    assert door.run("init-hdfs", "--spark", env={"SPARK_HOME": "/nonexistent"}).code == 3
+    assert door.run("init-hdfs", "--spark", env={"HADOOP_CONF_DIR": None}).code == 2
+    no_jars = door.run("init-hdfs", "--spark")
+    assert no_jars.code == 3, no_jars.err
+
+
+def test_the_missing_archive_is_told_with_the_size_of_the_upload(door: Door) -> None:
+    home = door.folder / "spark"
+    (home / "jars").mkdir(parents=True)
+    (home / "jars" / "spark-core.jar").write_bytes(b"x" * 3_000_000)
+    (home / "bin").mkdir()
+    (home / "bin" / "spark-submit").symlink_to(Path(__file__).parent / "recorder" / "spark-submit")
+    outcome = door.submit("--no-wait", env={"SPARK_HOME": str(home)})
+    assert "this submit uploads 3 MB" in outcome.err and "init-hdfs --spark" in outcome.err
