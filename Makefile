@@ -10,7 +10,7 @@ STAMP := $(VENV)/.setup-done
 CLUSTER := deploy/devcluster/devcluster
 HOST := deploy/host/ensure.sh
 
-.PHONY: help setup java demo test test-full check unit bench devcluster devcluster-down cluster-demo clean
+.PHONY: help setup java jars demo test test-full check unit bench devcluster devcluster-down cluster-demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

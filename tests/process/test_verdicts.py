@@ -95,7 +95,7 @@ def test_a_resource_manager_away_for_a_while_changes_nothing(door: Door) -> None
     assert "answers again" in outcome.err
 
 
-@pytest.mark.parametrize("mode", [Mode.ERROR, Mode.HTML_404, Mode.PLAIN_TEXT, Mode.NEGOTIATE, Mode.BROKEN])
+@pytest.mark.parametrize("mode", [Mode.ERROR, Mode.NEGOTIATE, Mode.BROKEN])
 def test_every_odd_answer_is_tolerated(door: Door, mode: Mode) -> None:
     door.submits(RUNNING)
     waiting = door.submitting()

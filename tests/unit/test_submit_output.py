@@ -86,8 +86,8 @@ access=WRITE, inode="/user":hdfs:supergroup:drwxr-xr-x
 """
 NO_TICKET = """\
 Exception in thread "main" java.io.IOException: DestHost:destPort nn:8020 , LocalHost:localPort edge/10.0.0.1:0. \
-Failed on local exception: java.io.IOException: org.apache.hadoop.security.AccessControlException: Client cannot authenticate \
-via:[TOKEN, KERBEROS]
+Failed on local exception: java.io.IOException: org.apache.hadoop.security.AccessControlException: Client cannot \
+authenticate via:[TOKEN, KERBEROS]
 Caused by: GSSException: No valid credentials provided (Mechanism level: Failed to find any Kerberos tgt)
 """
 

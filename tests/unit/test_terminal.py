@@ -132,10 +132,14 @@ def test_what_is_said_is_logged_once_per_change(
 ) -> None:
     kept = Kept()
     monkeypatch.setattr(LOGGER, "handlers", [kept])
-    monkeypatch.setattr(LOGGER, "level", logging.DEBUG)
-    terminal = Terminal(*streams)
-    terminal.note("note %s")  # a percent sign is no directive
-    terminal.progress("k", "step")
-    terminal.progress("k", "step, later")
-    terminal.debug("detail")
+    before = LOGGER.level
+    LOGGER.setLevel(logging.DEBUG)
+    try:
+        terminal = Terminal(*streams)
+        terminal.note("note %s")  # a percent sign is no directive
+        terminal.progress("k", "step")
+        terminal.progress("k", "step, later")
+        terminal.debug("detail")
+    finally:
+        LOGGER.setLevel(before)
     assert kept.messages == ["note %s", "step", "detail"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import sys
 from typing import TextIO
 
@@ -86,7 +87,9 @@ class Terminal:
         if changed:
             LOGGER.info("%s", text)
         if self.live:
-            self._write(f"\r\x1b[K{text}", keep_live=True)
+            # Cut to the width: a line that wraps can't be rewritten in place.
+            columns = shutil.get_terminal_size().columns
+            self._write(f"\r\x1b[K{text[: columns - 1]}", keep_live=True)
             self._live_shown = True
         elif changed:
             self._write(text + "\n")
