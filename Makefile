@@ -50,7 +50,7 @@ test: setup check jars ## Every test, on a real HDFS + YARN that the tests start
 	@$(PY) -m pytest -m "not full"
 
 test-full: setup check jars ## The same and the long repetitions
-	@REQUIRE_CLUSTER=1 $(PY) -m pytest
+	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest
 
 bench: setup java ## Our figures and the peers', side by side (starts the development cluster)
 	@$(PY) -m benchmarks.submit_overhead

@@ -15,9 +15,9 @@ _GATEWAY = "PYSPARK_GATEWAY_PORT"
 def build_session(app_name: str) -> SparkSession:
     """Return the session of this job, under spark-submit on YARN as on a laptop.
 
-    What spark-submit was told (name, master, properties) stands. Nothing of it is known to Python before the JVM has been
-    asked, so a master set here would silently win: on YARN the driver then works alone inside the application master,
-    which ends with exit code 13 because no executor was ever asked for.
+    What spark-submit was told (name, master, properties) stands. Nothing of it is known to Python before the JVM has
+    been asked, so a master set here would silently win: on YARN the driver then works alone inside the application
+    master, which ends with exit code 13 because no executor was ever asked for.
 
     Parameters
     ----------

@@ -193,8 +193,14 @@ class Params:
         return places
 
     @classmethod
-    def from_config(cls: type[P], config: Mapping[str, Mapping[str, object]], *, defaults: Mapping[str, str]) -> P:
-        """Read the parameters out of a configuration.
+    def from_config(
+        cls: type[P],
+        config: Mapping[str, Mapping[str, object]],
+        *,
+        defaults: Mapping[str, str],
+        flags: Sequence[str] = (),
+    ) -> P:
+        """Read the parameters out of a configuration, with flags laid over it before anything is called missing.
 
         Parameters
         ----------
@@ -204,11 +210,13 @@ class Params:
             belong to other jobs are passed over; any other unknown key is an error.
         defaults : mapping
             Values that the caller derives (``run_id``, ``name``), under the field's name; the configuration wins.
+        flags : sequence of str
+            As for `with_flags`.
 
         Raises
         ------
         ContractError
-            All problems at once, each with its key as it stands in the configuration.
+            All problems at once, each with its key as it stands in the configuration, or with its flag.
         """
         places = cls.places()
         values: dict[str, object] = dict(defaults)
@@ -227,6 +235,12 @@ class Params:
                         problems.append(ParamProblem(f"{section}.{key}", f"says the same as {given[name]}", "keep one"))
                     given[name] = key
                     values[name], labels[name] = value, f"{section}.{key}"
+        typed, flag_labels, flag_problems = cls._read_flags(flags)
+        for name, value in typed.items():
+            old = values.get(name)
+            values[name] = cls._laid_over(name, old, value) if isinstance(old, Mapping) else value
+        labels |= flag_labels
+        problems += flag_problems
         homes = {one.name: (_spec(one).section or "job", _spec(one).key or one.name) for one in fields(cls)}
         return cls._made(
             {name: value for name, value in values.items() if name in homes},

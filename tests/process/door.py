@@ -284,7 +284,7 @@ class Door:
             f"sys.path[:0] = [{str(REPOSITORY / 'deploy/hadoop')!r}, {str(REPOSITORY)!r}]",
             "from batch_submit import cli",
             "from batch_submit.launchers import spark_submit as launcher",
-            "from batch_submit.operations import submit as story",
+            "from batch_submit.operations import submit as story, watch",
             "def boom(*_, **__): raise ZeroDivisionError('boom')",
             *statements,
             "cli.main()",
@@ -292,6 +292,11 @@ class Door:
         script = self.folder / "changed.py"
         script.write_text("\n".join(lines) + "\n")
         return [sys.executable, str(script)]
+
+    def quick(self) -> Door:
+        """This door with a program that asks ten times a second how a run stands."""
+        self.program = self.changed_program("watch._FIRST_POLL_S = watch._LAST_POLL_S = 0.1")
+        return self
 
     def run(self, *arguments: str, **how: Any) -> Outcome:
         """Run a call to its end; ``how`` as for :meth:`start`."""

@@ -11,6 +11,12 @@ import pytest
 from tests.process.door import Door, until
 
 
+@pytest.fixture
+def laptop(laptop: Door) -> Door:
+    """Every test here follows a run to its end: quickly."""
+    return laptop.quick()
+
+
 def process(laptop: Door) -> dict[str, int]:
     """The pids of the only local run."""
     (file,) = until(lambda: list(laptop.state.glob("local/*/*/process.json")), "the supervisor has started")

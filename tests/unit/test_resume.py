@@ -59,34 +59,34 @@ def ended(result: Result) -> Known:
 
 TABLE: list[tuple[str, Known, list[ApplicationReport], Action, int, str]] = [
     ("a new run", NOTHING, [], Action.SUBMIT, 1, ""),
-    ("no record, live", NOTHING, [live(1)], Action.ATTACH, 2, app(1)),
-    ("no record, succeeded", NOTHING, [good(1)], Action.DONE, 2, app(1)),
+    ("no record, live", NOTHING, [live(1)], Action.ATTACH, 1, app(1)),
+    ("no record, succeeded", NOTHING, [good(1)], Action.DONE, 1, app(1)),
     ("no record, failed", NOTHING, [bad(1)], Action.SUBMIT, 2, ""),
     ("no record, killed", NOTHING, [killed(1)], Action.SUBMIT, 2, ""),
     ("planned only", PLANNED, [], Action.SUBMIT, 2, ""),
-    ("planned, yet live (another host)", PLANNED, [live(1)], Action.ATTACH, 2, app(1)),
-    ("planned, yet succeeded", PLANNED, [good(1)], Action.DONE, 2, app(1)),
+    ("planned, yet live (another host)", PLANNED, [live(1)], Action.ATTACH, 1, app(1)),
+    ("planned, yet succeeded", PLANNED, [good(1)], Action.DONE, 1, app(1)),
     ("launching, nothing seen", LAUNCHING, [], Action.UNCERTAIN, 2, ""),
-    ("launching, live", LAUNCHING, [live(1)], Action.ATTACH, 2, app(1)),
-    ("launching, succeeded", LAUNCHING, [good(1)], Action.DONE, 2, app(1)),
+    ("launching, live", LAUNCHING, [live(1)], Action.ATTACH, 1, app(1)),
+    ("launching, succeeded", LAUNCHING, [good(1)], Action.DONE, 1, app(1)),
     ("launching, it failed", LAUNCHING, [bad(1)], Action.SUBMIT, 2, ""),
     ("launching try 2, try 1 failed", Known(2, True), [bad(1)], Action.UNCERTAIN, 3, ""),
     ("launching try 2, both failed", Known(2, True), [bad(2), bad(1)], Action.SUBMIT, 3, ""),
     ("submitted, forgotten by the cluster", SUBMITTED, [], Action.UNCERTAIN, 2, app(1)),
     ("submitted, another one failed", SUBMITTED, [bad(2)], Action.UNCERTAIN, 3, app(1)),
-    ("submitted, live", SUBMITTED, [live(1)], Action.ATTACH, 2, app(1)),
+    ("submitted, live", SUBMITTED, [live(1)], Action.ATTACH, 1, app(1)),
     ("submitted, killed", SUBMITTED, [killed(1)], Action.SUBMIT, 2, ""),
-    ("submitted, succeeded", SUBMITTED, [good(1)], Action.DONE, 2, app(1)),
-    ("succeeded by the record, forgotten", ended(Result.SUCCEEDED), [], Action.DONE, 2, app(1)),
+    ("submitted, succeeded", SUBMITTED, [good(1)], Action.DONE, 1, app(1)),
+    ("succeeded by the record, forgotten", ended(Result.SUCCEEDED), [], Action.DONE, 1, app(1)),
     ("failed by the record, forgotten", ended(Result.FAILED), [], Action.SUBMIT, 2, ""),
     ("killed by the record, forgotten", ended(Result.KILLED), [], Action.SUBMIT, 2, ""),
     ("refused by the record, forgotten", ended(Result.REFUSED), [], Action.SUBMIT, 2, ""),
     ("timed out by the record, forgotten", ended(Result.TIMED_OUT), [], Action.SUBMIT, 2, ""),
-    ("failed by the record, a later try lives", ended(Result.FAILED), [live(2), bad(1)], Action.ATTACH, 3, app(2)),
-    ("failed, then succeeded", ended(Result.FAILED), [bad(2), good(1)], Action.DONE, 3, app(1)),
-    ("a word this program does not know", NOTHING, [seen(1, State.UNKNOWN)], Action.ATTACH, 2, app(1)),
-    ("two lives: the newest", NOTHING, [live(2), live(1)], Action.ATTACH, 3, app(2)),
-    ("live beats succeeded", NOTHING, [good(2), live(1)], Action.ATTACH, 3, app(1)),
+    ("failed by the record, a later try lives", ended(Result.FAILED), [live(2), bad(1)], Action.ATTACH, 2, app(2)),
+    ("failed, then succeeded", ended(Result.FAILED), [bad(2), good(1)], Action.DONE, 1, app(1)),
+    ("a word this program does not know", NOTHING, [seen(1, State.UNKNOWN)], Action.ATTACH, 1, app(1)),
+    ("two lives: the newest", NOTHING, [live(2), live(1)], Action.ATTACH, 2, app(2)),
+    ("live beats succeeded", NOTHING, [good(2), live(1)], Action.ATTACH, 1, app(1)),
 ]
 
 
@@ -104,8 +104,9 @@ def test_the_table(
 
 
 def test_running_with_succeeded_is_attached_to_and_not_called_done() -> None:
-    decision = decide(NOTHING, [seen(1, State.RUNNING, FinalStatus.SUCCEEDED)])
-    assert decision == Decision(Action.ATTACH, 2, app(1), "it is RUNNING")
+    report = seen(1, State.RUNNING, FinalStatus.SUCCEEDED)
+    decision = decide(NOTHING, [report])
+    assert decision == Decision(Action.ATTACH, 1, app(1), "it is RUNNING", report)
 
 
 def test_foreign_tags_do_not_break_the_count() -> None:

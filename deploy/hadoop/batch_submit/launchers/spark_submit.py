@@ -11,7 +11,7 @@ from typing import Protocol
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.spark_submit import Child, secret_properties
 from batch_submit.adapters.terminal import Terminal
-from batch_submit.errors import BatchSubmitError, Interrupted, OutcomeUnknown
+from batch_submit.errors import BatchSubmitError, HostNotReady, Interrupted, OutcomeUnknown
 from batch_submit.plan.identity import try_tag
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, SubmissionPlan
 from batch_submit.plan.submit_output import cause_of, hinted_id
@@ -77,7 +77,14 @@ class SparkSubmitLauncher:
         OutcomeUnknown
             When it can't be known: the ResourceManager went away meanwhile, a second signal came, or it took too long.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise HostNotReady(
+                f"the launcher's folder can't be made: {error.strerror or error}",
+                where=str(self.folder),
+                next_step="make it writable, or set XDG_STATE_HOME to a folder that is",
+            ) from error
         output = self.folder / f"{plan.spec.run_id}.{number}.spark-submit.log"
         tag = try_tag(plan.spec.run_id, number)
         client = plan.spec.deploy_mode == "client"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from batch_submit.adapters.clock import Signals
@@ -16,8 +17,8 @@ from batch_submit.errors import (
     RunConflict,
     UsageError,
 )
-from batch_submit.ledger import JsonLedger, Run
-from batch_submit.model import Result, Verdict, judge
+from batch_submit.ledger import JsonLedger, Run, Try, TryState
+from batch_submit.model import ApplicationReport, Result, Verdict, judge
 from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context
 from batch_submit.operations.prepare import (
     Identified,
@@ -230,20 +231,28 @@ def _resume(context: Context, backend: Backend, recorder: Recorder, decision: De
             details=[f"record: {recorder.ledger.folder / (run.run_id + '.json')}, written on host {run.host}"],
             next_step=f"look for the tag run:{run.run_id} on the cluster, or use another --run-id",
         )
-    number = next((one.number for one in run.tries if one.application_id == decision.application_id), 0)
-    if not number:
-        recorder.submitted(decision.number - 1 or 1, decision.application_id)
+    recorded = next((one for one in run.tries if one.application_id == decision.application_id), None)
+    if recorded is None:
+        recorder.submitted(decision.number, decision.application_id)
     if decision.action is Action.ATTACH:
         terminal.note(
             f"run {run.run_id}: attached to {decision.application_id} ({decision.reason}); nothing was submitted"
         )
         return Accepted(decision.application_id, recorder, attached=True)
-    last = recorder.run.last
-    when = last.finished_at if last is not None and last.finished_at else "an earlier time"
-    terminal.note(f"run {run.run_id} already succeeded at {when} as {decision.application_id}; nothing was run")
-    return Accepted(
-        decision.application_id, recorder, attached=True, verdict=Verdict(Result.SUCCEEDED, decision.application_id)
-    )
+    verdict = judge(decision.report) if decision.report is not None else None
+    if verdict is not None and (recorded is None or recorded.state is not TryState.FINISHED):
+        recorder.finished(verdict)  # it ended while nobody was watching
+    when = _when(recorded, decision.report)
+    terminal.note(f"run {run.run_id} already succeeded{when} as {decision.application_id}; nothing was run")
+    verdict = verdict or Verdict(Result.SUCCEEDED, decision.application_id)
+    return Accepted(decision.application_id, recorder, attached=True, verdict=verdict)
+
+
+def _when(recorded: Try | None, report: ApplicationReport | None) -> str:
+    """When a run ended: by the cluster, else by this host's record; UTC."""
+    if report is not None and report.finished_ms > 0:
+        return f" at {stamp(datetime.fromtimestamp(report.finished_ms / 1000, timezone.utc))}"
+    return f" at {recorded.finished_at}" if recorded is not None and recorded.finished_at else ""
 
 
 def _launch(

@@ -23,6 +23,13 @@ _SECRET_OPTION = re.compile(r"-D(\S*?)=")
 _NAME = re.compile(r"[\w.:-]+")
 
 
+#: A name whose last word is a secret's: ``--db-password``, ``hf_token``, ``awsSecretKey=``; not ``--max-tokens``,
+#: ``--tokenizer``, ``--password-file``, which are everyday arguments that hold none.
+_SECRET_ARGUMENT = re.compile(
+    r"(?i)(?:secret|password|passwd|passphrase|token|credentials?|access[._-]?key|secret[._-]?key|api[._-]?key)$"
+)
+
+
 def check_arguments(arguments: Sequence[str]) -> list[str]:
     """Problems of a user's script arguments, one line each, naming the position (from 1)."""
     problems = []
@@ -34,7 +41,7 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
         ]
         key, assigned, _ = argument.partition("=")
         assigned_or_follows = assigned or (key.startswith("-") and position < len(arguments))
-        if _NAME.fullmatch(key) and is_secret(key) and assigned_or_follows:
+        if _NAME.fullmatch(key) and _SECRET_ARGUMENT.search(key) and assigned_or_follows:
             problems.append(f"argument {position} ({key}) looks like a secret; arguments stand in launch_container.sh")
     return problems
 

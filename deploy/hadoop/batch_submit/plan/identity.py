@@ -68,8 +68,8 @@ def normalise_run_id(given: str) -> RunId:
         raise UsageError("the run id is empty", next_step="give --run-id a text, or --run-id auto")
     if RUN_ID.fullmatch(given):
         return RunId(given)
-    # surrogateescape: a command line may hold bytes that are no UTF-8, and they come here as surrogates.
-    digest = hashlib.sha256(given.encode(errors="surrogateescape")).hexdigest()[:8]
+    # surrogatepass: a command line may hold bytes that are no UTF-8, and they come here as surrogates.
+    digest = hashlib.sha256(given.encode(errors="surrogatepass")).hexdigest()[:8]
     return RunId(f"{slug(given, 63 - 9)}-{digest}", given)
 
 

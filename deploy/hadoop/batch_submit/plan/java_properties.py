@@ -131,4 +131,5 @@ def _unescape(text: str) -> str:
             index += 4
         else:
             out.append(_ESCAPES.get(escape, escape))
-    return "".join(out)
+    # Java writes a character beyond the basic plane as two escapes; together they are one character here.
+    return "".join(out).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

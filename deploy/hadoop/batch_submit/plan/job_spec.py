@@ -193,8 +193,9 @@ def _our_job(
     }
     flags = [fill_dates(argument, call.day, where=f"argument {n}") for n, argument in enumerate(given, start=1)]
     try:
-        params = params_type.from_config(sections, defaults={"run_id": call.run_id.value, "name": call.name})
-        params = params.with_flags(flags)
+        params = params_type.from_config(
+            sections, defaults={"run_id": call.run_id.value, "name": call.name}, flags=flags
+        )
     except ContractError as error:
         raise ConfigError(
             f"{len(error.problems)} problem(s) with the parameters of the {call.job_type.value} job",

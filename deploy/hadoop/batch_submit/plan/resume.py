@@ -20,12 +20,21 @@ class Action(str, Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do, about which application, and why."""
+    """What to do, about which application, and why.
+
+    Parameters
+    ----------
+    number
+        The number of the try to make; to attach to or done: of the application's own try.
+    report
+        What the cluster shows of that application; ``None`` when only the record knows it.
+    """
 
     action: Action
     number: int = 1
     application_id: str = ""
     reason: str = ""
+    report: ApplicationReport | None = None
 
 
 @dataclass(frozen=True)
@@ -60,12 +69,14 @@ def decide(known: Known, seen: Sequence[ApplicationReport]) -> Decision:
     number = max(known.number, *(_try_number(report) for report in seen), 0) + 1
     for report, verdict in verdicts:
         if verdict is None:
-            return Decision(Action.ATTACH, number, report.application_id, f"it is {report.state.value}")
+            own = _try_number(report) or number - 1
+            return Decision(Action.ATTACH, own, report.application_id, f"it is {report.state.value}", report)
     for report, verdict in verdicts:
         if verdict is not None and verdict.result is Result.SUCCEEDED:
-            return Decision(Action.DONE, number, report.application_id, "it succeeded")
+            own = _try_number(report) or number - 1
+            return Decision(Action.DONE, own, report.application_id, "it succeeded", report)
     if known.result == Result.SUCCEEDED.value:
-        return Decision(Action.DONE, number, known.application_id, "it succeeded (by the record of this host)")
+        return Decision(Action.DONE, known.number, known.application_id, "it succeeded (by the record of this host)")
     ended = known.result in (Result.FAILED, Result.KILLED, Result.REFUSED, Result.TIMED_OUT)
     if known.application_id and not ended and all(known.application_id != one.application_id for one in seen):
         return Decision(
