@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -90,11 +91,15 @@ class Running:
 
     def end(self) -> Outcome:
         """Wait for its end."""
+        descriptor = os.pidfd_open(self.process.pid)
         try:
-            code = self.process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"it does not end; stderr so far: {self.err}") from None
-        return Outcome(code, self._out.read_text(encoding="utf-8"), self.err)
+            ended, _, _ = select.select(
+                [descriptor], [], [], PATIENCE_S
+            )  # at once, where Popen.wait() looks now and then
+        finally:
+            os.close(descriptor)
+        assert ended, f"it does not end; stderr so far: {self.err}"
+        return Outcome(self.process.wait(), self._out.read_text(encoding="utf-8"), self.err)
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -295,7 +300,9 @@ class Door:
 
     def quick(self) -> Door:
         """This door with a program that asks ten times a second how a run stands."""
-        self.program = self.changed_program("watch._FIRST_POLL_S = watch._LAST_POLL_S = 0.1")
+        self.program = self.changed_program(
+            "watch._FIRST_POLL_S = watch._LAST_POLL_S = 0.1", "launcher._CLIENT_LOOKUP_S = 0.1"
+        )
         return self
 
     def run(self, *arguments: str, **how: Any) -> Outcome:

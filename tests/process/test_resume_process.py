@@ -62,7 +62,7 @@ def test_a_failed_killed_or_refused_run_is_tried_again(door: Door, end: Step) ->
 
 def test_a_refused_launch_is_tried_again(door: Door) -> None:
     door.recorder(status=1, stderr="JAVA_HOME is not set\n")
-    program = door.changed_program("launcher.SETTLE_S = 0.2")
+    program = door.changed_program("launcher.SETTLE_S = 0.05")
     assert door.submit("--run-id", "r1", program=program).code == 3
     door.submits(SUCCEEDED)
     assert door.submit("--run-id", "r1").code == 0

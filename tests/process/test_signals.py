@@ -131,7 +131,7 @@ def test_the_whole_process_group_is_signalled_and_the_child_survives(door: Door)
 
 
 def test_in_client_mode_a_signal_ends_the_driver(door: Door) -> None:
-    door.submits(RUNNING)
+    door.quick().submits(RUNNING)
     door.holds("wait_after")
     running = door.submitting("--conf", "spark.submit.deployMode=client")
     running.wait_until_said("RUNNING")
@@ -143,7 +143,7 @@ def test_in_client_mode_a_signal_ends_the_driver(door: Door) -> None:
 
 
 def test_in_client_mode_a_signal_before_there_is_an_application(door: Door) -> None:
-    door.holds("wait_before")
+    door.quick().holds("wait_before")
     running = door.submitting("--conf", "spark.submit.deployMode=client")
     until(lambda: door.calls, "spark-submit runs")
     running.send(signal.SIGINT)

@@ -9,7 +9,7 @@ from tests.process.canned_webhdfs import Remote
 from tests.process.door import RUNNING, Door, until
 
 #: The real one is long enough for a slow cluster; the canned one lists at once or never.
-SHORT_SETTLE = "launcher.SETTLE_S = 0.2"
+SHORT_SETTLE = "launcher.SETTLE_S = 0.05"
 
 
 @pytest.mark.parametrize(
