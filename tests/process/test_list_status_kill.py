@@ -53,8 +53,7 @@ def test_status_shows_the_diagnostics(door: Door) -> None:
     ("verb", "target"),
     [
         *((verb, target) for verb in ("status", "kill", "wait") for target in ("no-such-run", "local-no-such-run")),
-        ("status", GONE),
-        ("kill", GONE),
+        *((verb, GONE) for verb in ("status", "kill", "wait")),
     ],
 )
 def test_what_nobody_knows(door: Door, verb: str, target: str) -> None:

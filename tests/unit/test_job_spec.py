@@ -132,8 +132,8 @@ def test_a_type_without_a_built_in_job_asks_for_a_script() -> None:
 
 
 def test_arguments_come_from_all_three_flags_in_order_with_dates() -> None:
-    job = spec(app_args="--a 'two words' ''", app_arg=("--day", "{{ ds }}"), rest=("100%%",))
-    assert job.arguments == ("--a", "two words", "", "--day", "2013-02-03", "100%")
+    job = spec(app_args="--a 'two words' '' --on {{ ds }}", app_arg=("--day", "{{ ds }}"), rest=("100%%",))
+    assert job.arguments == ("--a", "two words", "", "--on", "2013-02-03", "--day", "2013-02-03", "100%")
     assert job.params is None
 
 

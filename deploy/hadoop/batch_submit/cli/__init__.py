@@ -75,7 +75,7 @@ def run(arguments: Sequence[str], command: Callable[..., object]) -> int:
         silence(sys.stdout)
         return ExitCode.BROKEN_PIPE
     except Exception as error:
-        LOGGER.exception("internal error")
+        LOGGER.debug("internal error", exc_info=True)  # debug: the log file has it, and stderr with --verbose
         terminal.error(
             [f"internal error: {error!r}", "  next: run it again with --verbose and report it with the log file"]
         )

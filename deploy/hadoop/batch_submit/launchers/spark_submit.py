@@ -19,7 +19,7 @@ from batch_submit.services import Clock
 
 #: How long after the end of a failed spark-submit an application may still turn up under its tag. Its RPC was answered
 #: or had failed before it ended, and the ResourceManager lists an application from the moment it takes the request.
-SETTLE_S = 5.0
+SETTLE_S = 2.0
 #: How long a spark-submit may take (it may be uploading gigabytes) before its outcome is called unknown.
 LAUNCH_PATIENCE_S = 3600.0
 #: After a signal: how long the launch may go on so that the id becomes known.
@@ -122,7 +122,8 @@ class SparkSubmitLauncher:
         text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
         hint = hinted_id(text)
         self.terminal.debug(f"spark-submit ended with {status}; its output ({output}) names {hint or 'no id'}")
-        patience = SETTLE_S if status != 0 and not hint else 4 * SETTLE_S
+        # Ended by itself and not by a signal: its last word to the ResourceManager was spoken before.
+        patience = SETTLE_S if 0 < status < 128 and not hint else 10 * SETTLE_S
         deadline = self.clock.monotonic() + patience
         pause = _POLL_S
         while True:

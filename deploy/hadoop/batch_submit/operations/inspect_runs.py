@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch_submit.errors import BatchSubmitError, ExitCode
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode
 from batch_submit.model import judge
 from batch_submit.operations.context import Selection, open_backend, open_context
 from batch_submit.operations.submit import rm_patience
@@ -80,6 +81,10 @@ def kill_applications(services: Services, selection: Selection, texts: Sequence[
 def wait_for_run(services: Services, selection: Selection, text: str, options: WaitOptions) -> int:
     """Wait for a run; the exit code is the run's."""
     target = resolve(services, selection, text)
+    if target.run is None:
+        # Nobody here has ever heard of it: a cluster that has not either is an answer, not a reason to wait.
+        with contextlib.suppress(ClusterUnreachable):
+            target.backend.report(target.application_id)
     params = target.run.params if target.run is not None else {}
     timeout_s = target.run.timeout_s if target.run is not None else None
     waiting = Waiting(

@@ -107,10 +107,7 @@ def build_spec(
         params, script = _our_job(config, call, given, root=root, backend=backend, places=places)
         arguments: tuple[str, ...] = ()
     else:
-        arguments = tuple(
-            fill_dates(argument, call.day, where=f"argument {position}")
-            for position, argument in enumerate(given, start=1)
-        )
+        arguments = given
         notices += _unused_job_keys(config)
     conf, conf_notices = _spark_conf(config, call, backend=backend, variables=variables)
     deploy_mode = str(conf["spark.submit.deployMode"].value) if "spark.submit.deployMode" in conf else "cluster"
@@ -147,25 +144,30 @@ def build_spec(
 
 
 def _given_arguments(config: Config, call: Call) -> tuple[str, ...]:
-    typed: list[str] = []
-    if call.app_args is not None:
-        try:
-            typed += shlex.split(call.app_args)
-        except ValueError as error:
-            raise UsageError(
-                f"--app-args can't be split into words: {error}",
-                next_step="close the quotes, or use --app-arg once per word",
-            ) from error
-    typed += [*call.app_arg, *call.rest]
-    if typed:
-        return tuple(typed)
+    """The job's arguments with their dates filled in: typed ones, else the configured ``app_args``."""
+    # Dates first: the blanks of {{ ds }} would split it into three words.
+    typed = _split(fill_dates(call.app_args, call.day, where="--app-args"), "--app-args") if call.app_args else []
+    typed += [
+        fill_dates(argument, call.day, where=f"argument {position}")
+        for position, argument in enumerate([*call.app_arg, *call.rest], start=len(typed) + 1)
+    ]
     configured = config.get("job.app_args")
-    if configured is None:
-        return ()
-    values = configured.value
-    return (
-        tuple(str(value) for value in values) if isinstance(values, (list, tuple)) else tuple(shlex.split(str(values)))
-    )
+    if typed or call.app_args is not None or configured is None:
+        return tuple(typed)
+    where = f"{configured.origin}: app_args"
+    if isinstance(configured.value, (list, tuple)):
+        return tuple(fill_dates(str(value), call.day, where=where) for value in configured.value)
+    return tuple(_split(fill_dates(str(configured.value), call.day, where=where), where))
+
+
+def _split(text: str, where: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{where} can't be split into words: {error}",
+            next_step="close the quotes, or use --app-arg once per word",
+        ) from error
 
 
 def _plain(section: Mapping[str, Sourced]) -> dict[str, object]:
@@ -191,10 +193,9 @@ def _our_job(
         "data_config": data_config,
         "job": {key: value for key, value in _plain(config.section("job")).items() if key not in _EDGE_KEYS},
     }
-    flags = [fill_dates(argument, call.day, where=f"argument {n}") for n, argument in enumerate(given, start=1)]
     try:
         params = params_type.from_config(
-            sections, defaults={"run_id": call.run_id.value, "name": call.name}, flags=flags
+            sections, defaults={"run_id": call.run_id.value, "name": call.name}, flags=given
         )
     except ContractError as error:
         raise ConfigError(
