@@ -12,6 +12,7 @@ from batch_submit.errors import BatchSubmitError
 from batch_submit.model import Result, State, Verdict
 from batch_submit.operations.recording import Recorder
 from batch_submit.operations.watch import Watcher, WatchLimits, describe, kill_and_confirm
+from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.render.metrics import metrics_lines
 from batch_submit.services import Services
 
@@ -76,8 +77,8 @@ def conclude(waiting: Waiting, verdict: Verdict) -> None:
 def _show_result(waiting: Waiting) -> None:
     """The metrics of a training run as a table, and where model and metrics lie."""
     terminal = waiting.services.terminal
-    if not waiting.metrics_path:
-        return
+    if not waiting.metrics_path or waiting.backend.name == LOCAL:
+        return  # a driver on this host has shown its own summary already
     try:
         data = waiting.backend.read_artifact(waiting.metrics_path, _METRICS_LIMIT)
         metrics = json.loads(data) if data is not None else None
