@@ -218,11 +218,32 @@ class Params:
         ContractError
             All problems at once, each with its key as it stands in the configuration, or with its flag.
         """
+        values, labels, problems = cls._read_config(config)
+        problems += [
+            ParamProblem(k, "is not a parameter", "in defaults") for k in defaults if k not in cls.places()["job"]
+        ]
+        values = {**defaults, **values}
+        typed, flag_labels, flag_problems = cls._read_flags(flags)
+        for name, value in typed.items():
+            old = values.get(name)
+            values[name] = cls._laid_over(name, old, value) if isinstance(old, Mapping) else value
+        labels |= flag_labels
+        homes = {one.name: (_spec(one).section or "job", _spec(one).key or one.name) for one in fields(cls)}
+        return cls._made(
+            {name: value for name, value in values.items() if name in homes},
+            lambda name: labels.get(name, ".".join(homes[name])),
+            problems + flag_problems,
+        )
+
+    @classmethod
+    def _read_config(
+        cls, config: Mapping[str, Mapping[str, object]]
+    ) -> tuple[dict[str, object], dict[str, str], list[ParamProblem]]:
+        """Return values by field, the key that gave each, and what is not known or said twice."""
         places = cls.places()
-        values: dict[str, object] = dict(defaults)
+        values: dict[str, object] = {}
         labels: dict[str, str] = {}
         problems = [ParamProblem(k, "is not a section", nearest(k, places)) for k in config if k not in places]
-        problems += [ParamProblem(k, "is not a parameter", "in defaults") for k in defaults if k not in places["job"]]
         for section, known in places.items():
             given: dict[str, str] = {}
             for key, value in config.get(section, {}).items():
@@ -235,18 +256,7 @@ class Params:
                         problems.append(ParamProblem(f"{section}.{key}", f"says the same as {given[name]}", "keep one"))
                     given[name] = key
                     values[name], labels[name] = value, f"{section}.{key}"
-        typed, flag_labels, flag_problems = cls._read_flags(flags)
-        for name, value in typed.items():
-            old = values.get(name)
-            values[name] = cls._laid_over(name, old, value) if isinstance(old, Mapping) else value
-        labels |= flag_labels
-        problems += flag_problems
-        homes = {one.name: (_spec(one).section or "job", _spec(one).key or one.name) for one in fields(cls)}
-        return cls._made(
-            {name: value for name, value in values.items() if name in homes},
-            lambda name: labels.get(name, ".".join(homes[name])),
-            problems,
-        )
+        return values, labels, problems
 
     # Flags ------------------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,19 @@ def build_plan(
             conf["spark.yarn.submit.waitAppCompletion"] = Sourced("false", "this tool waits itself")
     conf.pop("spark.submit.deployMode", None)
     secrets = {key: str(value.value) for key, value in conf.items() if is_secret(key)}
+    return SubmissionPlan(
+        spec=spec,
+        argv=_argv(spec, tools, conf, secrets),
+        environment=_environment(spec, tools),
+        secrets=secrets,
+        tags=tags,
+        fingerprint=fingerprint_of(spec, script_digest),
+        notices=spec.notices,
+        origins={key: value.origin for key, value in sorted(conf.items())},
+    )
+
+
+def _argv(spec: JobSpec, tools: Toolchain, conf: Mapping[str, Sourced], secrets: Mapping[str, str]) -> tuple[str, ...]:
     argv = [tools.spark_submit]
     argv += (
         ["--master", "yarn", "--deploy-mode", spec.deploy_mode] if spec.backend == YARN else ["--master", "local[*]"]
@@ -98,16 +111,7 @@ def build_plan(
     if tools.verbose:
         argv.append("--verbose")
     argv += [spec.script.path, *_job_arguments(spec, tools)]
-    return SubmissionPlan(
-        spec=spec,
-        argv=tuple(argv),
-        environment=_environment(spec, tools),
-        secrets=secrets,
-        tags=tags,
-        fingerprint=fingerprint_of(spec, script_digest),
-        notices=spec.notices,
-        origins={key: value.origin for key, value in sorted(conf.items())},
-    )
+    return tuple(argv)
 
 
 def _files(spec: JobSpec, tools: Toolchain) -> list[str]:

@@ -101,20 +101,12 @@ def build_spec(
     """
     root = storage_root(config, backend, config_folder=places.config_folder)
     given = _given_arguments(config, call)
-    notices: list[str] = []
     params: Params | None = None
+    unused = _unused_job_keys(config) if script is not None else []
     if script is None:
         params, script = _our_job(config, call, given, root=root, backend=backend, places=places)
-        arguments: tuple[str, ...] = ()
-    else:
-        arguments = given
-        notices += _unused_job_keys(config)
     conf, conf_notices = _spark_conf(config, call, backend=backend, variables=variables)
-    deploy_mode = str(conf["spark.submit.deployMode"].value) if "spark.submit.deployMode" in conf else "cluster"
     user_tags = _user_tags(conf)
-    shipped = {
-        key: _shipped(config, key, places) for key in ("additional_py_files", "files", "archives", "additional_jars")
-    }
     spec = JobSpec(
         job_type=call.job_type,
         name=call.name,
@@ -122,25 +114,30 @@ def build_spec(
         original_run_id=call.run_id.original,
         day=call.day,
         backend=backend,
-        deploy_mode=deploy_mode if backend == YARN else "client",
+        deploy_mode=_deploy_mode(conf) if backend == YARN else "client",
         storage_root=root,
         script=script,
-        arguments=arguments,
+        arguments=given if params is None else (),
         params=params,
         conf=conf,
-        py_files=shipped["additional_py_files"],
-        files=shipped["files"],
-        archives=shipped["archives"],
-        jars=shipped["additional_jars"],
+        py_files=_shipped(config, "additional_py_files", places),
+        files=_shipped(config, "files", places),
+        archives=_shipped(config, "archives", places),
+        jars=_shipped(config, "additional_jars", places),
         user_tags=user_tags,
         timeout_s=_timeout(config, "timeout", call.job_type),
         wait_timeout_s=_timeout(config, "wait_timeout", call.job_type),
-        notices=(*notices, *conf_notices),
+        notices=(*unused, *conf_notices),
     )
     _check_shipped(spec)
     if backend == YARN:
         _check_container(spec)
     return spec
+
+
+def _deploy_mode(conf: Mapping[str, Sourced]) -> str:
+    named = conf.get("spark.submit.deployMode")
+    return str(named.value) if named is not None else "cluster"
 
 
 def _given_arguments(config: Config, call: Call) -> tuple[str, ...]:
