@@ -10,27 +10,25 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from enum import Enum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-Step = tuple[str, str, dict[str, Any]]
-
-TERMINAL = ("FINISHED", "FAILED", "KILLED")
-SUCCESS: tuple[Step, ...] = (
-    ("ACCEPTED", "UNDEFINED", {}),
-    ("RUNNING", "UNDEFINED", {}),
-    ("FINISHED", "SUCCEEDED", {}),
+from tests.process.canned_replies import Asked, Reply, html_reply, json_reply, mistyped_path, remote_exception
+from tests.process.quiet_server import QuietServer
+from tests.process.scripted_application import (
+    CLUSTER_TIMESTAMP,
+    LIFETIME_DIAGNOSTICS,
+    SUCCESS,
+    TERMINAL,
+    Application,
+    Step,
 )
-CLUSTER_TIMESTAMP = 1_700_000_000_000
-LIFETIME_DIAGNOSTICS = "Application is killed by ResourceManager as it has exceeded the lifetime period."
 
 
 class Mode(str, Enum):
@@ -45,76 +43,6 @@ class Mode(str, Enum):
     NEGOTIATE = "negotiate"  #: 401 without a ticket
     SLOW = "slow"  #: no answer until the mode changes or the server stops
     BROKEN = "broken"  #: half an answer, then the connection closes
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request as it arrived."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    body: Any
-
-    @property
-    def user(self) -> str:
-        """The caller by simple authentication; ``dr.who`` without ``user.name``, as on a real server."""
-        return self.query.get("user.name") or "dr.who"
-
-
-@dataclass
-class Application:
-    """One scripted application."""
-
-    fields: dict[str, Any]
-    steps: list[Step]
-    at: int = -1
-    expiry: str = "UNLIMITED"
-    hidden_searches: int = 0
-    tracking_url: str = ""
-
-    def advance(self) -> dict[str, Any]:
-        """Take the next step and answer the application as it is then."""
-        self.at = min(self.at + 1, len(self.steps) - 1)
-        return self.now()
-
-    def now(self) -> dict[str, Any]:
-        """The application's JSON at its present step."""
-        state, final_status, more = self.steps[max(0, self.at)]
-        ended = state in TERMINAL
-        started = self.fields["startedTime"]
-        # A step with launchTime 0 is an end without any attempt: the request was refused, or killed while it waited.
-        launched = state in ("RUNNING", *TERMINAL) and more.get("launchTime") != 0
-        idle = -1 if launched else 0
-        shape = {
-            "state": state,
-            "finalStatus": final_status,
-            "progress": 0.0 if not launched else 100.0 if ended else 10.0 if state == "RUNNING" else 0.0,
-            "trackingUI": "UNASSIGNED" if not launched else "History" if ended else "ApplicationMaster",
-            "finishedTime": started + 20_000 if ended else 0,
-            "elapsedTime": 20_000 if ended else 5_000,
-            "launchTime": started + 300 if launched else 0,
-            "allocatedMB": 2048 if state == "RUNNING" else idle,
-            "allocatedVCores": 2 if state == "RUNNING" else idle,
-            "runningContainers": 2 if state == "RUNNING" else idle,
-            "logAggregationStatus": "SUCCEEDED" if ended and launched else "NOT_START",
-        }
-        if launched:
-            node = "http://localhost:8042/node/containerlogs"
-            container = self.fields["id"].replace("application", "container") + "_01_000001"
-            shape["amContainerLogs"] = f"{node}/{container}/{self.fields['user']}"
-            shape["amHostHttpAddress"] = "localhost:8042"
-            shape["trackingUrl"] = self.tracking_url
-        return {**self.fields, **shape, **more}
-
-    @property
-    def state(self) -> str:
-        """The state at the present step."""
-        return str(self.now()["state"])
-
-    def end(self, state: str, final_status: str, diagnostics: str) -> None:
-        """Jump to an end of our own."""
-        self.steps, self.at = [(state, final_status, {"diagnostics": diagnostics})], 0
 
 
 class CannedResourceManager:
@@ -248,92 +176,94 @@ class CannedResourceManager:
         """The paths asked for so far."""
         return [asked.path for asked in self.asked if method in (None, asked.method)]
 
-    def answer(self, asked: Asked) -> _Reply:
+    def answer(self, asked: Asked) -> Reply:
         """The reply to one request."""
         with self._lock:
             if asked.path == "/_test/submit":
-                return _json(200, {"application_id": self.add(**_submitted(asked.body))})
+                return json_reply(200, {"application_id": self.add(**_submitted(asked.body))})
             if asked.path == "/requests":
-                return _json(200, [vars(item) for item in self.asked])
+                return json_reply(200, [vars(item) for item in self.asked])
             self.asked.append(asked)
             odd = self._odd_mode(asked)
             return odd if odd is not None else self._route(asked)
 
-    def _odd_mode(self, asked: Asked) -> _Reply | None:
+    def _odd_mode(self, asked: Asked) -> Reply | None:
         if self.mode in (Mode.STANDBY, Mode.NONE_ACTIVE) and asked.path != "/ws/v1/cluster/info":
             if self.mode is Mode.STANDBY and self.peer_url:
                 query = "&".join(f"{name}={value}" for name, value in asked.query.items())
                 target = f"{self.peer_url}{asked.path}" + (f"?{query}" if query else "")
                 text = f"This is standby RM. The redirect url is: {target}\n"
-                return _Reply(307, text.encode(), "text/plain;charset=utf-8", {"Location": target})
+                return Reply(307, text.encode(), "text/plain;charset=utf-8", {"Location": target})
             text = "Can not find any active RM. Will retry in next 4 seconds.\nHA Zookeeper Connection State: \n"
             refresh = {"Refresh": f"4;url={asked.path}?next.refresh.interval=1"}
-            return _Reply(307, text.encode(), "text/plain;charset=utf-8", refresh)
+            return Reply(307, text.encode(), "text/plain;charset=utf-8", refresh)
         if self.mode is Mode.PLAIN_TEXT:
-            return _Reply(200, b"There is no active RM right now.\n", "text/plain;charset=utf-8")
+            return Reply(200, b"There is no active RM right now.\n", "text/plain;charset=utf-8")
         if self.mode is Mode.ERROR:
-            return _html(500, "Server Error: java.lang.NullPointerException")
+            return html_reply(500, "Server Error: java.lang.NullPointerException")
         if self.mode is Mode.HTML_404:
-            return _html(404, "Not Found")
+            return html_reply(404, "Not Found")
         if self.mode is Mode.NEGOTIATE:
-            body = b"" if asked.method == "PUT" else _html(401, "Authentication required").body
-            return _Reply(401, body, "text/html;charset=iso-8859-1", {"WWW-Authenticate": "Negotiate"})
+            body = b"" if asked.method == "PUT" else html_reply(401, "Authentication required").body
+            return Reply(401, body, "text/html;charset=iso-8859-1", {"WWW-Authenticate": "Negotiate"})
         return None
 
-    def _route(self, asked: Asked) -> _Reply:
+    def _route(self, asked: Asked) -> Reply:
         parts = asked.path.removeprefix("/ws/v1/cluster/").split("/")
         if not asked.path.startswith("/ws/v1/cluster/"):
-            return _mistyped(asked)
+            return mistyped_path(asked)
         if parts == ["info"]:
-            return _json(200, {"clusterInfo": self._info()})
+            return json_reply(200, {"clusterInfo": self._info()})
         if parts == ["userinfo"]:
-            return _json(200, {"rmLoginUser": "yarn", "requestedUser": asked.user})
+            return json_reply(200, {"rmLoginUser": "yarn", "requestedUser": asked.user})
         if parts == ["scheduler"]:
-            return _json(200, {"scheduler": {"schedulerInfo": {"type": "capacityScheduler", "queueName": "root"}}})
+            return json_reply(200, {"scheduler": {"schedulerInfo": {"type": "capacityScheduler", "queueName": "root"}}})
         if parts == ["apps"]:
             return self._listing(asked)
         if parts[0] != "apps":
-            return _mistyped(asked)
+            return mistyped_path(asked)
         application = self.applications.get(parts[1])
         if not re.fullmatch(r"application_\d+_\d{4,}", parts[1]):
-            return _remote(400, "BadRequestException", f"Invalid ApplicationId: {parts[1]}")
+            return remote_exception(400, "BadRequestException", f"Invalid ApplicationId: {parts[1]}")
         if application is None:
-            return _remote(404, "NotFoundException", f"app with id: {parts[1]} not found")
+            return remote_exception(404, "NotFoundException", f"app with id: {parts[1]} not found")
         return self._one(asked, application, parts[2:])
 
-    def _one(self, asked: Asked, application: Application, rest: list[str]) -> _Reply:
+    def _one(self, asked: Asked, application: Application, rest: list[str]) -> Reply:
         if asked.method == "GET" and not rest:
-            return _json(200, {"app": application.advance()})
+            return json_reply(200, {"app": application.advance()})
         if asked.method == "GET" and rest == ["state"]:
-            return _json(200, {"state": application.state})
+            return json_reply(200, {"state": application.state})
         if asked.method == "PUT" and rest == ["state"]:
             return self._kill(asked, application)
         if asked.method == "PUT" and rest == ["timeout"]:
             if self.refuse_lifetime:
-                return _remote(403, "AuthorizationException", f"User {asked.user} cannot perform operation UPDATE")
+                return remote_exception(
+                    403, "AuthorizationException", f"User {asked.user} cannot perform operation UPDATE"
+                )
             if application.state not in TERMINAL:  # an ended one answers 200 and keeps what it had
                 application.expiry = asked.body["timeout"]["expiryTime"]
-            return _json(200, {"timeout": _timeout(application)})
+            return json_reply(200, {"timeout": _timeout(application)})
         if asked.method == "GET" and rest[:1] == ["timeouts"]:
-            return _json(200, {"timeout": _timeout(application)})
-        return _mistyped(asked)
+            return json_reply(200, {"timeout": _timeout(application)})
+        return mistyped_path(asked)
 
-    def _kill(self, asked: Asked, application: Application) -> _Reply:
+    def _kill(self, asked: Asked, application: Application) -> Reply:
         application_id = application.fields["id"]
         self.kills.append((application_id, asked.user))
         if (asked.body or {}).get("state") != "KILLED":
-            return _remote(400, "BadRequestException", "Only 'KILLED' is allowed as a target state.")
+            return remote_exception(400, "BadRequestException", "Only 'KILLED' is allowed as a target state.")
         if application.state in TERMINAL:
-            return _json(200, {"state": application.state})
+            return json_reply(200, {"state": application.state})
         if asked.user in self.refuse_kill_by:
             # Plain text under a JSON content type, as seen with ACLs on.
             text = f"Unauthorized attempt to kill appid {application_id} by remote user {asked.user}"
-            return _Reply(403, text.encode(), "application/json")
+            return Reply(403, text.encode(), "application/json")
         text = f"Application {application_id} was killed by user {asked.user}"
         application.end("KILLED", "KILLED", text)
-        return _json(202, {"state": "KILLING"}, {"Location": f"{self.url}{asked.path}"})
+        return json_reply(202, {"state": "KILLING"}, {"Location": f"{self.url}{asked.path}"})
 
-    def _listing(self, asked: Asked) -> _Reply:
+    def _listing(self, asked: Asked) -> Reply:
         query = asked.query
         unknown = set(query) - _FILTERS
         if unknown:
@@ -352,7 +282,7 @@ class CannedResourceManager:
                 and int(query.get("startedTimeBegin", 0)) <= now["startedTime"]
             ):
                 found.append(now)
-        return _json(200, {"apps": {"app": found}} if found else {"apps": self.empty_apps})
+        return json_reply(200, {"apps": {"app": found}} if found else {"apps": self.empty_apps})
 
     def _info(self) -> dict[str, Any]:
         return {
@@ -373,37 +303,6 @@ _FILTERS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Reply:
-    status: int
-    body: bytes
-    content_type: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> _Reply:
-    return _Reply(status, json.dumps(value).encode(), "application/json;charset=utf-8", headers or {})
-
-
-def _html(status: int, text: str) -> _Reply:
-    page = (
-        f"<html>\n<head><title>Error {status}</title></head>\n<body><h2>HTTP ERROR {status} {text}</h2></body></html>"
-    )
-    return _Reply(status, page.encode(), "text/html;charset=iso-8859-1")
-
-
-def _mistyped(asked: Asked) -> _Reply:
-    """JSON of the web server, and no RemoteException in it (HTML on older servers: :attr:`Mode.HTML_404`)."""
-    body = {"servlet": "ServletContainer-4ed38226", "message": "Not Found", "url": asked.path, "status": "404"}
-    return _json(404, body)
-
-
-def _remote(status: int, exception: str, message: str) -> _Reply:
-    java = f"org.apache.hadoop.yarn.webapp.{exception}"
-    body = {"RemoteException": {"exception": exception, "message": message, "javaClassName": java}}
-    return _json(status, body)
-
-
 def _timeout(application: Application) -> dict[str, Any]:
     remaining = -1 if application.expiry == "UNLIMITED" else 0 if application.state in TERMINAL else 60
     return {"type": "LIFETIME", "expiryTime": application.expiry, "remainingTimeInSeconds": remaining}
@@ -414,41 +313,6 @@ def _submitted(body: Any) -> dict[str, Any]:
     if "steps" in given:
         given["steps"] = [(step[0], step[1], step[2] if len(step) > 2 else {}) for step in given["steps"]]
     return given
-
-
-class QuietServer(ThreadingHTTPServer):
-    """Threads that end with it, connections that can be dropped, no word on stderr."""
-
-    daemon_threads = False
-    block_on_close = True
-    allow_reuse_address = True
-
-    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler], canned: Any) -> None:
-        self.canned = canned
-        self.connections_made = 0
-        self.stopping = threading.Event()
-        self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", port), handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        self.connections_made += 1
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def drop_connections(self) -> None:
-        """Close what is open; go on listening."""
-        for connection in tuple(self._open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # the client was faster
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients of these tests hang up on purpose: nothing to print."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from tests.process.canned_rm import QuietServer
+from tests.process.quiet_server import QuietServer
 
 TOKEN = "SECRETtoken123"
 _PREFIX = "/webhdfs/v1"

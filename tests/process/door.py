@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.process.canned_rm import Application, CannedResourceManager
+from tests.process.canned_rm import CannedResourceManager
 from tests.process.canned_webhdfs import CannedWebHdfs
+from tests.process.scripted_application import Application
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = REPOSITORY / "batch_submit.sh"

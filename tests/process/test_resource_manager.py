@@ -22,7 +22,8 @@ from batch_submit.errors import (
     UsageError,
 )
 from batch_submit.model import LIFETIME_EXCEEDED, FinalStatus, State
-from tests.process.canned_rm import SUCCESS, CannedResourceManager, Mode, Step
+from tests.process.canned_rm import CannedResourceManager, Mode
+from tests.process.scripted_application import SUCCESS, Step
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rm"
 UNKNOWN_ID = "application_1700000000000_9999"
