@@ -83,6 +83,15 @@ def test_a_dry_run_and_the_default_configuration_work_without_a_checkout(based: 
     assert words[-2:] == ["--params", "training-params.json"]
 
 
+def test_without_a_cluster_its_data_and_log_lie_outside_its_own_files(based: Door) -> None:
+    (based.work / "job_config.yaml").unlink()
+    del based.env["HADOOP_CONF_DIR"]
+    outcome = based.run("submit", "-t", "training", "--dry-run", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["storage_root"] == str(based.work / "ml-pipeline")
+    assert list((based.folder / "home").rglob("hadoop_job_submission.log"))
+
+
 def test_the_installed_program_submits_with_a_spark_submit_on_the_path(based: Door) -> None:
     based.env["PATH"] = f"{Path(__file__).parent / 'recorder'}:{based.env['PATH']}"
     outcome = based.submit("--no-wait")

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from batch_submit.adapters.resource_manager import ResourceManager
     from batch_submit.adapters.webhdfs import WebHdfs
 
+#: Where an installed tool keeps its annotated default configuration.
+INSTALLED_CONFIG = Path(sys.prefix, "share", "batch-submit")
+
 
 class Clock(Protocol):
     """Time as the operations see it; tests pass one that they turn themselves."""
@@ -90,7 +93,7 @@ class Services:
     def config_homes(self) -> list[Path]:
         """Where a configuration file is looked for after the working directory."""
         homes = [self.home] if self.home is not None else []
-        return [*homes, Path(sys.prefix, "share", "batch-submit")]
+        return [*homes, INSTALLED_CONFIG]
 
     def job_scripts(self) -> Path:
         """Where the scripts of the built-in jobs lie: ``scripts/`` of the checkout, else installed with the package."""

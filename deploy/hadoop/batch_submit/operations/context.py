@@ -17,7 +17,7 @@ from batch_submit.errors import HostNotReady
 from batch_submit.ledger import JsonLedger
 from batch_submit.plan.backend_choice import LOCAL, BackendChoice, choose_backend
 from batch_submit.plan.config import Config, build_config
-from batch_submit.services import Services, connect
+from batch_submit.services import INSTALLED_CONFIG, Services, connect
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,13 @@ class Context:
 
     @property
     def config_folder(self) -> str:
-        """The folder of the configuration file, absolute."""
-        return str(self.config_path.parent)
+        """Where bare local paths of data start: the folder of the configuration file, absolute.
+
+        The default configuration of an installed tool lies among the tool's own files; the working directory stands in
+        for its folder.
+        """
+        folder = self.config_path.parent
+        return str(self.services.cwd if folder == INSTALLED_CONFIG else folder)
 
 
 def spark_on_host(services: Services) -> SparkDistribution | None:
@@ -112,8 +117,10 @@ def open_context(services: Services, selection: Selection, *, announce: bool = T
 
 def _log_file(services: Services, config: Config) -> Path:
     named = config.get("execution.log_file")
-    if named is None or not named.value:
-        return services.state_folder / "hadoop_job_submission.log"
+    if named is None or not named.value or named.base == str(INSTALLED_CONFIG):
+        return (
+            services.state_folder / "hadoop_job_submission.log"
+        )  # an installed tool's own files are not ours to write
     return Path(named.base or str(services.cwd), str(named.value))
 
 
