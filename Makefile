@@ -66,10 +66,10 @@ cluster-demo: setup java ## Cluster up, data to HDFS, training in queue ml-queue
 	@$(HOST) maven
 	@page="$$($(CLUSTER) up | sed -n 1p)"; \
 	eval "$$($(CLUSTER) env)"; \
+	trap 'echo "ResourceManager: $$page" >&2; \
+		echo "the cluster goes on running; stop it with: make devcluster-down" >&2' EXIT; \
 	./batch_submit.sh demo-data >/dev/null; \
-	./batch_submit.sh submit -t training -q ml-queue; \
-	echo "ResourceManager: $$page" >&2; \
-	echo "the cluster goes on running; stop it with: make devcluster-down" >&2
+	./batch_submit.sh submit -t training -q ml-queue
 
-clean: ## Delete what setup and the demos made (not the development cluster)
-	rm -rf $(VENV) build dist ml-pipeline .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+clean: ## Delete what setup, builds and tests made (not ml-pipeline with your models, not the development cluster)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -7,7 +7,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
-from batch_submit.cli import submit_job_main  # noqa: E402  (the path above makes it importable)
+from batch_submit.host_check import check_host  # noqa: E402  (the path above makes it importable)
+
+check_host()  # before anything that needs a package
+
+from batch_submit.cli import submit_job_main  # noqa: E402
 
 if __name__ == "__main__":
     submit_job_main()

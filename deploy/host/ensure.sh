@@ -39,6 +39,10 @@ case "${1:-}" in
         python3 -c 'import ensurepip, venv' 2>/dev/null || install_or_say "Python's venv" python3-venv
         ;;
     java)
+        if [ -n "${JAVA_HOME:-}" ] && [ -z "$(java_major)" ]; then
+            echo "JAVA_HOME=$JAVA_HOME holds no Java that runs: correct it, or unset it to use the java on PATH" >&2
+            exit 3
+        fi
         major="$(java_major)"
         if [ -z "$major" ]; then
             install_or_say "Java 17" openjdk-17-jdk-headless

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import secrets
 import subprocess
 import sys
@@ -154,7 +155,8 @@ def test_a_job_that_raises_fails_with_1(cluster: Cluster, edge: Edge) -> None:
     answer = json.loads(done.stdout)
     assert (answer["state"], answer["final_status"], answer["result"]) == ("FINISHED", "FAILED", "failed")
     assert "User application exited with status 1" in done.stderr
-    assert f"yarn logs -applicationId {answer['application_id']}" in done.stderr
+    assert "driver's log: http" in done.stderr
+    assert re.search(rf"next: .*{answer['application_id']}", done.stderr)
     assert answer["application_id"] not in staging(cluster, os_user())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -13,17 +15,21 @@ from batch_submit.adapters.clock import SystemClock
 from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.http import StdlibSession
 from batch_submit.adapters.resource_manager import ResourceManager
+from batch_submit.adapters.rm_replies import Lifetime
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.adapters.webhdfs import WebHdfs
+from batch_submit.backends import local
 from batch_submit.backends.base import Backend
 from batch_submit.backends.local import LocalBackend
 from batch_submit.backends.yarn import YarnBackend
+from batch_submit.errors import OutcomeUnknown
+from batch_submit.model import State
 from batch_submit.plan.command import Toolchain, build_plan
 from batch_submit.plan.config import Sourced
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
 from batch_submit.services import Cluster
 from ml_pipeline_framework.contract import JobType
-from tests.contracts.backend_suite import BackendSuite, World
+from tests.contracts.backend_suite import BackendSuite, World, submitted
 from tests.process.door import RECORDER, RUNNING, Door, until
 
 
@@ -94,12 +100,44 @@ class TestYarn(BackendSuite):
             webhdfs=WebHdfs([door.webhdfs.url], session, user="alice"),
             conf=HadoopConf.load(door.folder / "conf"),
             default_fs="hdfs://127.0.0.1:9000",
-            overrides={},
         )
         environment = {**door.env, "HADOOP_USER_NAME": "alice"}
         backend = YarnBackend(cluster, environment, door.folder / "launch", clock, Terminal())
         yield YarnWorld(door, backend, "application_1700000000000_9999")
         session.close()
+
+    def test_a_limit_that_the_cluster_does_not_hold_counts_as_not_set(
+        self, world: YarnWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        backend = world.backend
+        assert isinstance(backend, YarnBackend)
+        application_id = submitted(world)
+        off_ms = 0
+        monkeypatch.setattr(
+            backend.servers.resource_manager, "set_lifetime", lambda _id, asked: Lifetime(int(asked) + off_ms)
+        )
+        assert backend.limit_lifetime(application_id, 60.0) is True
+        off_ms = 1999
+        assert backend.limit_lifetime(application_id, 60.0) is True
+        off_ms = -3_600_000
+        assert backend.limit_lifetime(application_id, 60.0) is False
+
+    @pytest.mark.parametrize("below", ["", "/alice"])
+    def test_a_staging_folder_of_the_configuration_is_cleaned_too(self, world: YarnWorld, below: str) -> None:
+        backend, webhdfs = world.backend, world.door.webhdfs
+        assert isinstance(backend, YarnBackend) and backend.servers.webhdfs is not None
+        backend.staging_dirs = ("hdfs://127.0.0.1:9000/staging", "s3a://elsewhere/staging")
+        left = [f"{base}/.sparkStaging/{world.unknown_id}" for base in ("/user/alice", f"/staging{below}")]
+        for path in left:
+            backend.servers.webhdfs.mkdirs(path)
+        assert backend.after_failure(world.unknown_id) == [f"deleted {path}" for path in left]
+        assert not set(left) & set(webhdfs.nodes)
+
+    def test_a_command_is_told_only_where_its_program_is(self, world: YarnWorld) -> None:
+        assert world.backend.hints("application_1_1")["logs"] == "batch-submit status application_1_1"
+        yarn = world.door.folder / "bin" / "yarn"
+        yarn.touch(0o755)
+        assert world.backend.hints("application_1_1")["logs"] == "yarn logs -applicationId application_1_1"
 
 
 # A supervisor outlives its maker on purpose; in our program the maker's process ends, here it lives on.
@@ -114,3 +152,27 @@ class TestLocal(BackendSuite):
         laptop.holds("wait_after")
         backend = LocalBackend(laptop.state / "local", laptop.env, SystemClock(), "alice")
         return LocalWorld(laptop, backend, "local-nobody-knows-it")
+
+    @pytest.mark.parametrize(("booted_ms", "known"), [(0, False), (1_700_000_000_001, True)])
+    def test_an_end_that_nobody_saw_makes_no_room_for_another_try(
+        self, world: LocalWorld, monkeypatch: pytest.MonkeyPatch, booted_ms: int, known: bool
+    ) -> None:
+        backend = world.backend
+        assert isinstance(backend, LocalBackend)
+        place = backend.folder / "r1" / "1"
+        place.mkdir(parents=True)
+        gone = {"pid": 1, "start": -1, "driver_pid": 1, "driver_start": -1, "started_ms": 1_700_000_000_000}
+        (place / "process.json").write_text(json.dumps(gone), encoding="utf-8")
+        monkeypatch.setattr(local, "_boot_ms", lambda: booted_ms)
+        (listed,) = backend.applications()
+        if known:
+            assert (listed.state, backend.report("local-r1").state) == (State.KILLED, State.KILLED)
+            return
+        assert listed.state is State.UNKNOWN
+        for look in (lambda: backend.report("local-r1"), lambda: backend.find_run("r1")):
+            with pytest.raises(OutcomeUnknown, match="supervisor was killed") as caught:
+                look()
+            assert "driver.log" in caught.value.next_step
+
+    def test_the_time_of_the_hosts_start_is_known(self) -> None:
+        assert 0 < local._boot_ms() <= time.time() * 1000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import configparser
 import os
 import shutil
 import subprocess
@@ -153,3 +155,112 @@ def test_help_of_every_verb_shows_an_example(door: Door) -> None:
 def test_the_version(door: Door) -> None:
     outcome = door.run("--version")
     assert outcome.code == 0 and outcome.out.startswith("batch-submit, version ")
+
+
+@pytest.mark.parametrize("program", [PROGRAM, SUBMIT_JOB], ids=["batch_submit.sh", "submit_job.py"])
+def test_a_python_without_our_packages_is_told_so(door: Door, program: Path) -> None:
+    bare = door.folder / "bare python"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')  # -S: no installed packages
+    bare.chmod(0o755)
+    command = [str(program)] if program == PROGRAM else [str(bare), str(program)]
+    outcome = door.run("list", program=command, env={"BATCH_SUBMIT_PYTHON": str(bare)})
+    assert (outcome.code, outcome.out) == (3, ""), outcome.err
+    error, next_step = outcome.err.splitlines()
+    assert error.startswith("error: the Python packages click, ") and f"not installed for {sys.executable}" in error
+    assert "make setup" in next_step and "BATCH_SUBMIT_PYTHON" in next_step
+
+
+@pytest.mark.parametrize("program", ["deploy/hadoop/batch_submit/__main__.py", "deploy/hadoop/submit_job.py"])
+def test_a_python_that_is_too_old_is_told_so(door: Door, program: str) -> None:
+    code = "import runpy, sys; sys.version_info = (3, 6, 8); runpy.run_path(sys.argv[1], run_name='__main__')"
+    outcome = door.run(program=[sys.executable, "-c", code, str(REPOSITORY / program)])
+    assert outcome.code == 3, outcome.err
+    assert outcome.err.startswith(f"error: Python 3.10 or newer is needed, and {sys.executable} is 3.6.8\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["batch_submit/__init__.py", "batch_submit/__main__.py", "batch_submit/host_check.py", "submit_job.py"]
+)
+def test_an_old_python_can_parse_what_it_meets_first(name: str) -> None:
+    text = (REPOSITORY / "deploy/hadoop" / name).read_text()
+    assert 'f"' not in text and "import annotations" not in text
+    ast.parse(text, feature_version=(3, 4))
+
+
+@pytest.mark.parametrize("flag", ["--date", "-n", "--run-id", "--script", "--profile", "--env"])
+def test_an_empty_flag_is_a_usage_error(door: Door, flag: str) -> None:
+    outcome = door.submit(flag, "", "--dry-run")
+    assert (outcome.code, outcome.out) == (2, "") and outcome.said(f"{flag}", "is empty"), outcome.err
+
+
+def test_the_help_names_the_door(door: Door) -> None:
+    assert door.run("--help").out.startswith(f"Usage: {PROGRAM} [OPTIONS]")
+    assert door.run("list", "--help").out.startswith(f"Usage: {PROGRAM} list ")
+    assert door.run("--help", cwd=REPOSITORY).out.startswith("Usage: ./batch_submit.sh [OPTIONS]")
+    assert f"next: {PROGRAM} list --help" in door.run("list", "--nope").err
+
+
+@pytest.mark.parametrize("arguments", [[], ["config"]])
+def test_without_a_command_the_help_is_the_answer(door: Door, arguments: list[str]) -> None:
+    outcome = door.run(*arguments)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith("Usage: ") and outcome.out == door.run(*arguments, "--help").out
+
+
+@pytest.mark.parametrize("arguments", [["config", "show"], ["--help"], []])
+def test_a_full_disk_is_told(door: Door, arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        outcome = door.run(*arguments, stdout=full)
+    assert outcome.code == 3 and outcome.err.startswith("error: no space left on device"), outcome.err
+    assert "internal error" not in outcome.err and "Traceback" not in outcome.err
+
+
+def test_a_full_disk_after_a_launch_leaves_the_exit_code_of_an_unknown_outcome(door: Door) -> None:
+    with Path("/dev/full").open("wb") as full:
+        outcome = door.submit("--no-wait", stdout=full)
+    assert outcome.code == 8 and outcome.said(f"{door.application_id} was launched"), outcome.err
+
+
+def test_a_java_home_without_a_java_is_told_and_nothing_is_installed(door: Door) -> None:
+    ensure = REPOSITORY / "deploy/host/ensure.sh"
+    variables = {"PATH": os.defpath, "JAVA_HOME": "/nonexistent"}
+    outcome = door.run("java", program=[str(ensure)], env=variables)
+    assert (outcome.code, outcome.out) == (3, "")
+    assert outcome.err.startswith("JAVA_HOME=/nonexistent ") and outcome.err.count("\n") == 1
+
+
+def test_make_clean_keeps_the_models(door: Door) -> None:
+    planned = subprocess.run(["make", "-n", "clean"], cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
+    assert planned.returncode == 0 and ".mypy_cache" in planned.stdout
+    assert "ml-pipeline" not in planned.stdout
+
+
+def test_the_cluster_demo_shows_the_page_and_the_way_out_when_training_fails(door: Door) -> None:
+    fakes = {
+        "deploy/host/ensure.sh": "exit 0",
+        "deploy/devcluster/devcluster": 'if [ "$1" = up ]; then echo http://page:8088; fi',
+        "batch_submit.sh": 'if [ "$1" = submit ]; then exit 4; fi',
+    }
+    place = door.folder / "demo"
+    for name, line in fakes.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(f"#!/bin/sh\n{line}\n")
+        (place / name).chmod(0o755)
+    for name in ("setup.cfg", "pyproject.toml", "Makefile"):
+        shutil.copy(REPOSITORY / name, place)
+    (place / ".venv").mkdir()
+    (place / ".venv/.setup-done").touch()
+    outcome = door.run("cluster-demo", program=[str(shutil.which("make"))], cwd=place, env={"PATH": os.defpath})
+    assert outcome.code != 0 and "Error 4" in outcome.err
+    assert "ResourceManager: http://page:8088" in outcome.err and "make devcluster-down" in outcome.err
+
+
+def test_the_one_door_contract_names_every_module_behind_it() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(REPOSITORY / "setup.cfg")
+    named = set(settings["importlinter:contract:one-door"]["forbidden_modules"].split())
+    package = REPOSITORY / "ml_pipeline_framework"
+    modules = {path.stem for path in package.glob("*.py")} | {
+        path.parent.name for path in package.glob("*/__init__.py")
+    }
+    assert {f"ml_pipeline_framework.{name}" for name in modules - {"__init__", "contract"}} <= named

@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.process.door import Door
+from tests.process.door import CONFIG, Door, conf_of
+
+RM = "spark.hadoop.yarn.resourcemanager"
 
 
 def test_it_asks_no_server_and_launches_nothing(door: Door) -> None:
@@ -46,6 +48,42 @@ def test_it_shows_what_a_real_run_would_launch(door: Door) -> None:
     assert [word for word in shown if not word.startswith(ours)] == [
         word for word in door.call.argv if not word.startswith(ours)
     ]
+
+
+def test_addresses_that_override_the_xml_are_shown_as_they_are_submitted(door: Door) -> None:
+    named = f"resourcemanager_url: 'rm2:8050', resourcemanager_webapp_url: '{door.rm.url}'"
+    door.write_config(f"environment_config: {{{named}}}\n{CONFIG}")
+    shown = door.submit("-n", "same", "--dry-run", "--json")
+    assert shown.code == 0, shown.err
+    assert shown.err.count("ResourceManager rm2:8050 overrides the XML's 127.0.0.1:8032") == 1
+    assert shown.json["origins"][f"{RM}.address"] == "job_config.yaml:1, which overrides the XML"
+    assert (door.rm.asked, door.webhdfs.asked) == ([], [])
+    real = door.submit("-n", "same", "--no-wait")
+    assert real.code == 0, real.err
+    assert real.err.count("ResourceManager rm2:8050 overrides the XML's 127.0.0.1:8032") == 1
+    of_rm = {key: value for key, value in door.call.conf.items() if key.startswith(RM)}
+    assert of_rm == {key: value for key, value in conf_of(shown.json["argv"]).items() if key.startswith(RM)}
+    assert (of_rm[f"{RM}.hostname"], of_rm[f"{RM}.address"]) == ("rm2", "rm2:8050")
+
+
+@pytest.mark.parametrize("flag", ["--dry-run", "--no-wait"])
+def test_addresses_of_two_clusters_are_refused(door: Door, flag: str) -> None:
+    door.write_config(f"environment_config: {{resourcemanager_webapp_url: 'http://rm2:8088'}}\n{CONFIG}")
+    outcome = door.submit(flag)
+    assert (outcome.code, outcome.out, door.calls) == (2, "", []), outcome.err
+    assert outcome.said("job_config.yaml:1: environment_config.resourcemanager_webapp_url", "resourcemanager_url too")
+
+
+def test_two_folders_of_xml_are_read_and_exported_as_given(door: Door) -> None:
+    yarn = door.folder / "yarn"
+    yarn.mkdir()
+    (door.folder / "conf" / "yarn-site.xml").rename(yarn / "yarn-site.xml")
+    folders = {"HADOOP_CONF_DIR": str(door.folder / "conf"), "YARN_CONF_DIR": str(yarn)}
+    shown = door.submit("--dry-run", "--json", env=folders)
+    assert shown.code == 0, shown.err
+    assert folders.items() <= shown.json["environment"].items()
+    assert door.submit("--no-wait", env=folders).code == 0
+    assert folders.items() <= door.call.environment.items()
 
 
 def test_json_tells_argv_environment_files_tags_and_origins(door: Door) -> None:

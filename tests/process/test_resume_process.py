@@ -194,3 +194,47 @@ def test_the_same_run_id_of_another_user_is_another_run(door: Door) -> None:
     for user in ("alice", "bob"):
         assert door.submit("--run-id", "r1", env={"HADOOP_USER_NAME": user}).code == 0
     assert len(door.calls) == 2
+
+
+def test_a_repeat_that_is_being_launched_is_not_answered_from_the_try_before_it(door: Door) -> None:
+    """``wait`` and ``kill`` by run id mean the newest try; the one before it is another answer."""
+    door.submits(FAILED)
+    assert door.submit("--run-id", "r1").code == 1
+    door.submits(RUNNING)
+    gate = door.holds()
+    second = door.submitting("--run-id", "r1")
+    until(lambda: len(door.calls) == 2, "the second launch has begun")
+    for verb in ("wait", "kill", "status"):
+        outcome = door.run(verb, "r1")
+        assert (outcome.code, outcome.out) == (8, ""), outcome.err
+        assert "try 2 of run r1 is being launched" in outcome.err
+    gate.touch()
+    second.wait_until_said("RUNNING")
+    assert door.run("kill", "r1").code == 0
+    assert second.end().code == 6
+
+
+def test_waiting_for_a_launch_whose_caller_was_killed_completes_its_record(door: Door) -> None:
+    door.submits(RUNNING)
+    gate = door.holds("wait_after")
+    first = door.submitting("--run-id", "r1", "--timeout", "1h")
+    until(lambda: door.calls and door.rm.applications, "the application was submitted")
+    first.process.kill()
+    first.process.wait()
+    gate.touch()
+    assert door.last_try["state"] == "LAUNCHING"
+    waiting = door.start("wait", "r1")
+    until(lambda: door.application.expiry != "UNLIMITED", "the lifetime is set by whoever attaches")
+    door.application.end("FINISHED", "SUCCEEDED", "")
+    assert waiting.end().code == 0
+    assert (door.last_try["state"], door.last_try["result"]) == ("FINISHED", "succeeded")
+
+
+def test_an_end_that_nobody_watched_is_recorded_before_the_next_try(door: Door) -> None:
+    door.submits(FAILED)
+    assert door.submit("--run-id", "r1", "--no-wait").code == 0
+    assert door.last_try["state"] == "SUBMITTED"
+    door.submits(SUCCEEDED)
+    assert door.submit("--run-id", "r1").code == 0
+    (run,) = door.records()
+    assert [one["result"] for one in run["tries"]] == ["failed", "succeeded"]

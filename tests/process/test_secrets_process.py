@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,42 @@ def test_the_local_driver_gets_them_the_same_way(laptop: Door) -> None:
     assert laptop.call.properties is not None and laptop.call.properties["mode"] == 0o600
     assert not Path(laptop.call.properties["path"]).exists()
     assert places_that_hold(laptop, "t0p-s3cret") == []
+
+
+def test_a_secret_inside_a_value_travels_in_the_file_too(door: Door) -> None:
+    outcome = door.submit("--no-wait", "--conf", "spark.my.url=jdbc:db://h/x?user=u&password=hunter7")
+    assert outcome.code == 0, outcome.err
+    assert not any("hunter7" in word for word in door.call.argv)
+    assert door.call.properties is not None and "hunter7" in door.call.properties["text"]
+    assert places_that_hold(door, "hunter7") == []
+
+
+@pytest.mark.parametrize("argument", ["https://u:hunter8@host/x", "jdbc:db://h/x?password=hunter8"])
+def test_a_password_inside_an_argument_or_an_environment_value_is_refused_on_yarn(door: Door, argument: str) -> None:
+    for refused in (["--", argument], ["--conf", f"spark.executorEnv.URL={argument}"]):
+        outcome = door.submit(*refused)
+        assert (outcome.code, door.calls) == (2, []), outcome.err
+        assert "hunter8" not in outcome.err
+    assert places_that_hold(door, "hunter8") == []
+
+
+def test_on_this_host_arguments_are_allowed_and_the_record_hides_them(door: Door) -> None:
+    arguments = ["--", "--password", "hunter2", "--url=x://u:hunter2@h"]
+    assert door.submit("--backend", "local", "--run-id", "r1", *arguments).code == 0
+    assert "hunter2" in door.call.argv
+    assert places_that_hold(door, "hunter2") == []
+    other = ["--", "--password", "hunter3", "--url=x://u:hunter2@h"]
+    outcome = door.submit("--backend", "local", "--run-id", "r1", *other)
+    assert outcome.code == 2 and "argument 2" in outcome.err, outcome.err  # hidden, and still another job
+    assert "hunter" not in outcome.err
+
+
+def test_what_a_killed_call_left_behind_is_swept(door: Door) -> None:
+    folder = door.state / "launch"
+    folder.mkdir(parents=True)
+    old, new = folder / "secrets-old.properties", folder / "secrets-new.properties"
+    for path in (old, new):
+        path.write_text("spark.my.password=x\n")
+    os.utime(old, (0, 0))
+    assert door.submit("--no-wait").code == 0
+    assert (old.exists(), new.exists()) == (False, True)

@@ -97,6 +97,12 @@ def test_spark_submit_opts_are_handed_on(door: Door) -> None:
     assert door.call.environment["SPARK_SUBMIT_OPTS"] == "-Dx=1"
 
 
+def test_verbose_shows_what_spark_submit_writes(door: Door) -> None:
+    door.submits(announce="a word of spark-submit\n")
+    assert "a word of spark-submit" in door.submit("--no-wait", "--verbose").err
+    assert "a word of spark-submit" not in door.submit("--no-wait").err
+
+
 def test_verbose_turns_on_both_debug_logs(door: Door) -> None:
     outcome = door.submit("--no-wait", "--verbose")
     assert "--verbose" in door.call.argv

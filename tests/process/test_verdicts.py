@@ -39,7 +39,8 @@ def test_a_bad_end_gives_its_code_the_diagnostics_and_the_next_command(
     outcome = door.submit()
     assert (outcome.code, outcome.out) == (code, f"{door.application_id}\n"), outcome.err
     assert words in outcome.err
-    assert outcome.err.splitlines()[-1].startswith(f"  next: yarn logs -applicationId {door.application_id}")
+    assert outcome.err.splitlines()[-1].endswith(f" status {door.application_id}")  # no program yarn on this PATH
+    assert "  driver's log: http://localhost:8042/node/containerlogs/container_" in outcome.err
     assert f"page: {door.rm.url}/cluster/app/{door.application_id}" in outcome.err
     assert door.last_try["state"] == "FINISHED"
 

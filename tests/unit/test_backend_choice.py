@@ -31,7 +31,10 @@ BOTH = {"HADOOP_CONF_DIR": "/hadoop", "YARN_CONF_DIR": "/yarn"}
 
 
 def test_the_order_of_the_places() -> None:
-    assert choose(EVERYTHING, BOTH, etc=True).hadoop_conf_dir == "/hadoop"
+    both = choose(EVERYTHING, BOTH, etc=True)
+    assert (both.hadoop_conf_dir, both.yarn_conf_dir) == ("/hadoop", "/yarn")
+    same = choose(EVERYTHING, {"HADOOP_CONF_DIR": "/hadoop", "YARN_CONF_DIR": "/hadoop/"})
+    assert (same.hadoop_conf_dir, same.yarn_conf_dir) == ("/hadoop", "")
     assert choose(EVERYTHING, {"HADOOP_CONF_DIR": "", "YARN_CONF_DIR": "/yarn"}, etc=True).hadoop_conf_dir == "/yarn"
     assert choose(EVERYTHING, {}, etc=True).hadoop_conf_dir == "/configured"
     assert choose({}, {}, etc=True).hadoop_conf_dir == ETC_HADOOP_CONF
@@ -41,12 +44,13 @@ def test_the_order_of_the_places() -> None:
 @pytest.mark.parametrize(
     ("choice", "reason"),
     [
-        (choose({}, BOTH), "HADOOP_CONF_DIR=/hadoop"),
+        (choose({}, BOTH), "HADOOP_CONF_DIR=/hadoop, YARN_CONF_DIR=/yarn"),
+        (choose({}, {"HADOOP_CONF_DIR": "/hadoop"}), "HADOOP_CONF_DIR=/hadoop"),
         (choose({}, {"YARN_CONF_DIR": "/yarn"}), "YARN_CONF_DIR=/yarn"),
         (choose(EVERYTHING), "environment_config.hadoop_conf_dir (c.yaml:2)"),
         (choose(etc=True), "/etc/hadoop/conf names a ResourceManager"),
-        (choose({ASKED: Sourced("auto", "default")}, BOTH), "HADOOP_CONF_DIR=/hadoop"),
-        (choose({ASKED: Sourced("yarn", "c.yaml:1")}, BOTH), "c.yaml:1; HADOOP_CONF_DIR=/hadoop"),
+        (choose({ASKED: Sourced("auto", "default")}, BOTH), "HADOOP_CONF_DIR=/hadoop, YARN_CONF_DIR=/yarn"),
+        (choose({ASKED: Sourced("yarn", "c.yaml:1")}, BOTH), "c.yaml:1; HADOOP_CONF_DIR=/hadoop, YARN_CONF_DIR=/yarn"),
     ],
 )
 def test_yarn_says_why(choice: BackendChoice, reason: str) -> None:

@@ -256,8 +256,8 @@ def test_a_profiles_value_that_the_job_type_overrides_is_said() -> None:
     assert build(main, profile="p", flags={("spark_config", "executor_memory"): ("2g", "--em")}).warnings == ()
 
 
-def test_a_password_in_clear_text_gives_a_warning_without_the_password() -> None:
-    config = build("security_config: {keystore_password: hunter2, truststore_password: '${TRUST}'}")
-    assert len(config.warnings) == 1
-    assert config.warnings[0].startswith("c.yaml:1: security_config.keystore_password stands here in clear text")
-    assert "hunter2" not in config.warnings[0]
+@pytest.mark.parametrize("key", ["keystore_path", "keystore_password", "truststore_path", "truststore_password"])
+def test_a_store_is_refused_as_long_as_it_would_be_dropped(key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(f"security_config: {{{key}: hunter2}}")
+    assert caught.value.details == (f"c.yaml:1: security_config.{key}: is not built yet (remove the key)",)

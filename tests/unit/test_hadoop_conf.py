@@ -28,7 +28,7 @@ def test_missing_files_are_empty_ones(tmp_path: Path) -> None:
     assert conf.resourcemanager_urls() == ()
     assert conf.webhdfs_urls() == ()
     assert conf.cluster_key == "unnamed"
-    assert not (conf.names_resourcemanager or conf.kerberos or conf.log_aggregation)
+    assert not (conf.names_resourcemanager or conf.kerberos or conf.rm_ha)
 
 
 def test_later_files_win_but_not_over_a_final_value(tmp_path: Path) -> None:
@@ -176,10 +176,43 @@ def test_namenodes(values: dict[str, str], urls: tuple[str, ...]) -> None:
     assert HadoopConf(values).webhdfs_urls() == urls
 
 
-def test_kerberos_and_log_aggregation() -> None:
-    conf = HadoopConf({"hadoop.security.authentication": "KERBEROS", "yarn.log-aggregation-enable": "true"})
+def test_kerberos() -> None:
+    assert HadoopConf({"hadoop.security.authentication": "KERBEROS"}).kerberos
 
-    assert conf.kerberos and conf.log_aggregation
+
+def test_of_two_folders_each_file_is_read_where_spark_finds_it_first(tmp_path: Path) -> None:
+    hadoop, yarn = tmp_path / "hadoop", tmp_path / "yarn"
+    for folder, names in ((hadoop, ("core-site", "hdfs-site")), (yarn, ("core-site", "yarn-site"))):
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.xml").write_text(xml(**{name: folder.name}))
+
+    conf = HadoopConf.load(hadoop, yarn_conf_dir=yarn)
+
+    assert conf.values == {"core-site": "hadoop", "hdfs-site": "hadoop", "yarn-site": "yarn"}
+
+
+@pytest.mark.parametrize(
+    ("values", "rpcs"),
+    [
+        ({}, ()),
+        ({rm("hostname"): "RM"}, (("rm", 8032),)),
+        ({rm("address"): "rm:8050", rm("hostname"): "other"}, (("rm", 8050),)),
+        ({rm("address"): "0.0.0.0:8050", rm("hostname"): "rm"}, (("rm", 8050),)),
+        ({rm("webapp.address"): "rm:8088"}, (("rm", 8032),)),
+        (
+            {
+                rm("ha.enabled"): "true",
+                rm("ha.rm-ids"): "a,b",
+                rm("hostname.a"): "rm1",
+                rm("address.b"): "rm2:23140",
+            },
+            (("rm1", 8032), ("rm2", 23140)),
+        ),
+    ],
+)
+def test_rpc_addresses(values: dict[str, str], rpcs: tuple[tuple[str, int], ...]) -> None:
+    assert HadoopConf(values).resourcemanager_rpcs() == rpcs
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ spark_config:
   spark.executor.extraJavaOptions: -Dx.password=hunter2 -Dy=1
   spark.a: "010"
   spark.b: null
-security_config: {keystore_password: hunter2}
+security_config: {principal: etl@X}
 model_config:
   label_expression: "arr_delay > 15"
   hyperparameters: {max_depth: 3, grow: true, note: "on", api_token: hunter2}
@@ -48,7 +48,7 @@ def test_with_origin_every_value_names_its_source_and_what_it_has_overridden() -
 
 
 def test_what_is_printed_can_be_read_back() -> None:
-    config = build(MAIN.replace("hunter2", "x").replace("secret.key", "endpoint").replace("keystore_password: x", ""))
+    config = build(MAIN.replace("hunter2", "x").replace("secret.key", "endpoint"))
     for origin in (False, True):
         again = build_config(
             sources=ConfigSources(SourceText(config_text(config, origin=origin), "again.yaml")),
@@ -74,7 +74,8 @@ def test_no_secret_is_shown() -> None:
 
 def test_json() -> None:
     flags = {("spark_config", "executor_memory"): ("8g", "--executor-memory")}
-    shown = json.loads(json.dumps(config_json(build(flags=flags))))
+    variables = {"BATCH_SUBMIT_EXECUTION_TIMEOUT": "1h"}
+    shown = json.loads(json.dumps(config_json(build(flags=flags, variables=variables))))
     assert shown["job_type"] == "training"
     assert shown["values"]["spark_config.spark.executor.memory"] == {
         "value": "8g",
@@ -85,7 +86,7 @@ def test_json() -> None:
     assert shown["values"]["job.files"]["value"] == ["a b", "c#d"]
     assert shown["values"]["job.files"]["items"][0] == {"value": "a b", "origin": "c.yaml:14"}
     assert shown["values"]["spark_config.spark.b"]["value"] is None
-    assert "c.yaml:9" in shown["warnings"][0]
+    assert "BATCH_SUBMIT_EXECUTION_TIMEOUT" in shown["warnings"][0]
 
 
 def test_what_counts_as_a_secret() -> None:

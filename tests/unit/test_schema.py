@@ -155,7 +155,16 @@ def test_job_types_and_their_aliases(name: str, right: str | None) -> None:
         ("environment_config.namenode_url", "hdfs://nn:99999", False, "99999 is not a port"),
         ("environment_config.resourcemanager_url", "a b", False, "expected an address"),
         ("environment_config.resourcemanager_webapp_url", "http://", False, "expected an address"),
-        ("security_config.keystore_password", "", True, "is empty"),
+        (
+            "environment_config.resourcemanager_webapp_url",
+            "ftp://x:99",
+            False,
+            "ftp:// is not one of: http://, https://",
+        ),
+        ("environment_config.resourcemanager_url", "hdfs://x:99", False, "hdfs:// is not one of"),
+        ("environment_config.namenode_url", "ftp://x:99", False, "ftp:// is not one of: hdfs://, http://, https://"),
+        ("security_config.keystore_password", "x", True, "is not built yet"),
+        ("security_config.enable_ssl", "true", False, "enable_ssl is not built yet"),
     ],
 )
 def test_bad_values(path: str, text: str, quoted: bool, message: str) -> None:

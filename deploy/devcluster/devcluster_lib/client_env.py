@@ -41,8 +41,8 @@ def write_spark_conf(cluster: Cluster, spark_home: Path) -> None:
     """Write ``spark-defaults.conf``.
 
     ``spark.yarn.jars`` with ``local:`` names jars that every node has: without it each submit zips and uploads all of
-    ``jars/``, 462 MB (Spark's `running-on-yarn.md`). SPARK_LOCAL_IP: a host whose own name resolves to another
-    interface would publish that address for drivers and executors.
+    ``jars/``, more than 400 MB (Spark's `running-on-yarn.md`). SPARK_LOCAL_IP: a host whose own name resolves to
+    another interface would publish that address for drivers and executors.
     """
     lines = {
         "spark.yarn.jars": f"local:{spark_home}/jars/*",

@@ -8,7 +8,11 @@ if not __package__:
     edge = Path(__file__).resolve().parents[1]
     sys.path[:1] = [str(edge), str(edge.parents[1])]
 
-from batch_submit.cli import main
+from batch_submit.host_check import check_host
+
+check_host()  # before anything that needs a package
+
+from batch_submit.cli import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

@@ -101,8 +101,8 @@ class Services:
             return self.home / "scripts"
         return Path(__file__).resolve().parent / "job_scripts"
 
-    def hadoop_conf(self, folder: str) -> HadoopConf:
-        """The Hadoop XML files of a folder, read once.
+    def hadoop_conf(self, folder: str, yarn_folder: str = "") -> HadoopConf:
+        """The Hadoop XML files of a folder, read once; those that it does not hold, of ``yarn_folder``.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Services:
         """
         from batch_submit.adapters.hadoop_conf import HadoopConf
 
-        key = f"hadoop_conf:{folder}"
+        key = f"hadoop_conf:{folder}:{yarn_folder}"
         if key not in self._cache:
             path = Path(folder)
             if not path.is_dir():
@@ -119,7 +119,9 @@ class Services:
                     f"the Hadoop configuration folder {folder} does not exist",
                     next_step="point HADOOP_CONF_DIR to the folder with core-site.xml and yarn-site.xml",
                 )
-            self._cache[key] = HadoopConf.load(path, env=self.env)
+            self._cache[key] = HadoopConf.load(
+                path, env=self.env, yarn_conf_dir=Path(yarn_folder) if yarn_folder else None
+            )
         loaded = self._cache[key]
         assert isinstance(loaded, HadoopConf)
         return loaded
@@ -129,6 +131,12 @@ class Services:
         if not Path(ETC_HADOOP_CONF, "yarn-site.xml").is_file():
             return False
         return self.hadoop_conf(ETC_HADOOP_CONF).names_resourcemanager
+
+    def first_time(self, text: str) -> bool:
+        """Whether this is the first call with this text: what several steps find out is said once."""
+        fresh = f"said:{text}" not in self._cache
+        self._cache[f"said:{text}"] = True
+        return fresh
 
     def ledger(self, cluster: str, user: str) -> JsonLedger:
         """The run records of one cluster and user."""
@@ -145,8 +153,6 @@ class Cluster:
     webhdfs: WebHdfs | None
     conf: HadoopConf
     default_fs: str
-    #: Properties that spark-submit must be told because ``environment_config`` overrides the XML.
-    overrides: Mapping[str, str]
     notices: tuple[str, ...] = ()
 
 
@@ -198,12 +204,15 @@ def connect(services: Services, config: Config, choice: BackendChoice) -> Cluste
     ------
     HostNotReady
         When no ResourceManager is named anywhere.
+    ConfigError
+        See :func:`batch_submit.adapters.addresses.override_addresses`.
     """
+    from batch_submit.adapters.addresses import override_addresses
     from batch_submit.adapters.auth import build_session, effective_user
     from batch_submit.adapters.resource_manager import ResourceManager
     from batch_submit.adapters.webhdfs import WebHdfs
 
-    conf = services.hadoop_conf(choice.hadoop_conf_dir)
+    conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
     named = override_addresses(config, conf)
     kerberos = conf.kerberos or config.value("security_config.enable_kerberos") is True
     ca_bundle = str(config.value("security_config.ca_bundle") or "") or None
@@ -222,62 +231,4 @@ def connect(services: Services, config: Config, choice: BackendChoice) -> Cluste
         if named.name_nodes
         else None
     )
-    return Cluster(
-        conf.cluster_key, user, manager, webhdfs, conf, named.default_fs, named.overrides, tuple(named.notices)
-    )
-
-
-@dataclass
-class Addresses:
-    """Where the servers are, after ``environment_config``."""
-
-    resource_managers: tuple[str, ...]
-    name_nodes: tuple[str, ...]
-    default_fs: str
-    overrides: dict[str, str] = field(default_factory=dict)
-    notices: list[str] = field(default_factory=list)
-
-
-def override_addresses(config: Config, conf: HadoopConf) -> Addresses:
-    """XML first: an address of ``environment_config`` that differs overrides it for our calls and goes to Spark."""
-    from batch_submit.adapters.hadoop_conf import webapp_url_from
-
-    named = Addresses(conf.resourcemanager_urls(), conf.webhdfs_urls(), conf.default_fs or "")
-    web = config.get("environment_config.resourcemanager_webapp_url")
-    rpc = config.get("environment_config.resourcemanager_url")
-    chosen = web or rpc
-    if chosen is not None and chosen.value:
-        values = chosen.value if isinstance(chosen.value, (list, tuple)) else (chosen.value,)
-        urls = []
-        for value in values:
-            url, notice = webapp_url_from(str(value))
-            urls.append(url)
-            if notice:
-                named.notices.append(f"{chosen.origin}: {notice}")
-        if set(urls) != set(named.resource_managers):
-            if named.resource_managers:
-                named.notices.append(
-                    f"{chosen.origin}: ResourceManager {', '.join(urls)} overrides the XML's"
-                    f" {', '.join(named.resource_managers)}"
-                )
-            named.resource_managers = tuple(urls)
-            if len(urls) == 1:
-                host_port = urls[0].split("//", 1)[-1]
-                named.overrides["spark.hadoop.yarn.resourcemanager.webapp.address"] = host_port
-    if rpc is not None and rpc.value and not isinstance(rpc.value, (list, tuple)):
-        host_port = str(rpc.value).split("//", 1)[-1].rstrip("/")
-        if host_port.endswith(":8032") and conf.get("yarn.resourcemanager.address") not in (None, host_port):
-            named.overrides["spark.hadoop.yarn.resourcemanager.address"] = host_port
-    name_node = config.get("environment_config.namenode_url")
-    if name_node is not None and name_node.value:
-        value = str(name_node.value).rstrip("/")
-        if value.startswith("hdfs://") and value != (conf.default_fs or "").rstrip("/"):
-            named.notices.append(
-                f"{name_node.origin}: default filesystem {value} overrides the XML's {conf.default_fs}"
-            )
-            named.default_fs = value
-            named.overrides["spark.hadoop.fs.defaultFS"] = value
-            named.name_nodes = (f"http://{value.removeprefix('hdfs://').split(':')[0]}:9870",)
-        elif value.startswith("http"):
-            named.name_nodes = (value,)
-    return named
+    return Cluster(named.cluster_key, user, manager, webhdfs, conf, named.default_fs, tuple(named.notices))

@@ -19,6 +19,7 @@ from batch_submit.errors import ConfigError, HostNotReady
 FILES = ("core-site.xml", "hdfs-site.xml", "yarn-site.xml")
 
 RM_HTTP_PORT, RM_HTTPS_PORT = 8088, 8090
+RM_SCHEDULER_PORT, RM_RPC_PORT = 8030, 8032
 NN_HTTP_PORT, NN_HTTPS_PORT = 9870, 9871
 
 #: RPC ports of a ResourceManager that people write where its web address is meant.
@@ -39,7 +40,9 @@ class HadoopConf:
     conf_dir: Path | None = None
 
     @classmethod
-    def load(cls, conf_dir: Path, env: Mapping[str, str] | None = None) -> HadoopConf:
+    def load(
+        cls, conf_dir: Path, env: Mapping[str, str] | None = None, *, yarn_conf_dir: Path | None = None
+    ) -> HadoopConf:
         """Read core-site.xml, hdfs-site.xml and yarn-site.xml; a missing file is an empty one.
 
         Parameters
@@ -48,6 +51,9 @@ class HadoopConf:
             The folder, e.g. ``/etc/hadoop/conf``.
         env
             The variables that ``${env.X}`` may name.
+        yarn_conf_dir
+            A second folder: what ``conf_dir`` does not hold is read there, as on spark-submit's class path, which has
+            ``HADOOP_CONF_DIR`` before ``YARN_CONF_DIR`` (seen on Spark 4.3.0).
 
         Raises
         ------
@@ -57,7 +63,9 @@ class HadoopConf:
         values: dict[str, str] = {}
         final: set[str] = set()
         for name in FILES:
-            for key, value, is_final in _properties(conf_dir / name):
+            elsewhere = yarn_conf_dir is not None and not (conf_dir / name).exists()
+            folder = yarn_conf_dir if elsewhere and yarn_conf_dir is not None else conf_dir
+            for key, value, is_final in _properties(folder / name):
                 if key not in final:
                     values[key] = value
                 if is_final:
@@ -99,14 +107,19 @@ class HadoopConf:
         return (self.get("hadoop.security.authentication") or "simple").lower() == "kerberos"
 
     @property
-    def log_aggregation(self) -> bool:
-        """Whether the logs of ended containers are collected on HDFS."""
-        return self.get_bool("yarn.log-aggregation-enable")
+    def rm_ha(self) -> bool:
+        """Whether several ResourceManagers stand in for each other."""
+        return self.get_bool("yarn.resourcemanager.ha.enabled") and bool(self._rm_ids())
 
     @property
-    def log_server_url(self) -> str | None:
-        """The history server's log service (``yarn.log.server.web-service.url``), when named."""
-        return self.get("yarn.log.server.web-service.url")
+    def rm_https(self) -> bool:
+        """Whether YARN's web services speak TLS only."""
+        return (self.get("yarn.http.policy") or "").upper() == "HTTPS_ONLY"
+
+    @property
+    def nn_https(self) -> bool:
+        """Whether HDFS's web services speak TLS only."""
+        return (self.get("dfs.http.policy") or "").upper() == "HTTPS_ONLY"
 
     @property
     def names_resourcemanager(self) -> bool:
@@ -120,14 +133,30 @@ class HadoopConf:
         urls = self.resourcemanager_urls()
         if not text and urls:
             text = urlsplit(urls[0]).netloc
-        return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-.") or "unnamed"
+        return slug(text)
 
     def resourcemanager_urls(self) -> tuple[str, ...]:
         """The web addresses of the ResourceManagers, in the order of ``rm-ids``; empty when none is named."""
-        ids = self.get_list("yarn.resourcemanager.ha.rm-ids")
-        if not self.get_bool("yarn.resourcemanager.ha.enabled") or not ids:
-            return _unique([self._resourcemanager_url("")])
-        return _unique(self._resourcemanager_url(f".{rm_id}") for rm_id in ids)
+        return _unique(self._resourcemanager_url(suffix) for suffix in self._rm_suffixes())
+
+    def resourcemanager_rpcs(self) -> tuple[tuple[str, int], ...]:
+        """Host (lower case) and RPC port of the ResourceManagers that are named, in the order of ``rm-ids``."""
+        found = []
+        for suffix in self._rm_suffixes():
+            address = self.get(f"yarn.resourcemanager.address{suffix}") or ""
+            named = (address, self.get(f"yarn.resourcemanager.hostname{suffix}") or "")
+            # A site may name the web address alone; the rest then stands on Hadoop's defaults.
+            web = self._resourcemanager_url(suffix).partition("//")[2]
+            host = next((_host(one) for one in (*named, web) if _host(one) not in _UNNAMED_HOSTS), "")
+            if host:
+                found.append((host, _port(address) or RM_RPC_PORT))
+        return tuple(found)
+
+    def _rm_ids(self) -> tuple[str, ...]:
+        return self.get_list("yarn.resourcemanager.ha.rm-ids")
+
+    def _rm_suffixes(self) -> list[str]:
+        return [f".{rm_id}" for rm_id in self._rm_ids()] if self.rm_ha else [""]
 
     def webhdfs_urls(self) -> tuple[str, ...]:
         """The NameNodes' web addresses (without ``/webhdfs/v1``); empty when the default filesystem is not HDFS."""
@@ -140,12 +169,29 @@ class HadoopConf:
             if service or not services:
                 return _unique([self._namenode_url("", _host(service))])
             service = services[0]
+        return self._nameservice_urls(service)
+
+    def webhdfs_urls_of(self, authority: str) -> tuple[str, ...]:
+        """The web addresses of another filesystem (``host``, ``host:port`` or a nameservice); empty when unknown."""
+        services = self.get_list("dfs.nameservices")
+        if authority in services:
+            return self._nameservice_urls(authority)
+        host = _host(authority)
+        if host and host == _host(urlsplit(self.default_fs).netloc) and host not in services:
+            return self.webhdfs_urls()
+        prefix = "dfs.namenode.rpc-address"
+        suffixes = [key.removeprefix(prefix) for key in self.values if key.startswith(prefix)]
+        return _unique(
+            self._namenode_url(suffix, "") for suffix in suffixes if _host(self.get(prefix + suffix) or "") == host
+        )
+
+    def _nameservice_urls(self, service: str) -> tuple[str, ...]:
         nodes = self.get_list(f"dfs.ha.namenodes.{service}")
         suffixes = [f".{service}.{node}" for node in nodes] or [f".{service}"]
         return _unique(self._namenode_url(suffix, "") for suffix in suffixes)
 
     def _resourcemanager_url(self, suffix: str) -> str:
-        https = (self.get("yarn.http.policy") or "").upper() == "HTTPS_ONLY"
+        https = self.rm_https
         key = f"yarn.resourcemanager.webapp.{'https.' if https else ''}address{suffix}"
         port = RM_HTTPS_PORT if https else RM_HTTP_PORT
         # Where only the RPC address is named, the web service stands on the same host.
@@ -153,7 +199,7 @@ class HadoopConf:
         return _url(self.get(key) or "", https, port, hosts)
 
     def _namenode_url(self, suffix: str, host: str) -> str:
-        https = (self.get("dfs.http.policy") or "").upper() == "HTTPS_ONLY"
+        https = self.nn_https
         key = f"dfs.namenode.http{'s' if https else ''}-address{suffix}"
         rpc = _host(self.get(f"dfs.namenode.rpc-address{suffix}") or "")
         return _url(self.get(key) or "", https, NN_HTTPS_PORT if https else NN_HTTP_PORT, [host, rpc])
@@ -213,7 +259,7 @@ def webapp_url_from(text: str) -> tuple[str, str | None]:
         port = None
     if port is None and not path:
         port = RM_HTTPS_PORT if parts.scheme == "https" else RM_HTTP_PORT
-    url = f"{parts.scheme}://{_bracketed(host)}" + (f":{port}" if port else "") + path
+    url = f"{parts.scheme}://{bracketed(host)}" + (f":{port}" if port else "") + path
     return url, f"{notice}; using {url}" if notice else None
 
 
@@ -231,7 +277,7 @@ def _url(address: str, https: bool, port: int, hosts: list[str]) -> str:
     except ValueError:
         return ""
     candidates = [name for name in (host, *hosts) if name not in _UNNAMED_HOSTS]
-    return f"{'https' if https else 'http'}://{_bracketed(candidates[0])}:{port}" if candidates else ""
+    return f"{'https' if https else 'http'}://{bracketed(candidates[0])}:{port}" if candidates else ""
 
 
 def _host(address: str) -> str:
@@ -241,7 +287,20 @@ def _host(address: str) -> str:
         return ""
 
 
-def _bracketed(host: str) -> str:
+def _port(address: str) -> int | None:
+    try:
+        return urlsplit(f"//{address}").port
+    except ValueError:
+        return None
+
+
+def slug(text: str) -> str:
+    """A text as a part of file names; ``unnamed`` when nothing is left of it."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-.") or "unnamed"
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands before ``:port``."""
     return f"[{host}]" if ":" in host else host
 
 

@@ -93,7 +93,7 @@ class HdfsLibrary:
             import requests
         except ImportError as error:
             message = "the Python package hdfs can't be loaded"
-            step = "pip install 'batch-submit[hdfs]'"
+            step = "pip install hdfs"
             raise HostNotReady(message, next_step=step, details=(str(error),)) from error
         if self._ca_bundle:
             tls_context(self._ca_bundle)  # an unreadable file is told here, in our words

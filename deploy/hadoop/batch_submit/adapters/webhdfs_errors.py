@@ -51,4 +51,7 @@ def unreachable(path: str, said: Sequence[str], cause: BaseException | None) -> 
         return ClusterUnreachable("HDFS is in safe mode", where=path, details=said, next_step=_SAFE_MODE_STEP)
     standby = isinstance(cause, RemoteFailure)
     message = "no NameNode is active" if standby else "no NameNode answers"
-    return ClusterUnreachable(message, where=path, details=said, next_step="hdfs haadmin -getAllServiceState")
+    # One NameNode alone is never standby, and haadmin knows nothing of it.
+    several = len(said) > 1 or (isinstance(cause, RemoteFailure) and cause.exception == "StandbyException")
+    step = "hdfs haadmin -getAllServiceState" if several else "try again; if it stays so, check the NameNode's address"
+    return ClusterUnreachable(message, where=path, details=said, next_step=step)

@@ -62,6 +62,8 @@ class Backend(Protocol):
             When the backend does not know it (any more): says nothing about how it ended.
         ClusterUnreachable
             When the backend does not answer.
+        OutcomeUnknown
+            When it has ended and nothing tells how, nor ever will.
         """
 
     def applications(self) -> list[ApplicationReport]:

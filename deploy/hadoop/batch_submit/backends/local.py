@@ -19,7 +19,7 @@ from typing import Any
 from batch_submit.adapters import local_supervisor
 from batch_submit.adapters.spark_submit import Child, write_secret_properties
 from batch_submit.backends.base import Preparation
-from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound
+from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown
 from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, FinalStatus, State
 from batch_submit.plan.identity import OUR_TAG, RUN_ID, local_application_id, run_tag, try_tag
@@ -101,25 +101,36 @@ class LocalBackend:
 
     def find_run(self, run_id: str) -> list[ApplicationReport]:
         """See :class:`batch_submit.backends.base.Backend`."""
-        return [self._report(place, run_id) for place in reversed(self._tries(run_id))]
+        return [self._certain(place, run_id) for place in reversed(self._tries(run_id))]
 
     def find_try(self, run_id: str, number: int) -> ApplicationReport | None:
         """See :class:`batch_submit.backends.base.Backend`."""
         place = self.folder / run_id / str(number)
-        return self._report(place, run_id) if (place / "process.json").exists() else None
+        return self._certain(place, run_id) if (place / "process.json").exists() else None
 
     def report(self, application_id: str) -> ApplicationReport:
         """See :class:`batch_submit.backends.base.Backend`."""
-        return self._report(self._place(application_id), application_id.removeprefix(PREFIX))
+        return self._certain(self._place(application_id), application_id.removeprefix(PREFIX))
 
     def applications(self) -> list[ApplicationReport]:
         """See :class:`batch_submit.backends.base.Backend`."""
         if not self.folder.is_dir():
             return []
         reports = [
-            self.report(local_application_id(one.name)) for one in self.folder.iterdir() if self._tries(one.name)
+            self._report(self._tries(one.name)[-1], one.name) for one in self.folder.iterdir() if self._tries(one.name)
         ]
         return sorted(reports, key=lambda report: report.started_ms, reverse=True)
+
+    def _certain(self, place: Path, run_id: str) -> ApplicationReport:
+        """The report; an end that nobody can tell must not look like one that makes room for another try."""
+        report = self._report(place, run_id)
+        if report.state is State.UNKNOWN:
+            raise OutcomeUnknown(
+                report.diagnostics,
+                where=str(place),
+                next_step=f"read {place / 'driver.log'}; if its work is not done, use another --run-id",
+            )
+        return report
 
     def _report(self, place: Path, run_id: str) -> ApplicationReport:
         process, about = _read(place / "process.json"), _read(place / "about.json")
@@ -134,11 +145,7 @@ class LocalBackend:
             # Written between the two looks above, or never: the processes are gone.
             ended = _read(place / "exit.json")
             finished = int(ended.get("finished_ms", now))
-            state, final, diagnostics = (
-                _outcome(ended)
-                if ended
-                else (State.KILLED, FinalStatus.KILLED, "its processes are gone: killed, or the host restarted")
-            )
+            state, final, diagnostics = _outcome(ended) if ended else _without_a_word(started)
         elif not process and now - started <= _START_PATIENCE_S * 1000:
             state = State.SUBMITTED
         elif not process:
@@ -222,6 +229,26 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _alive(process: Mapping[str, Any], pid: str, start: str) -> bool:
     return bool(process.get(pid)) and local_supervisor.start_ticks(int(process[pid])) == process.get(start)
+
+
+def _boot_ms() -> int:
+    """When this host started, in milliseconds since the epoch; 0 when it can't be told."""
+    try:
+        lines = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1000 for line in lines if line.startswith("btime ")), 0)
+
+
+def _without_a_word(started_ms: int) -> tuple[State, FinalStatus, str]:
+    """How a run ended whose supervisor and driver are gone without ``exit.json``; state UNKNOWN: nobody can tell.
+
+    After a restart of the host it was killed. Else the supervisor was, and the driver may have gone on to a good end.
+    """
+    if started_ms < _boot_ms():
+        return State.KILLED, FinalStatus.KILLED, "its processes are gone: the host restarted"
+    text = "its processes are gone, and how the driver ended was not written down: its supervisor was killed"
+    return State.UNKNOWN, FinalStatus.UNDEFINED, text
 
 
 def _outcome(ended: Mapping[str, Any]) -> tuple[State, FinalStatus, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ EVENT_LOG = "spark.eventLog.enabled"
 EVENT_LOG_FOLDER = "spark.eventLog.dir"
 #: Looked at when nothing names an event-log folder; where most installations keep it.
 DEFAULT_EVENT_LOG_FOLDER = "/spark-logs"
+_LIFETIME_TOLERANCE_MS = 2000
 
 
 @dataclass
@@ -35,6 +38,8 @@ class YarnBackend:
         The whole environment of a launcher's child.
     folder
         Where a launcher keeps its files while it runs.
+    staging_dirs
+        Values of ``spark.yarn.stagingDir`` under which an application may have left files, besides the user's home.
     """
 
     servers: Cluster
@@ -43,8 +48,8 @@ class YarnBackend:
     clock: Clock
     terminal: Terminal
     name: str = "yarn"
+    staging_dirs: tuple[str, ...] = ()
     _child: Child | None = None
-    _staging: str = ""
 
     @property
     def cluster(self) -> str:
@@ -60,12 +65,9 @@ class YarnBackend:
         """Find the active ResourceManager, and turn the event log on when its folder is there."""
         self.servers.resource_manager.info()
         conf = dict(spec.conf)
-        conf |= {
-            key: Sourced(value, "environment_config, which overrides the XML")
-            for key, value in self.servers.overrides.items()
-            if key not in conf
-        }
-        self._staging = str(conf["spark.yarn.stagingDir"].value) if "spark.yarn.stagingDir" in conf else ""
+        staging = conf.get("spark.yarn.stagingDir")
+        if staging is not None and staging.value:
+            self.staging_dirs = tuple(dict.fromkeys((str(staging.value), *self.staging_dirs)))
         return self._event_log(conf)
 
     def _event_log(self, conf: dict[str, Sourced]) -> Preparation:
@@ -122,10 +124,10 @@ class YarnBackend:
         report = self.report(application_id)
         if report.state.terminal or report.started_ms <= 0:
             return report.state.terminal
-        return (
-            self.servers.resource_manager.set_lifetime(application_id, report.started_ms + int(timeout_s * 1000))
-            is not None
-        )
+        expiry_ms = report.started_ms + int(timeout_s * 1000)
+        held = self.servers.resource_manager.set_lifetime(application_id, expiry_ms)
+        # A cluster with a maximum of its own, or an earlier limit, may answer 200 and hold another time.
+        return held is not None and abs(held.expiry_ms - expiry_ms) <= _LIFETIME_TOLERANCE_MS
 
     def leave(self) -> bool:
         """In client mode the driver is our child and ends with us; in cluster mode nothing is held."""
@@ -137,23 +139,27 @@ class YarnBackend:
     def after_failure(self, application_id: str) -> list[str]:
         """Delete ``.sparkStaging/<id>``: a failed or killed application leaves its files, keytab included, behind.
 
-        Seen on Hadoop 3.5.0 with Spark 4.3.0: the application master deletes it only at a normal end.
+        Seen on Hadoop 3.5.0 with Spark 4.3.0: the application master deletes it only at a normal end. There it lies
+        below ``<spark.yarn.stagingDir>/<user>``; older Sparks leave the user out, so both places are looked at.
         """
         webhdfs = self.servers.webhdfs
         if webhdfs is None:
             return []
-        base = _hdfs_path(self._staging, self.servers.default_fs) if self._staging else f"/user/{self.user}"
-        if not base:
-            return []
-        path = f"{base}/.sparkStaging/{application_id}"
-        try:
-            if webhdfs.delete(path, recursive=True):
-                return [f"deleted {path}"]
-        except NotFound:
-            return []
-        except BatchSubmitError as error:
-            return [f"{path} may be left behind: {error.message}"]
-        return []
+        bases = [f"/user/{self.user}"]
+        for named in self.staging_dirs:
+            base = _hdfs_path(named, self.servers.default_fs)
+            bases += [f"{base.rstrip('/')}/{self.user}", base.rstrip("/")] if base else []
+        done = []
+        for base in dict.fromkeys(bases):
+            path = f"{base}/.sparkStaging/{application_id}"
+            try:
+                if webhdfs.delete(path, recursive=True):
+                    done.append(f"deleted {path}")
+            except NotFound:
+                continue
+            except BatchSubmitError as error:
+                done.append(f"{path} may be left behind: {error.message}")
+        return done
 
     def read_artifact(self, path: str, limit: int) -> bytes | None:
         """See :class:`batch_submit.backends.base.Backend`."""
@@ -172,7 +178,9 @@ class YarnBackend:
         except BatchSubmitError:
             page = ""
         return {
-            "logs": f"yarn logs -applicationId {application_id}",
+            "logs": f"yarn logs -applicationId {application_id}"
+            if shutil.which("yarn", path=self.environment.get("PATH", os.defpath))
+            else f"batch-submit status {application_id}",
             "kill": f"batch-submit kill {application_id}",
             "page": page,
         }

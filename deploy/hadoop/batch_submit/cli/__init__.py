@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 
@@ -52,16 +53,12 @@ def run(arguments: Sequence[str], command: Callable[..., object]) -> int:
     program = program_name()
     terminal = Terminal(program=program)
     try:
-        result = command(list(arguments), standalone_mode=False)
+        result = _call(command, arguments, terminal, program)
         if sys.stdout is not None:
             sys.stdout.flush()
         return int(result) if isinstance(result, int) else ExitCode.SUCCEEDED
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        verb = context.command_path.partition(" ")[2] if context is not None else ""
-        usage = " ".join(word for word in (program, verb, "--help") if word)
-        terminal.error([error.format_message(), f"  next: {usage}"])
-        return ExitCode.USAGE
+        return _usage(error, program, terminal)
     except (click.Abort, KeyboardInterrupt):
         terminal.error(["interrupted"])
         return ExitCode.INTERRUPTED
@@ -75,6 +72,8 @@ def run(arguments: Sequence[str], command: Callable[..., object]) -> int:
         silence(sys.stdout)
         return ExitCode.BROKEN_PIPE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return _disk_full(error, terminal)
         LOGGER.debug("internal error", exc_info=True)  # debug: the log file has it, and stderr with --verbose
         terminal.error(
             [f"internal error: {error!r}", "  next: run it again with --verbose and report it with the log file"]
@@ -82,6 +81,41 @@ def run(arguments: Sequence[str], command: Callable[..., object]) -> int:
         return ExitCode.INTERNAL
     finally:
         stop_logging()
+        _settle_stdout()
+
+
+def _call(command: Callable[..., object], arguments: Sequence[str], terminal: Terminal, program: str) -> object:
+    """Run it; a group without a command shows its help, which click raises as an error."""
+    try:
+        return command(list(arguments), prog_name=program, standalone_mode=False)
+    except click.UsageError as error:
+        if error.ctx is None or error.format_message() != error.ctx.get_help():
+            raise
+        terminal.answer(error.format_message())
+        return ExitCode.SUCCEEDED
+
+
+def _usage(error: click.ClickException, program: str, terminal: Terminal) -> int:
+    context = getattr(error, "ctx", None)
+    verb = context.command_path.removeprefix(program).strip() if context is not None else ""
+    usage = " ".join(word for word in (program, verb, "--help") if word)
+    terminal.error([error.format_message(), f"  next: {usage}"])
+    return ExitCode.USAGE
+
+
+def _settle_stdout() -> None:
+    """What stdout still holds is written now, or never: a failing flush at the interpreter's end is exit code 120."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)
+
+
+def _disk_full(error: OSError, terminal: Terminal) -> int:
+    what = str(error.filename) if error.filename else "stdout, or a file of this program,"
+    terminal.error([f"no space left on device: {what} can't be written", "  next: free some space and run it again"])
+    return ExitCode.HOST_NOT_READY
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from batch_submit.cli.options import config_options, json_option, selection
+from batch_submit.cli.submit import typed_job_type
 from batch_submit.operations.config_view import check_config, show_config
 from batch_submit.services import build_services
 
@@ -35,7 +36,8 @@ def show_command(
     \b
     batch-submit config show -t training --origin
     """
-    chosen = selection(config_file, env, profile, None, type_name)
+    job = typed_job_type(type_name) if type_name is not None else None
+    chosen = selection(config_file, env, profile, None, job)
     return show_config(build_services(), chosen, origin=origin, as_json=as_json or format_name == "json")
 
 
@@ -56,5 +58,6 @@ def check_command(
     \b
     batch-submit config check -t training
     """
-    chosen = selection(config_file, env, profile, None, type_name)
+    job = typed_job_type(type_name) if type_name is not None else None
+    chosen = selection(config_file, env, profile, None, job)
     return check_config(build_services(), chosen, as_json=as_json or format_name == "json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -27,6 +28,37 @@ _VALUE_FLAGS = {
     "wait_timeout": (("execution", "wait_timeout"), "--wait-timeout"),
     "kill_on_exit": (("execution", "kill_on_exit"), "--kill-on-exit"),
 }
+
+
+#: Flags that name something: an empty text is a variable that was not set, not a wish.
+_NAMING_FLAGS = {
+    "name": "-n/--name",
+    "date": "--date",
+    "run_id": "--run-id",
+    "script": "--script",
+    "env": "--env",
+    "profile": "--profile",
+}
+
+
+def typed_job_type(name: str) -> str:
+    """The job type that a name or an alias means.
+
+    Raises
+    ------
+    UsageError
+        For neither, with the known names.
+    """
+    try:
+        return job_type(name).value
+    except ContractError as error:
+        raise UsageError(f"--type: {error}") from error
+
+
+def _refuse_empty(typed: Mapping[str, Any]) -> None:
+    for name, flag in _NAMING_FLAGS.items():
+        if typed[name] is not None and not typed[name].strip():
+            raise UsageError(f"{flag} is empty", next_step=f"give {flag} a value, or leave it out")
 
 
 @click.command("submit", short_help="Submit a job and wait for its end.")
@@ -70,10 +102,8 @@ def submit_command(**typed: Any) -> int:
     batch-submit submit -t training --run-id nightly-2026-01-31
     batch-submit submit -t custom --script job.py -- --input data/input
     """
-    try:
-        job = job_type(typed["type_name"]).value
-    except ContractError as error:
-        raise UsageError(f"--type: {error}") from error
+    job = typed_job_type(typed["type_name"])
+    _refuse_empty(typed)
     flags: dict[tuple[str, ...], tuple[object, str]] = {
         path: (typed[name], flag) for name, (path, flag) in _VALUE_FLAGS.items() if typed[name] is not None
     }

@@ -85,6 +85,7 @@ class SparkSubmitLauncher:
                 where=str(self.folder),
                 next_step="make it writable, or set XDG_STATE_HOME to a folder that is",
             ) from error
+        self._sweep()
         output = self.folder / f"{plan.spec.run_id}.{number}.spark-submit.log"
         tag = try_tag(plan.spec.run_id, number)
         client = plan.spec.deploy_mode == "client"
@@ -97,14 +98,29 @@ class SparkSubmitLauncher:
             on_started(child.pid)
             if client:
                 return self._client(child, tag, signals)
-            status = self._finish(child, plan.spec.run_id, signals)
+            shown = output if "--verbose" in plan.argv else None
+            status = self._finish(child, plan.spec.run_id, signals, shown)
         return self._find(tag, status, output, signals)
 
-    def _finish(self, child: Child, run_id: str, signals: SignalCount) -> int:
+    def _sweep(self) -> None:
+        """Delete what calls that were killed have left here: secrets after an hour, outputs after a week."""
+        now = self.clock.now_utc().timestamp()
+        for pattern, age_s in (("secrets-*.properties", LAUNCH_PATIENCE_S), ("*.spark-submit.log", 7 * 86_400.0)):
+            for path in self.folder.glob(pattern):
+                with contextlib.suppress(OSError):  # another call of ours may be sweeping too
+                    if now - path.stat().st_mtime > age_s:
+                        path.unlink()
+
+    def _finish(self, child: Child, run_id: str, signals: SignalCount, shown: Path | None) -> int:
         """Wait for spark-submit's own end; a first signal gives it 30 s, a second one ends this process."""
         deadline = self.clock.monotonic() + LAUNCH_PATIENCE_S
         told = False
-        while (status := child.poll()) is None:
+        position = 0
+        while True:
+            status = child.poll()
+            position = self._show(shown, position)
+            if status is not None:
+                return status
             if signals.received and not told:
                 told = True
                 deadline = min(deadline, self.clock.monotonic() + SIGNAL_PATIENCE_S)
@@ -116,7 +132,16 @@ class SparkSubmitLauncher:
                     next_step=f"run the same command again with --run-id {run_id}: it attaches",
                 )
             self.clock.sleep(_POLL_S)
-        return status
+
+    def _show(self, output: Path | None, position: int) -> int:
+        """With ``--verbose``: show what spark-submit has written since ``position``; returns the new one."""
+        if output is None:
+            return position
+        with output.open("rb") as file:
+            file.seek(position)
+            data = file.read()
+        self.terminal.driver_output(data.decode("utf-8", errors="replace"))
+        return position + len(data)
 
     def _find(self, tag: str, status: int, output: Path, signals: SignalCount) -> Launched:
         text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
@@ -154,7 +179,9 @@ class SparkSubmitLauncher:
                 details=unknown.lines() if unknown else [f"its output: {output}"],
                 next_step="run the same command again with the same run id: it attaches if there is one",
             )
-        raise cause_of(text)
+        cause = cause_of(text)
+        cause.details = (*cause.details, f"its whole output: {output}")
+        raise cause
 
     def _client(self, child: Child, tag: str, signals: SignalCount) -> Launched:
         """Client mode: the driver is our child, and the application appears while it runs."""

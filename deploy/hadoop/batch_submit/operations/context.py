@@ -89,8 +89,8 @@ def read_config(services: Services, selection: Selection) -> tuple[Config, Path,
     return config, path, spark
 
 
-def open_context(services: Services, selection: Selection, *, announce: bool = True) -> Context:
-    """Read the configuration, start the log file, and choose the backend; with ``announce`` says which and why.
+def open_context(services: Services, selection: Selection) -> Context:
+    """Read the configuration, start the log file, and choose the backend; says which and why, first.
 
     Raises
     ------
@@ -99,8 +99,6 @@ def open_context(services: Services, selection: Selection, *, announce: bool = T
     """
     config, path, spark = read_config(services, selection)
     warning = start_logging(_log_file(services, config), verbose=services.verbose)
-    if warning:
-        services.terminal.warn(warning)
     choice = choose_backend(
         config,
         services.env,
@@ -108,10 +106,9 @@ def open_context(services: Services, selection: Selection, *, announce: bool = T
         cluster_flags=selection.cluster_flags(),
     )
     chosen = f"backend: {choice.backend} ({choice.reason}); config: {path}"
-    (services.terminal.note if announce else services.terminal.debug)(chosen)
-    if announce:
-        for text in config.warnings:
-            services.terminal.warn(text)
+    services.terminal.note(chosen)
+    for text in (*([warning] if warning else []), *config.warnings):
+        services.terminal.warn(text)
     return Context(services, config, path, choice, spark)
 
 
@@ -131,9 +128,16 @@ def open_backend(context: Context) -> Backend:
         return local_backend(services)
     cluster = connect(services, context.config, context.choice)
     for notice in cluster.notices:
-        services.terminal.note(notice)
+        if services.first_time(notice):
+            services.terminal.note(notice)
+    staging = context.config.spark_conf().get("spark.yarn.stagingDir")
     return YarnBackend(
-        cluster, child_environment(services.env), services.state_folder / "launch", services.clock, services.terminal
+        cluster,
+        child_environment(services.env),
+        services.state_folder / "launch",
+        services.clock,
+        services.terminal,
+        staging_dirs=(str(staging.value),) if staging is not None and staging.value else (),
     )
 
 

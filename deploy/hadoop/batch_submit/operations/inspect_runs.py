@@ -14,6 +14,7 @@ from batch_submit.operations.submit import rm_patience
 from batch_submit.operations.targets import Target, resolve
 from batch_submit.operations.waiting import Waiting, wait_for_end
 from batch_submit.operations.watch import DEFAULT_RM_PATIENCE_S, kill_and_confirm
+from batch_submit.plan.units import parse_duration_s
 from batch_submit.render.reports import application_lines, application_table, report_json
 from batch_submit.services import Services
 
@@ -29,7 +30,7 @@ class WaitOptions:
 
 def list_applications(services: Services, selection: Selection, *, as_json: bool) -> int:
     """Our own applications (tag ``batch-submit``, own user), newest first."""
-    backend = open_backend(open_context(services, selection, announce=False))
+    backend = open_backend(open_context(services, selection))
     reports = backend.applications()
     if as_json:
         services.terminal.answer(json.dumps([report_json(report) for report in reports]))
@@ -95,8 +96,8 @@ def wait_for_run(services: Services, selection: Selection, text: str, options: W
         rm_patience_s=rm_patience(target.context) if target.context is not None else DEFAULT_RM_PATIENCE_S,
         timeout_s=timeout_s,
         lifetime_set=_renew_lifetime(target, timeout_s),
-        wait_timeout_s=options.wait_timeout_s,
-        kill_on_exit=options.kill_on_exit,
+        wait_timeout_s=options.wait_timeout_s or _configured_wait_timeout(target),
+        kill_on_exit=options.kill_on_exit or _configured(target, "execution.kill_on_exit") is True,
         metrics_path=str(params.get("metrics_path", "")),
         model_path=str(params.get("model_path", "")),
     )
@@ -110,6 +111,15 @@ def wait_for_run(services: Services, selection: Selection, text: str, options: W
     else:
         services.terminal.answer(target.application_id)
     return code
+
+
+def _configured(target: Target, key: str) -> object:
+    return target.context.config.value(key) if target.context is not None else None
+
+
+def _configured_wait_timeout(target: Target) -> float | None:
+    named = _configured(target, "execution.wait_timeout")
+    return float(parse_duration_s(str(named))) if named is not None else None
 
 
 def _renew_lifetime(target: Target, timeout_s: float | None) -> bool:

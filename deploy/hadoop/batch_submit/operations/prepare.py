@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from batch_submit.adapters.addresses import override_addresses
 from batch_submit.adapters.framework_archive import framework_archive, store
 from batch_submit.adapters.spark_submit import find_java, find_spark
 from batch_submit.backends.base import Backend
@@ -92,6 +93,7 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
         script=script,
         variables=services.env,
     )
+    spec = with_addresses(context, spec)
     missing = [f"{one.path} ({one.origin})" for one in spec.local_files() if not Path(one.path).exists()]
     keytab = spec.conf.get("spark.kerberos.keytab")
     if keytab is not None and not os.access(str(keytab.value), os.R_OK):
@@ -101,6 +103,20 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
             f"{len(missing)} file(s) to ship can't be found on this host", details=missing, next_step="check the paths"
         )
     return spec
+
+
+def with_addresses(context: Context, spec: JobSpec) -> JobSpec:
+    """The job with what Spark must be told where ``environment_config`` overrides the XML. Asks no server.
+
+    Without a folder of XML files (a check of the configuration, a dry run elsewhere) nothing changes.
+    """
+    choice = context.choice
+    if choice.backend != YARN or not choice.hadoop_conf_dir or not Path(choice.hadoop_conf_dir).is_dir():
+        return spec
+    conf = context.services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
+    named = override_addresses(context.config, conf)
+    told = tuple(notice for notice in named.notices if context.services.first_time(notice))
+    return replace(spec, conf={**named.overrides, **spec.conf}, notices=(*spec.notices, *told))
 
 
 def _user_script(context: Context, identified: Identified, places: Places) -> ShippedFile | None:
@@ -148,6 +164,7 @@ def make_tools(context: Context, spec: JobSpec, *, needed: bool) -> Toolchain:
         spark_submit=spark.spark_submit if spark is not None else "spark-submit",
         spark_home=home,
         hadoop_conf_dir=context.choice.hadoop_conf_dir,
+        yarn_conf_dir=context.choice.yarn_conf_dir,
         spark_conf_dir=services.env.get("SPARK_CONF_DIR", ""),
         java_home=java,
         python=services.env.get("PYTHON_PATH") or services.env.get("PYSPARK_PYTHON") or sys.executable,

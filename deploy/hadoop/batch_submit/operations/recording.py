@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from batch_submit.errors import HostNotReady, OutcomeUnknown
 from batch_submit.ledger import JsonLedger, LedgerUnwritable, Run, Try, TryState
 from batch_submit.model import Verdict
 from batch_submit.plan.resume import Known
+from batch_submit.plan.secrets import mask_arguments
 from batch_submit.plan.submission import SubmissionPlan
 from batch_submit.services import Clock
 
@@ -37,7 +39,7 @@ class Recorder:
         HostNotReady
             When the record can't be written: nothing is launched without one.
         """
-        self.run = replace(self.run, argv=tuple(mask_text(word) for word in plan.argv)).with_try(
+        self.run = replace(self.run, argv=mask_arguments(plan.argv)).with_try(
             Try(number, TryState.PLANNED, stamp(self.clock.now_utc()))
         )
         self._must_save()
@@ -68,11 +70,11 @@ class Recorder:
         self._change(number, state=TryState.NOT_SUBMITTED, reason=mask_text(reason))
         self._try_save()
 
-    def finished(self, verdict: Verdict) -> None:
-        """A verdict from a terminal state."""
+    def finished(self, verdict: Verdict, number: int = 0) -> None:
+        """A verdict from a terminal state; ``number`` 0 means the newest try of that application."""
         last = self.run.last
         # The newest first: on backend local all tries of a run share one id.
-        number = next(
+        number = number or next(
             (one.number for one in reversed(self.run.tries) if one.application_id == verdict.application_id),
             last.number if last is not None else 1,
         )
@@ -92,6 +94,9 @@ class Recorder:
         self._try_save()
 
     def _change(self, number: int, **changes: object) -> None:
+        """Change one try. The record is read again first: another process may have added a newer try meanwhile."""
+        with contextlib.suppress(OutcomeUnknown):
+            self.run = self.ledger.load(self.run.run_id) or self.run
         current = next((one for one in self.run.tries if one.number == number), None)
         current = current or Try(number, TryState.PLANNED, stamp(self.clock.now_utc()))
         self.run = self.run.with_try(replace(current, **changes))  # type: ignore[arg-type]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -11,6 +13,7 @@ from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
 from batch_submit.errors import (
     BatchSubmitError,
+    ClusterUnreachable,
     ExitCode,
     Interrupted,
     OutcomeUnknown,
@@ -27,7 +30,6 @@ from batch_submit.operations.prepare import (
     jars_notice,
     make_plan,
     make_spec,
-    make_tools,
     python_needs,
     script_digest,
     with_preparation,
@@ -35,7 +37,7 @@ from batch_submit.operations.prepare import (
 from batch_submit.operations.recording import Recorder, known_of, stamp
 from batch_submit.operations.waiting import Waiting, conclude, wait_for_end
 from batch_submit.plan.command import fingerprint_of, plan_json, shell_command
-from batch_submit.plan.resume import Action, Decision, decide
+from batch_submit.plan.resume import Action, Decision, decide, try_number_of
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
 from batch_submit.plan.units import UnitError, format_duration, parse_duration_s
 from batch_submit.services import Clock, Services
@@ -80,14 +82,18 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
     identified = identify(context, call)
     if options.dry_run:
         return _dry_run(context, identified, options)
-    backend = open_backend(context)
+    with nothing_submitted():
+        backend = open_backend(context)
     ledger = ledger_of(services, backend)
     with services.clock.listening() as signals:
-        with ledger.lock(
-            identified.run_id.value,
-            monotonic=services.clock.monotonic,
-            sleep=lambda seconds: _sleep_or_stop(services.clock, signals, seconds),
-            patience_s=_LOCK_PATIENCE_S,
+        with (
+            nothing_submitted(),
+            ledger.lock(
+                identified.run_id.value,
+                monotonic=services.clock.monotonic,
+                sleep=lambda seconds: _sleep_or_stop(services.clock, signals, seconds),
+                patience_s=_LOCK_PATIENCE_S,
+            ),
         ):
             spec, accepted = _submit_once(context, identified, backend, ledger, signals, options)
         try:
@@ -97,6 +103,20 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
         except Exception as error:
             # Whatever goes wrong from here on, an application was accepted: "retry safely" would be a lie.
             raise after_launch(error, spec.run_id, accepted.application_id) from error
+
+
+@contextlib.contextmanager
+def nothing_submitted() -> Iterator[None]:
+    """Say of an outage before the launch what matters most to whoever retries."""
+    try:
+        yield
+    except ClusterUnreachable as error:
+        raise ClusterUnreachable(
+            f"{error.message}; nothing was submitted",
+            where=error.where,
+            next_step=error.next_step,
+            details=error.details,
+        ) from error
 
 
 def after_launch(error: Exception, run_id: str, application_id: str = "") -> OutcomeUnknown:
@@ -167,23 +187,33 @@ def _submit_once(
     earlier = ledger.load(identified.run_id.value)
     spec = make_spec(context, identified, day=earlier.day if earlier is not None else None)
     _check_call(spec, options)
-    tools = make_tools(context, spec, needed=True)
     fingerprint = fingerprint_of(spec, script_digest(spec))
     if earlier is not None:
         _refuse_another_job(earlier, fingerprint.difference(earlier.fingerprint_parts))
     spec = with_preparation(backend, spec)
     decision = Decision(Action.SUBMIT)
+    seen = backend.find_run(spec.run_id) if identified.explicit else []
     if identified.explicit:
-        decision = decide(known_of(earlier), backend.find_run(spec.run_id))
+        decision = decide(known_of(earlier), seen)
     run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
     recorder = Recorder(ledger, context.services.clock, context.services.terminal, run)
     if decision.action is not Action.SUBMIT:
         return spec, _resume(context, backend, recorder, decision)
-    plan = make_plan(context, spec, needed=True, try_number=decision.number, tools=tools)
+    _record_ended_tries(recorder, seen)
+    plan = make_plan(context, spec, needed=True, try_number=decision.number)
     _tell(context, plan)
     context.services.terminal.debug(shell_command(plan))
     application_id = _launch(context, backend, recorder, plan, decision.number, signals)
     return spec, Accepted(application_id, recorder)
+
+
+def _record_ended_tries(recorder: Recorder, seen: list[ApplicationReport]) -> None:
+    """Write down how earlier tries ended that nobody was watching, before there is a newer one."""
+    for report in seen:
+        verdict, number = judge(report), try_number_of(report)
+        known = next((one for one in recorder.run.tries if one.number == number), None)
+        if verdict is not None and known is not None and known.state is not TryState.FINISHED:
+            recorder.finished(verdict, number)
 
 
 def _refuse_another_job(earlier: Run, difference: list[str]) -> None:

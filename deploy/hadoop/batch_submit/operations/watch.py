@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.backends.base import Backend
-from batch_submit.errors import BatchSubmitError, NotFound
+from batch_submit.errors import BatchSubmitError, NotFound, OutcomeUnknown
 from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import ApplicationReport, Result, State, Verdict, judge
 from batch_submit.plan.units import format_duration
@@ -97,6 +97,8 @@ class Watcher:
             report = self.backend.report(self.application_id)
         except NotFound as error:
             return self._forgotten(error)
+        except OutcomeUnknown as error:
+            return self._give_up(Result.UNKNOWN, error.message)  # the backend knows that it will never know
         except BatchSubmitError as error:
             self._forgotten_since = None
             return self._missed(error)
@@ -226,6 +228,8 @@ def describe(verdict: Verdict, hints: Callable[[str], str]) -> list[str]:
     if verdict.result is Result.SUCCEEDED:
         return lines
     lines += [f"  {line.strip()}" for line in verdict.reason.splitlines() if line.strip()][:12]
+    if report is not None and report.am_container_logs:
+        lines.append(f"  driver's log: {report.am_container_logs}")
     next_step = {
         Result.REFUSED: "",
         Result.STILL_RUNNING: f"batch-submit wait {verdict.application_id}",

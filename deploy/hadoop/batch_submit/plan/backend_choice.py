@@ -11,7 +11,8 @@ from batch_submit.plan.config import Config
 
 YARN = "yarn"
 LOCAL = "local"
-#: The variables that name the folder of the Hadoop XML files; either suffices and both are exported to the child.
+#: The variables that name the folder of the Hadoop XML files. Either suffices and both are exported to the child; two
+#: folders are exported as given, and Spark looks for a file in the first of them before the second.
 CONF_DIR_VARIABLES = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
 ETC_HADOOP_CONF = "/etc/hadoop/conf"
 _CLUSTER_KEYS = ("namenode_url", "resourcemanager_url", "resourcemanager_webapp_url")
@@ -19,11 +20,15 @@ _CLUSTER_KEYS = ("namenode_url", "resourcemanager_url", "resourcemanager_webapp_
 
 @dataclass(frozen=True)
 class BackendChoice:
-    """The chosen backend, the reason (shown first on stderr), and the folder of the Hadoop XML files ("" for none)."""
+    """The chosen backend, the reason (shown first on stderr), and the folder of the Hadoop XML files ("" for none).
+
+    ``yarn_conf_dir`` is set only where ``YARN_CONF_DIR`` names another folder than ``HADOOP_CONF_DIR``.
+    """
 
     backend: str
     reason: str
     hadoop_conf_dir: str = ""
+    yarn_conf_dir: str = ""
 
 
 def _conf_dir(config: Config, variables: Mapping[str, str], etc_names_resourcemanager: bool) -> tuple[str, str]:
@@ -71,13 +76,17 @@ def choose_backend(
         edge host in silence, and spark-submit refuses ``--master yarn`` without the XML.
     """
     conf_dir, why = _conf_dir(config, variables, etc_names_resourcemanager)
+    hadoop, yarn = (variables.get(name, "") for name in CONF_DIR_VARIABLES)
+    second = yarn if hadoop and posixpath.normpath(yarn or hadoop) != posixpath.normpath(hadoop) else ""
+    if second:
+        why = f"{why}, YARN_CONF_DIR={second}"
     asked = config.get("execution.backend")
     wanted = str(asked.value) if asked is not None else "auto"
     if wanted == LOCAL:
-        return BackendChoice(LOCAL, f"{_origin(config)}", conf_dir)
+        return BackendChoice(LOCAL, f"{_origin(config)}", conf_dir, second)
     if wanted == YARN or conf_dir:
         if conf_dir:
-            return BackendChoice(YARN, why if wanted != YARN else f"{_origin(config)}; {why}", conf_dir)
+            return BackendChoice(YARN, why if wanted != YARN else f"{_origin(config)}; {why}", conf_dir, second)
         raise HostNotReady(
             f"backend yarn ({_origin(config)}) needs the Hadoop XML files, and no folder is named",
             next_step="export HADOOP_CONF_DIR=<folder with core-site.xml and yarn-site.xml>",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES, LOCAL, YARN
 from batch_submit.plan.config import Sourced
 from batch_submit.plan.identity import OUR_TAG, Fingerprint, all_tags
-from batch_submit.plan.secrets import is_secret
+from batch_submit.plan.secrets import holds_secret, mask_arguments
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, JobSpec, ShippedFile, SubmissionPlan
 from ml_pipeline_framework.contract import params_file_name
 
@@ -32,6 +33,8 @@ class Toolchain:
     spark_submit: str = "spark-submit"
     spark_home: str = ""
     hadoop_conf_dir: str = ""
+    #: ``YARN_CONF_DIR`` where it is another folder.
+    yarn_conf_dir: str = ""
     spark_conf_dir: str = ""
     java_home: str = ""
     python: str = ""
@@ -44,7 +47,11 @@ class Toolchain:
 def fingerprint_of(spec: JobSpec, script_digest: str) -> Fingerprint:
     """What makes this job the same job: type, script content, arguments, inputs and outputs with dates filled in."""
     parts = {"job_type": spec.job_type.value, "script": script_digest}
-    parts |= {f"argument {n}": argument for n, argument in enumerate(spec.arguments, start=1)}
+    shown = mask_arguments(spec.arguments)
+    for number, (argument, masked) in enumerate(zip(spec.arguments, shown, strict=True), start=1):
+        # A hidden argument still tells one job from another: by a short hash, which does not give it away.
+        digest = hashlib.sha256(f"{spec.run_id}\0{argument}".encode(errors="surrogatepass")).hexdigest()[:8]
+        parts[f"argument {number}"] = masked if masked == argument else f"{masked} #{digest}"
     if spec.params is not None:
         for key, value in json.loads(spec.params.to_json()).items():
             if key not in ("run_id", "name"):
@@ -80,7 +87,7 @@ def build_plan(
         if spec.deploy_mode == "cluster":
             conf["spark.yarn.submit.waitAppCompletion"] = Sourced("false", "this tool waits itself")
     conf.pop("spark.submit.deployMode", None)
-    secrets = {key: str(value.value) for key, value in conf.items() if is_secret(key)}
+    secrets = {key: str(value.value) for key, value in conf.items() if holds_secret(key, value.value)}
     return SubmissionPlan(
         spec=spec,
         argv=_argv(spec, tools, conf, secrets),
@@ -154,7 +161,8 @@ def _environment(spec: JobSpec, tools: Toolchain) -> dict[str, str]:
     if tools.java_home:
         environment["JAVA_HOME"] = tools.java_home
     if spec.backend == YARN and tools.hadoop_conf_dir:
-        environment |= dict.fromkeys(CONF_DIR_VARIABLES, tools.hadoop_conf_dir)
+        hadoop, yarn = CONF_DIR_VARIABLES
+        environment |= {hadoop: tools.hadoop_conf_dir, yarn: tools.yarn_conf_dir or tools.hadoop_conf_dir}
     if spec.backend == LOCAL:
         # A laptop's own name often resolves to another interface; a local run needs the loopback only.
         environment["SPARK_LOCAL_IP"] = "127.0.0.1"

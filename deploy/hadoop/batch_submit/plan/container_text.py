@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from batch_submit.errors import UnsafeForContainer
 from batch_submit.plan.config import Sourced
-from batch_submit.plan.secrets import is_secret
+from batch_submit.plan.secrets import holds_secret, is_secret, mask
 
 _REWRITTEN = ("`", "{{", "}}", "<LOG_DIR>", "<CPS>")
 _REWRITTEN_IN_ENVIRONMENT = (*_REWRITTEN, "$", '"')
@@ -43,6 +43,8 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
         assigned_or_follows = assigned or (key.startswith("-") and position < len(arguments))
         if _NAME.fullmatch(key) and _SECRET_ARGUMENT.search(key) and assigned_or_follows:
             problems.append(f"argument {position} ({key}) looks like a secret; arguments stand in launch_container.sh")
+        elif mask("", argument) != argument:
+            problems.append(f"argument {position} holds a password; arguments stand in launch_container.sh")
     return problems
 
 
@@ -67,7 +69,7 @@ def check_conf(conf: Mapping[str, Sourced]) -> list[str]:
                 for token in _REWRITTEN_IN_ENVIRONMENT
                 if token in value
             ]
-            if is_secret(key):
+            if holds_secret(key, value):
                 problems.append(f"{key} ({sourced.origin}) is a secret; its value would stand in launch_container.sh")
         elif key.endswith("extraJavaOptions") or key.endswith("defaultJavaOptions"):
             problems += [

@@ -11,7 +11,7 @@ from batch_submit.plan import schema
 from batch_submit.plan.java_properties import parse_properties
 from batch_submit.plan.schema import JOB_SECTION, Key, Kind, Where
 from batch_submit.plan.sourced import Layer, Path, Problem, Sourced
-from batch_submit.plan.values import BadValue, check, is_reference, list_items, node_of
+from batch_submit.plan.values import BadValue, check, list_items, node_of
 from batch_submit.plan.yaml_tree import Mapping, Node, Scalar, parse_yaml
 
 VARIABLE_PREFIX = "BATCH_SUBMIT_"
@@ -140,12 +140,6 @@ class _Reader:
                 self.report(line, path, error.message, error.hint)
             else:
                 block.put(_job_type_of(path), stored, value)
-                self._warn_of_literal(key, value, block)
-
-    def _warn_of_literal(self, key: Key, value: Sourced, block: Block) -> None:
-        if key.kind is Kind.SECRET and isinstance(value.value, str) and not is_reference(value.value):
-            hint = 'name a variable ("${NAME}") or a file ("file:/path") instead'
-            block.warnings.append(f"{value.origin}: {value.key} stands here in clear text: {hint}")
 
     def _is_map(self, path: Path, node: Node, line: int) -> bool:
         """Whether there is a map to walk. Nothing at all (everything commented out) is an empty section."""

@@ -66,14 +66,14 @@ def decide(known: Known, seen: Sequence[ApplicationReport]) -> Decision:
     cluster shows nothing is uncertain: only "failed" or "killed" or "never launched" makes room for a new try.
     """
     verdicts = [(report, judge(report)) for report in seen]
-    number = max(known.number, *(_try_number(report) for report in seen), 0) + 1
+    number = max(known.number, *(try_number_of(report) for report in seen), 0) + 1
     for report, verdict in verdicts:
         if verdict is None:
-            own = _try_number(report) or number - 1
+            own = try_number_of(report) or number - 1
             return Decision(Action.ATTACH, own, report.application_id, f"it is {report.state.value}", report)
     for report, verdict in verdicts:
         if verdict is not None and verdict.result is Result.SUCCEEDED:
-            own = _try_number(report) or number - 1
+            own = try_number_of(report) or number - 1
             return Decision(Action.DONE, own, report.application_id, "it succeeded", report)
     if known.result == Result.SUCCEEDED.value:
         return Decision(Action.DONE, known.number, known.application_id, "it succeeded (by the record of this host)")
@@ -82,14 +82,15 @@ def decide(known: Known, seen: Sequence[ApplicationReport]) -> Decision:
         return Decision(
             Action.UNCERTAIN, number, known.application_id, "the cluster does not know its application any more"
         )
-    if known.may_have_launched and not any(_try_number(report) == known.number for report in seen):
+    if known.may_have_launched and not any(try_number_of(report) == known.number for report in seen):
         return Decision(
             Action.UNCERTAIN, number, "", "an earlier call began to launch it, and no application shows under its tag"
         )
     return Decision(Action.SUBMIT, number, "", f"try {number}")
 
 
-def _try_number(report: ApplicationReport) -> int:
+def try_number_of(report: ApplicationReport) -> int:
+    """The number in a report's ``try:`` tag; 0 when it has none."""
     for tag in report.tags:
         if tag.startswith("try:"):
             tail = tag.rpartition(".")[2]

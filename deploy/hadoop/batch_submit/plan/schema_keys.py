@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batch_submit.plan.schema_types import Combiner, Key, Kind, Where
+from batch_submit.plan.schema_types import EVERYWHERE, Combiner, Key, Kind, Where
 from ml_pipeline_framework.contract import MODEL_CONFIG_KEYS
 
 #: Short names of Spark properties -> the property that Spark knows. Both may be used; see the docs for who wins.
@@ -168,17 +168,19 @@ def _data() -> tuple[Key, ...]:
 
 def _security() -> tuple[Key, ...]:
     section = "security_config"
+
+    def store(name: str, kind: Kind, doc: str, example: str, where: frozenset[Where] = EVERYWHERE) -> Key:
+        return Key((section, name), kind, doc, example, where=where, later=("*",))
+
     return (
         Key((section, "enable_kerberos"), Kind.BOOLEAN, "log in with principal and keytab", "false"),
         Key((section, "principal"), Kind.TEXT, "Kerberos principal", "etl@EXAMPLE.COM"),
         Key((section, "keytab"), Kind.LOCAL_PATH, "its keytab", "/etc/security/etl.keytab"),
-        Key((section, "enable_ssl"), Kind.BOOLEAN, "TLS for Spark's own connections", "false"),
-        Key((section, "keystore_path"), Kind.LOCAL_PATH, "key store", "/etc/security/keystore.jks"),
-        Key((section, "keystore_password"), Kind.SECRET, "its password", '"${KEYSTORE_PASSWORD}"', where=_NOT_A_FLAG),
-        Key((section, "truststore_path"), Kind.LOCAL_PATH, "trust store", "/etc/security/truststore.jks"),
-        Key(
-            (section, "truststore_password"), Kind.SECRET, "its password", '"${TRUSTSTORE_PASSWORD}"', where=_NOT_A_FLAG
-        ),
+        Key((section, "enable_ssl"), Kind.BOOLEAN, "TLS for Spark's own connections", "false", later=("true",)),
+        store("keystore_path", Kind.LOCAL_PATH, "key store", "/etc/security/keystore.jks"),
+        store("keystore_password", Kind.SECRET, "its password", '"${KEYSTORE_PASSWORD}"', _NOT_A_FLAG),
+        store("truststore_path", Kind.LOCAL_PATH, "trust store", "/etc/security/truststore.jks"),
+        store("truststore_password", Kind.SECRET, "its password", '"${TRUSTSTORE_PASSWORD}"', _NOT_A_FLAG),
         Key((section, "ca_bundle"), Kind.LOCAL_PATH, "certificates (PEM) trusted for HTTPS", "/etc/ssl/certs/ca.pem"),
     )
 

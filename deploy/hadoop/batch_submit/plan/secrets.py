@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 #: Spark's ``spark.redaction.regex`` (default of Spark 4), and ``passphrase``.
 _SECRET = re.compile(r"(?i)secret|password|passwd|passphrase|token|access[.]?key|credential")
@@ -47,3 +47,24 @@ def mask(key: str, value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [mask("", item) for item in value]
     return value
+
+
+def holds_secret(key: str, value: object) -> bool:
+    """Whether a property must not be shown: by its key, or because a secret stands inside its value."""
+    return is_secret(key) or mask(key, value) != value
+
+
+def mask_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
+    """A command line as it may be recorded, without what follows ``--password``, ``password=`` or ``//user:``."""
+    out: list[str] = []
+    secret_follows = False
+    for argument in arguments:
+        name, assigned, _ = argument.partition("=")
+        if secret_follows and not argument.startswith("--"):
+            out.append(MASK)
+        elif assigned and name.startswith("-") and is_secret(name):
+            out.append(f"{name}={MASK}")
+        else:
+            out.append(str(mask("", argument)))
+        secret_follows = name.startswith("-") and not assigned and is_secret(name)
+    return tuple(out)

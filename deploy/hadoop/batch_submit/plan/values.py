@@ -17,8 +17,13 @@ LIST_KINDS = frozenset({Kind.LOCAL_PATHS, Kind.TEXTS, Kind.URLS})
 _ADDRESS = re.compile(
     r"(?:([A-Za-z][A-Za-z0-9+.\-]*)://)?([A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(/\S*)?"
 )
+#: What the addresses of a cluster may start with; anything else would be dropped in silence further on.
+_SCHEMES = {
+    "namenode_url": ("hdfs", "http", "https"),
+    "resourcemanager_url": ("http", "https"),
+    "resourcemanager_webapp_url": ("http", "https"),
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:\S+")
 
 
 class BadValue(ValueError):
@@ -127,11 +132,6 @@ def node_of(key: Key, value: object) -> Node:
     return Scalar(text, 0)
 
 
-def is_reference(text: str) -> bool:
-    """Whether a secret is named (``${VARIABLE}``, ``file:PATH``) and not written out."""
-    return _REFERENCE.fullmatch(text) is not None
-
-
 def _item(value: object) -> Scalar:
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return Scalar(text, 0, quoted=text == "")
@@ -182,7 +182,11 @@ def _boolean(key: Key, scalar: Scalar) -> bool:
         hint = "remove the quotes" if word in ("true", "false") else _boolean_hint(word)
         raise _wrong(key, scalar, hint)
     if scalar.text in TRUES | FALSES:
-        return scalar.text in TRUES
+        value = scalar.text in TRUES
+        if value and "true" in key.later:
+            hint = "set it to false and give spark.ssl.* properties in spark_config"
+            raise BadValue(f"{key.path[-1]} is not built yet", hint)
+        return value
     raise _wrong(key, scalar, _boolean_hint(scalar.text.lower()))
 
 
@@ -232,6 +236,9 @@ def _url(key: Key, scalar: Scalar) -> str:
         raise BadValue(f"{match[3]} is not a port (1 to 65535)")
     if key.path[-1] == "namenode_url" and not match[1]:
         raise _wrong(key, scalar, f"did you mean 'hdfs://{text}'?")
+    schemes = _SCHEMES.get(key.path[-1], ())
+    if match[1] and schemes and match[1].lower() not in schemes:
+        raise BadValue(f"{match[1]}:// is not one of: {', '.join(f'{scheme}://' for scheme in schemes)}")
     return text
 
 
