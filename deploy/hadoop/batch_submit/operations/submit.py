@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -13,7 +11,6 @@ from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
 from batch_submit.errors import (
     BatchSubmitError,
-    ClusterUnreachable,
     ExitCode,
     Interrupted,
     OutcomeUnknown,
@@ -23,6 +20,7 @@ from batch_submit.errors import (
 from batch_submit.ledger import JsonLedger, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict, judge
 from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context
+from batch_submit.operations.launch_errors import after_launch, nothing_submitted
 from batch_submit.operations.prepare import (
     Identified,
     SubmitCall,
@@ -103,33 +101,6 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
         except Exception as error:
             # Whatever goes wrong from here on, an application was accepted: "retry safely" would be a lie.
             raise after_launch(error, spec.run_id, accepted.application_id) from error
-
-
-@contextlib.contextmanager
-def nothing_submitted() -> Iterator[None]:
-    """Say of an outage before the launch what matters most to whoever retries."""
-    try:
-        yield
-    except ClusterUnreachable as error:
-        raise ClusterUnreachable(
-            f"{error.message}; nothing was submitted",
-            where=error.where,
-            next_step=error.next_step,
-            details=error.details,
-        ) from error
-
-
-def after_launch(error: Exception, run_id: str, application_id: str = "") -> OutcomeUnknown:
-    """An error after a launch as what it means for the caller: the outcome is not known (exit code 8)."""
-    if isinstance(error, OutcomeUnknown):
-        return error
-    words = error.lines() if isinstance(error, BatchSubmitError) else [f"internal error: {error!r}; report it"]
-    what = application_id or f"run {run_id}"
-    return OutcomeUnknown(
-        f"{what} was launched, and then this call failed",
-        details=words,
-        next_step=f"batch-submit wait {application_id or run_id}",
-    )
 
 
 def _sleep_or_stop(clock: Clock, signals: Signals, seconds: float) -> None:
