@@ -278,7 +278,10 @@ def _launch(
         raise
     except Exception as error:
         raise after_launch(error, plan.spec.run_id) from error
-    recorder.submitted(number, application_id)
+    try:
+        recorder.submitted(number, application_id)
+    except Exception as error:
+        raise after_launch(error, plan.spec.run_id, application_id) from error
     took = services.clock.monotonic() - began
     services.terminal.note(f"submitted as {application_id} ({took:.1f} s)")
     return application_id
