@@ -61,6 +61,9 @@ def verdict_of(world: World, application_id: str) -> Verdict:
 class BackendSuite:
     """The tests; ``world`` comes from the subclass."""
 
+    #: How often a driver's words pass by: once where it runs on this host, never where a container keeps them.
+    OUTPUTS_SEEN: int
+
     def test_it_has_a_name_and_a_scope(self, world: World) -> None:
         assert world.backend.name and world.backend.cluster and world.backend.user
 
@@ -129,7 +132,7 @@ class BackendSuite:
         world.finish(application_id, well=True)
         verdict_of(world, application_id)
         seen += world.backend.new_output(application_id)
-        assert seen.count("a driver's words") <= 1
+        assert seen.count("a driver's words") == self.OUTPUTS_SEEN
         assert world.backend.new_output(application_id) == ""
 
     def test_a_lifetime_can_be_set_on_a_live_run_and_on_an_ended_one(self, world: World) -> None:
@@ -148,8 +151,8 @@ class BackendSuite:
         application_id = submitted(world)
         world.backend.kill(application_id)
         verdict_of(world, application_id)
-        for _ in range(2):
-            assert all(isinstance(line, str) for line in world.backend.after_failure(application_id))
+        world.backend.after_failure(application_id)
+        assert world.backend.after_failure(application_id) == []  # nothing is left to do
 
     def test_a_missing_artifact_is_none(self, world: World) -> None:
         assert world.backend.read_artifact("/no/such/metrics.json", 1000) is None
