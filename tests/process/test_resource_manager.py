@@ -115,7 +115,7 @@ def test_a_mistyped_path_in_json_is_not_not_found(rm: CannedResourceManager, cli
     manager = client(rm)
 
     with pytest.raises(ClusterUnreachable, match="404"):
-        manager._get("/ws/v1/nothing")
+        manager.get("/ws/v1/nothing")
 
 
 @pytest.mark.parametrize("bad", ["", "job_1_2", "application_1", "application_1700000000000_0001/../..", "x?y"])

@@ -20,7 +20,9 @@ def commands(command: click.Command, name: str = "") -> list[tuple[str, click.Co
     """All commands below one, with their full names."""
     if not isinstance(command, click.Group):
         return [(name, command)]
-    return [found for child, one in command.commands.items() for found in commands(one, f"{name} {child}".strip())]
+    context = click.Context(command)
+    children = [(child, command.get_command(context, child)) for child in command.list_commands(context)]
+    return [found for child, one in children if one for found in commands(one, f"{name} {child}".strip())]
 
 
 @pytest.mark.parametrize(("name", "command"), commands(group))

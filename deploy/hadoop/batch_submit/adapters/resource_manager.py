@@ -93,11 +93,11 @@ class ResourceManager:
 
     def info(self) -> Mapping[str, Any]:
         """``clusterInfo`` of the active one: ``resourceManagerVersion``, ``haState``, ``startedOn`` …"""
-        return as_mapping(self._get(_INFO).get("clusterInfo"))
+        return as_mapping(self.get(_INFO).get("clusterInfo"))
 
     def scheduler(self) -> Mapping[str, Any]:
         """The queues, as the server tells them (``scheduler.schedulerInfo``)."""
-        return as_mapping(as_mapping(self._get(f"{_BASE}/scheduler").get("scheduler")).get("schedulerInfo"))
+        return as_mapping(as_mapping(self.get(f"{_BASE}/scheduler").get("scheduler")).get("schedulerInfo"))
 
     def identify(self) -> str:
         """The short name under which the server knows us; becomes our user when none was given (Kerberos).
@@ -107,7 +107,7 @@ class ResourceManager:
         HostNotReady
             The server names nobody.
         """
-        reply = self._get(f"{_BASE}/userinfo")
+        reply = self.get(f"{_BASE}/userinfo")
         name = (as_mapping(reply.get("clusterUserInfo")) or reply).get("requestedUser")
         if not isinstance(name, str) or not name:
             raise HostNotReady("the ResourceManager does not say who we are", next_step=_TICKET_HINT)
@@ -123,7 +123,7 @@ class ResourceManager:
             The server says so in its own words (``NotFoundException``). It forgets old applications, so this is not
             "failed". Any other 404 is :class:`ClusterUnreachable`.
         """
-        report = parse_application(self._get(self._path(application_id), {"deSelects": "resourceRequests"}))
+        report = parse_application(self.get(self._path(application_id), {"deSelects": "resourceRequests"}))
         if report.application_id != application_id:
             raise ClusterUnreachable("the answer is not about the application that was asked for", where=application_id)
         return report
@@ -165,7 +165,7 @@ class ResourceManager:
         }
         reports = [
             report
-            for report in parse_applications(self._get(f"{_BASE}/apps", query))
+            for report in parse_applications(self.get(f"{_BASE}/apps", query))
             if (not wanted or any(tag in report.tags for tag in wanted))
             and (not queue or queue_matches(report.queue, queue))
         ]
@@ -196,7 +196,7 @@ class ResourceManager:
             No valid ticket.
         """
         self._known_user("kill an application")
-        state = self._put(f"{self._path(application_id)}/state", {"state": "KILLED"}).get("state")
+        state = self.put(f"{self._path(application_id)}/state", {"state": "KILLED"}).get("state")
         return isinstance(state, str) and State.parse(state).terminal
 
     def set_lifetime(self, application_id: str, expiry: datetime | int) -> Lifetime | None:
@@ -209,12 +209,12 @@ class ResourceManager:
         """
         self._known_user("set the lifetime of an application")
         timeout = {"type": "LIFETIME", "expiryTime": lifetime_text(expiry)}
-        self._put(f"{self._path(application_id)}/timeout", {"timeout": timeout})
+        self.put(f"{self._path(application_id)}/timeout", {"timeout": timeout})
         return self.lifetime(application_id)
 
     def lifetime(self, application_id: str) -> Lifetime | None:
         """Until when YARN lets it live; ``None`` without a bound."""
-        return parse_lifetime(self._get(f"{self._path(application_id)}/timeouts/LIFETIME"))
+        return parse_lifetime(self.get(f"{self._path(application_id)}/timeouts/LIFETIME"))
 
     def _known_user(self, purpose: str) -> str:
         if not self.user:
@@ -229,11 +229,13 @@ class ResourceManager:
             raise UsageError(f"{application_id!r} is not an application id", next_step="application_<time>_<number>")
         return f"{_BASE}/apps/{quote(application_id)}"
 
-    def _get(self, path: str, query: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+        """Ask the active one; ``path`` begins with ``/ws/v1/cluster``. Empty values of ``query`` are left out."""
         given = {name: value for name, value in (query or {}).items() if value}
         return as_mapping(self._call("GET", f"{path}?{urlencode(given)}" if given else path))
 
-    def _put(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def put(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write to the active one. Only for writes that may be repeated: a lost reply is a reason to ask again."""
         return as_mapping(self._call("PUT", path, json.dumps(body).encode()))
 
     def _deadline(self) -> float:

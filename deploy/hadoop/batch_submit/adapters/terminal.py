@@ -9,9 +9,11 @@ import shutil
 import sys
 from typing import TextIO
 
+from batch_submit.plan.verbs import VERBS
+
 LOGGER = logging.getLogger("batch_submit")
 #: Commands of ours in a message; they are shown with the name by which this program was really called.
-_OUR_COMMAND = re.compile(r"\bbatch-submit (?=(?:submit|wait|list|status|kill|config|init-hdfs|demo-data)\b)")
+_OUR_COMMAND = re.compile(rf"\bbatch-submit (?=(?:{'|'.join(map(re.escape, VERBS))})\b)")
 
 
 class Terminal:

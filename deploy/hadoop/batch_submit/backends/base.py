@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from batch_submit.container_logs import ApplicationLogs
 from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import ApplicationReport
 from batch_submit.plan.config import Sourced
@@ -83,6 +84,28 @@ class Backend(Protocol):
 
     def read_artifact(self, path: str, limit: int) -> bytes | None:
         """A small result file of a finished run; ``None`` when it is not there."""
+
+    def open_logs(
+        self, report: ApplicationReport, *, patience_s: float = 0.0, waiting: Callable[[str], None] | None = None
+    ) -> ApplicationLogs:
+        """The log files of an application, from the best source that has them now.
+
+        Parameters
+        ----------
+        patience_s
+            How long to wait for the aggregation of a finished application's logs.
+        waiting
+            Called with what is awaited, each time it changes.
+
+        Raises
+        ------
+        NotFound
+            No source has any log of it.
+        ClusterRefused
+            They are not ours to read.
+        ClusterUnreachable
+            No source answers.
+        """
 
     def new_output(self, application_id: str) -> str:
         """What the driver has written since the last call, where the backend sees it pass; else ""."""

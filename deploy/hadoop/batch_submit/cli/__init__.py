@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 
@@ -11,17 +12,33 @@ import click
 from batch_submit import __version__
 from batch_submit.adapters.run_logging import stop_logging
 from batch_submit.adapters.terminal import LOGGER, Terminal, fill_closed_descriptors, silence
-from batch_submit.cli.config import config_group
-from batch_submit.cli.runs import kill_command, list_command, status_command, wait_command
-from batch_submit.cli.storage import demo_data_command, init_hdfs_command
-from batch_submit.cli.submit import submit_command
 from batch_submit.errors import BatchSubmitError, ExitCode
-from batch_submit.services import build_services, program_name
+from batch_submit.plan.verbs import VERBS
+from batch_submit.services import program_name
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(context_settings=_CONTEXT)
+class _LazyGroup(click.Group):
+    """Loads a verb's module when the verb is called; the overview needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        command = getattr(importlib.import_module(f"batch_submit.cli.{verb.module}"), verb.attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.short_help) for name, verb in VERBS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings=_CONTEXT)
 @click.version_option(__version__, prog_name="batch-submit")
 def group() -> None:
     """Submit Spark jobs to Hadoop/YARN, and see what became of them.
@@ -32,19 +49,6 @@ def group() -> None:
     batch-submit list                               our applications
     batch-submit config show -t training --origin   where every value comes from
     """
-
-
-for _command in (
-    submit_command,
-    wait_command,
-    list_command,
-    status_command,
-    kill_command,
-    config_group,
-    init_hdfs_command,
-    demo_data_command,
-):
-    group.add_command(_command)
 
 
 def run(arguments: Sequence[str], command: Callable[..., object]) -> int:
@@ -131,4 +135,4 @@ def submit_job_main() -> None:
     sys.exit(run(["submit", *arguments], group.main))
 
 
-__all__ = ["build_services", "group", "main", "submit_job_main"]
+__all__ = ["group", "main", "submit_job_main"]
