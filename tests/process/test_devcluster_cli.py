@@ -10,6 +10,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -122,6 +123,11 @@ def test_a_folder_with_other_files_is_left_alone(host: dict[str, str], tmp_path:
         (["up", "--port-offset", "x"], 2, "multiple of 100"),
         (["up", "--nodemanagers", "0"], 2, "not from 1 to 8"),
         (["up", "--dir", "/tmp/a b"], 2, "can't work in a path"),
+        (["up", "--set", "nowhere-site:a=b"], 2, "no file 'nowhere-site'; there are core-site, hdfs-site"),
+        (["up", "--set", "yarn-site:a"], 2, "not FILE:KEY=VALUE: yarn-site:a"),
+        (["up", "--set", "yarn-site:=b"], 2, "not FILE:KEY=VALUE"),
+        (["up", "--set", "yarn-site:a key=b"], 2, "not FILE:KEY=VALUE"),
+        (["failover", "--dir", "/nonexistent"], 3, "run `devcluster up` first"),
         (["fly"], 2, "invalid choice"),
         (["env", "--dir", "/nonexistent"], 3, "run `devcluster up` first"),
         (["down", "--dir", "/nonexistent"], 0, "nothing was running"),
@@ -135,15 +141,97 @@ def test_a_wrong_call_says_what_is_wrong(host: dict[str, str], arguments: list[s
 
 def test_clusters_with_different_offsets_share_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
-    from devcluster_lib.layout import BASE_PORTS, MAX_NODEMANAGERS, MAX_PORT_OFFSET, PORT_OFFSET_STEP, make_daemon
+    from devcluster_lib.layout import MAX_NODEMANAGERS, MAX_PORT_OFFSET, PORT_OFFSET_STEP, Cluster
 
-    daemons = [
-        make_daemon(kind, index, 0)
-        for kind in BASE_PORTS
-        for index in range(1, (MAX_NODEMANAGERS if kind == "nodemanager" else 1) + 1)
-    ]
+    daemons = Cluster(Path("/c"), 0, MAX_NODEMANAGERS, "u", "/java", ha=True).daemons()
+    assert len(daemons) == 5 + MAX_NODEMANAGERS
     ports = sorted(port for daemon in daemons for port in daemon.ports.values())
     assert all(one < other for one, other in pairwise(ports))
     gaps = {other - one for one in ports for other in ports if other > one}
     assert not [gap for gap in gaps if gap % PORT_OFFSET_STEP == 0 and gap <= MAX_PORT_OFFSET]
     assert max(ports) + MAX_PORT_OFFSET < 32768  # net.ipv4.ip_local_port_range begins there
+
+
+#: What a devcluster wrote before it knew --set and --ha.
+OLD_RECORD = {"port_offset": 11000, "nodemanagers": 1, "user": "somebody", "java_home": "/opt/fake"}
+
+
+def test_a_cluster_of_an_older_devcluster_is_understood(host: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "cluster.json").write_text(json.dumps(OLD_RECORD))
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "devcluster"), "status", "--json", "--dir", str(tmp_path)],
+        capture_output=True, text=True, env=host, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    answer = json.loads(done.stdout)
+    assert (answer["ha"], answer["settings"]) == (False, {})
+    assert answer["daemons"]["resourcemanager"]["haState"] is None
+    assert answer["urls"]["resourcemanager"] == "http://localhost:19088"
+    assert "haState" not in answer["daemons"]["namenode"]
+
+
+def test_a_failover_needs_two_resourcemanagers_and_one_that_runs(host: dict[str, str], tmp_path: Path) -> None:
+    record = tmp_path / "cluster.json"
+    record.write_text(json.dumps(OLD_RECORD))
+    assert run(host, "failover", "--dir", str(tmp_path)) == (
+        2,
+        f"devcluster: the cluster in {tmp_path} has one ResourceManager: `devcluster up --ha` makes it two",
+    )
+    record.write_text(json.dumps({**OLD_RECORD, "ha": True}))
+    for words, message in [
+        ((), "no other ResourceManager runs: `devcluster up` starts it"),
+        (("--to", "resourcemanager-2"), "resourcemanager-2 does not run: `devcluster up` starts it"),
+        (("--to", "namenode"), "namenode is no ResourceManager"),
+        (("--to", "resourcemanager-3"), "no daemon 'resourcemanager-3' in this cluster"),
+    ]:
+        code, said = run(host, "failover", *words, "--dir", str(tmp_path))
+        assert code == 2 and message in said
+
+
+def properties(file: Path) -> dict[str, str]:
+    rows = ElementTree.parse(file).getroot()
+    return {str(row.findtext("name")): str(row.findtext("value")) for row in rows}
+
+
+def test_settings_are_kept_from_call_to_call_and_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from devcluster_lib import hadoop_conf, state
+    from devcluster_lib.verbs import Wishes
+
+    vmem, address = "yarn.nodemanager.vmem-check-enabled", "yarn.nodemanager.address"
+    first = Wishes(settings={"yarn-site": {vmem: "true", "a": "1"}}).cluster(tmp_path, None, "u", "/java")
+    state.save(first)
+    wishes = Wishes(nodemanagers=2, settings={"yarn-site": {"a": "<2>", address: "x:1"}, "mapred-site": {"b": "c=d"}})
+    cluster = wishes.cluster(tmp_path, state.load(tmp_path), "u", "/java")
+    hadoop_conf.write_conf(cluster)
+
+    written = properties(tmp_path / "conf" / "yarn-site.xml")
+    assert (written[vmem], written["a"], written[address]) == ("true", "<2>", "x:1")
+    assert properties(tmp_path / "conf" / "mapred-site.xml")["b"] == "c=d"
+    second = properties(tmp_path / "conf-nodemanager-2" / "yarn-site.xml")
+    assert (second[vmem], second[address]) == ("true", "localhost:8044"), "two can't have one address"
+
+
+def test_two_resourcemanagers_in_the_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from devcluster_lib import hadoop_conf, state
+    from devcluster_lib.verbs import Wishes
+
+    state.save(Wishes(port_offset=100, ha=True).cluster(tmp_path, None, "u", "/java"))
+    cluster = Wishes().cluster(tmp_path, state.load(tmp_path), "u", "/java")
+    assert cluster.ha, "remembered"
+    hadoop_conf.write_conf(cluster)
+
+    rm = "yarn.resourcemanager"
+    common = properties(tmp_path / "conf" / "yarn-site.xml")
+    assert common[f"{rm}.ha.rm-ids"] == "rm1,rm2" and common[f"{rm}.ha.automatic-failover.enabled"] == "false"
+    assert common[f"{rm}.webapp.address.rm1"] == "localhost:8188"
+    assert common[f"{rm}.webapp.address.rm2"] == "localhost:8193"
+    assert common[f"{rm}.cluster-id"] == "devcluster-100"
+    assert f"{rm}.address" not in common and f"{rm}.ha.id" not in common
+    for daemon in cluster.resourcemanagers():
+        own = properties(tmp_path / f"conf-{daemon.name}" / "yarn-site.xml")
+        assert own == {**common, f"{rm}.ha.id": daemon.rm_id}
+    assert not Wishes(ha=False).cluster(tmp_path, cluster, "u", "/java").ha
+    one = hadoop_conf.yarn_site(Wishes().cluster(tmp_path, None, "u", "/java"), cluster.daemon("nodemanager"))
+    assert one[f"{rm}.webapp.address"] == "localhost:8088" and not [name for name in one if ".ha." in name]

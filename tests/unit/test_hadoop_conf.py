@@ -140,6 +140,23 @@ def test_resourcemanagers_of_high_availability() -> None:
     assert secure.cluster_key == "prod-cluster-1"
 
 
+def test_per_id_addresses_with_variables_and_without_a_port() -> None:
+    values = {
+        rm("ha.enabled"): "true",
+        rm("ha.rm-ids"): "rm1,rm2,rm3",
+        rm("hostname.rm1"): "${env.FIRST}",
+        rm("webapp.address.rm1"): "${yarn.resourcemanager.hostname.rm1}:${port}",
+        "port": "18088",
+        rm("webapp.address.rm2"): "host2",
+        rm("address.rm3"): "host3:8032",
+        rm("webapp.address"): "nobody:1",  # without an id it counts for none of them
+    }
+    conf = HadoopConf(values, env={"FIRST": "host1"})
+
+    assert conf.resourcemanager_urls() == ("http://host1:18088", "http://host2:8088", "http://host3:8088")
+    assert HadoopConf({**values, rm("ha.enabled"): "false"}).resourcemanager_urls() == ("http://nobody:1",)
+
+
 def test_rm_ids_without_high_availability_do_not_count() -> None:
     values = {rm("ha.rm-ids"): "rm1", rm("hostname.rm1"): "host1", rm("hostname"): "rm"}
 
@@ -178,6 +195,88 @@ def test_namenodes(values: dict[str, str], urls: tuple[str, ...]) -> None:
 
 def test_kerberos() -> None:
     assert HadoopConf({"hadoop.security.authentication": "KERBEROS"}).kerberos
+
+
+HISTORY = "mapreduce.jobhistory"
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({}, ""),
+        ({"yarn.log.server.web-service.url": "http://jhs:19888/ws/v1/history"}, "http://jhs:19888"),
+        ({"yarn.log.server.web-service.url": "https://${host}:19890/ws/v1/history/", "host": "j"}, "https://j:19890"),
+        (
+            {"yarn.log.server.web-service.url": "http://ats:8188/ws/v1/applicationhistory"}
+            | {f"{HISTORY}.webapp.address": "jhs:19888"},
+            "http://jhs:19888",
+        ),
+        ({f"{HISTORY}.webapp.address": "0.0.0.0:19888"}, ""),
+        ({f"{HISTORY}.webapp.address": "0.0.0.0:29888", f"{HISTORY}.address": "jhs:10020"}, "http://jhs:29888"),
+        ({f"{HISTORY}.address": "jhs:10020"}, "http://jhs:19888"),
+        ({f"{HISTORY}.webapp.address": "jhs:19888", "yarn.http.policy": "HTTPS_ONLY"}, "https://jhs:19888"),
+        ({f"{HISTORY}.webapp.address": "jhs:1", f"{HISTORY}.http.policy": "HTTPS_ONLY"}, ""),
+        ({f"{HISTORY}.webapp.https.address": "jhs:2", f"{HISTORY}.http.policy": "HTTPS_ONLY"}, "https://jhs:2"),
+    ],
+)
+def test_history_server(values: dict[str, str], url: str) -> None:
+    assert HadoopConf(values).history_server_url == url
+
+
+def test_the_history_server_is_named_in_mapred_site_which_overrides_nothing(tmp_path: Path) -> None:
+    address = f"{HISTORY}.webapp.address"
+    (tmp_path / "yarn-site.xml").write_text(xml(**{"yarn.http.policy": "HTTP_ONLY"}))
+    (tmp_path / "mapred-site.xml").write_text(xml(**{address: "jhs:1", "yarn.http.policy": "HTTPS_ONLY"}))
+
+    assert HadoopConf.load(tmp_path).history_server_url == "http://jhs:1"
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({}, ""),
+        ({"yarn.web-proxy.address": "proxy:9046"}, "http://proxy:9046"),
+        ({"yarn.web-proxy.address": "${p}:1", "p": "proxy", "yarn.http.policy": "HTTPS_ONLY"}, "https://proxy:1"),
+    ],
+)
+def test_a_web_proxy_of_its_own(values: dict[str, str], url: str) -> None:
+    assert HadoopConf(values).web_proxy_url == url
+
+
+OLD_LAYOUT = ("TFile", "/tmp/logs", "logs")
+ROOT, SUFFIX = "yarn.nodemanager.remote-app-log-dir", "yarn.nodemanager.remote-app-log-dir-suffix"
+FORMATS = "yarn.log-aggregation.file-formats"
+
+
+@pytest.mark.parametrize(
+    ("values", "folders"),
+    [
+        ({}, (("TFile", "/tmp/logs", "logs-tfile"), OLD_LAYOUT)),
+        (
+            {FORMATS: "IFile, TFile"},
+            (("IFile", "/tmp/logs", "logs-ifile"), ("TFile", "/tmp/logs", "logs-tfile"), OLD_LAYOUT),
+        ),
+        (
+            {FORMATS: "IndexedFormat", ROOT: "hdfs://nn/app-logs", SUFFIX: "x"},
+            (("IndexedFormat", "hdfs://nn/app-logs", "x-indexedformat"), ("TFile", "hdfs://nn/app-logs", "x")),
+        ),
+        (
+            {
+                FORMATS: "IFile",
+                "yarn.log-aggregation.IFile.remote-app-log-dir": "/ifile",
+                "yarn.log-aggregation.IFile.remote-app-log-dir-suffix": "own",
+            },
+            (("IFile", "/ifile", "own"), OLD_LAYOUT),
+        ),
+    ],
+)
+def test_folders_of_aggregated_logs(values: dict[str, str], folders: tuple[tuple[str, str, str], ...]) -> None:
+    assert HadoopConf(values).remote_log_dirs() == folders
+
+
+def test_log_aggregation_is_off_unless_switched_on() -> None:
+    assert not HadoopConf({}).log_aggregation_enabled
+    assert HadoopConf({"yarn.log-aggregation-enable": "TRUE"}).log_aggregation_enabled
 
 
 def test_of_two_folders_each_file_is_read_where_spark_finds_it_first(tmp_path: Path) -> None:

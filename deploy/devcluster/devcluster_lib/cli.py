@@ -14,7 +14,7 @@ from typing import Any
 
 from devcluster_lib import jars, state, verbs
 from devcluster_lib.errors import DevClusterError, Interrupted, UsageError
-from devcluster_lib.layout import DEFAULT_DIR, MAX_NODEMANAGERS, MAX_PORT_OFFSET, PORT_OFFSET_STEP, Cluster
+from devcluster_lib.layout import DEFAULT_DIR, MAX_NODEMANAGERS, MAX_PORT_OFFSET, PORT_OFFSET_STEP, SITES, Cluster
 from devcluster_lib.startup import tail
 
 NOT_READY = 3
@@ -75,6 +75,14 @@ def _parser() -> argparse.ArgumentParser:
 
     up = verb("up", _up, "start what does not run; return when every daemon is ready")
     up.add_argument("--nodemanagers", type=_nodemanagers, metavar="N", help=f"1 to {MAX_NODEMANAGERS} (default: 1)")
+    up.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="FILE:KEY=VALUE", dest="settings",
+        help=f"a Hadoop property, kept for this folder until it is wiped; may be repeated; FILE: {', '.join(SITES)}",
+    )  # fmt: skip
+    up.add_argument(
+        "--ha", action=argparse.BooleanOptionalAction, default=None,
+        help="two ResourceManagers, one of them active (default: as it is in this folder, at first one)",
+    )  # fmt: skip
     _add_timeout(up)
     down = verb("down", _down, "end the cluster's processes; HDFS and YARN's state stay")
     down.add_argument("--wipe", action="store_true", help="also delete everything the cluster wrote")
@@ -86,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what is added")
     restart = verb("restart", _restart, "end a daemon in good order and start it again")
     _add_timeout(restart)
+    failover = verb("failover", _failover, "make another ResourceManager the active one (up --ha)")
+    failover.add_argument("--to", metavar="DAEMON", help="which one (default: the one that is not active)")
+    _add_timeout(failover)
     kill = verb("kill", _kill, "end a daemon with SIGKILL, as a crash would")
     for sub in (logs, restart, kill):
         sub.add_argument("daemon", metavar="DAEMON", help="a name that status lists, such as nodemanager-2")
@@ -113,6 +124,16 @@ def _nodemanagers(text: str) -> int:
     return count
 
 
+def _setting(text: str) -> tuple[str, str, str]:
+    site, _, rest = text.partition(":")
+    key, equals, value = rest.partition("=")
+    if not equals or not key or any(character.isspace() for character in key):
+        raise argparse.ArgumentTypeError(f"not FILE:KEY=VALUE: {text}")
+    if site not in SITES:
+        raise argparse.ArgumentTypeError(f"no file {site!r}; there are {', '.join(SITES)}")
+    return site, key, value
+
+
 def _directory(options: argparse.Namespace) -> Path:
     # Resolved: the same folder has one name, in the processes' mark too.
     return options.dir.expanduser().resolve()
@@ -134,8 +155,13 @@ def _self(options: argparse.Namespace) -> str:
 
 
 def _up(options: argparse.Namespace) -> int:
-    cluster = verbs.up(_directory(options), options.port_offset, options.nodemanagers, options.timeout)
-    print(cluster.daemon("resourcemanager").url)
+    settings: dict[str, dict[str, str]] = {}
+    for site, key, value in options.settings:
+        settings.setdefault(site, {})[key] = value
+    wishes = verbs.Wishes(options.port_offset, options.nodemanagers, settings, options.ha)
+    cluster = verbs.up(_directory(options), wishes, options.timeout)
+    for daemon in cluster.resourcemanagers():
+        print(daemon.url)
     print(f'eval "$({_self(options)})"')
     return 0
 
@@ -154,6 +180,8 @@ def _status(options: argparse.Namespace) -> int:
     else:
         for name, row in answer["daemons"].items():
             readiness = "ready" if row["ready"] else row["last_seen"] or "-"
+            if answer["ha"] and row["ready"] and "haState" in row:
+                readiness += f" ({row['haState'].lower()})"
             print(f"{name:<17} {row['state']:<8} {row['pid'] or '-':>8}  {row['url']:<23} {readiness}")
     return 0 if answer["ready"] else NOT_READY
 
@@ -178,6 +206,11 @@ def _logs(options: argparse.Namespace) -> int:
 
 def _restart(options: argparse.Namespace) -> int:
     verbs.restart(_cluster(options), options.daemon, options.timeout)
+    return 0
+
+
+def _failover(options: argparse.Namespace) -> int:
+    print(verbs.failover(_cluster(options), options.to, options.timeout).url)
     return 0
 
 

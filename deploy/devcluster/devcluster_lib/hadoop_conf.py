@@ -38,24 +38,27 @@ log4j.logger.BlockStateChange=WARN
 
 
 def write_conf(cluster: Cluster) -> None:
-    """Write the conf folder, and one overlay folder per further NodeManager."""
-    first, *others = [daemon for daemon in cluster.daemons() if daemon.kind == "nodemanager"]
+    """Write the conf folder, and an overlay folder for each daemon that differs from its brothers."""
+    first = cluster.daemon("nodemanager")
     sites = {
-        "core-site.xml": core_site(cluster),
-        "hdfs-site.xml": hdfs_site(cluster),
-        "yarn-site.xml": yarn_site(cluster, first),
-        "mapred-site.xml": mapred_site(cluster),
-        "capacity-scheduler.xml": capacity_scheduler(),
+        "core-site": core_site(cluster),
+        "hdfs-site": hdfs_site(cluster),
+        "yarn-site": yarn_site(cluster, first),
+        "mapred-site": mapred_site(cluster),
+        "capacity-scheduler": capacity_scheduler(),
     }
     for name, properties in sites.items():
-        write_whole(cluster.conf_dir / name, to_xml(properties))
+        write_whole(cluster.conf_dir / f"{name}.xml", to_xml({**properties, **cluster.settings.get(name, {})}))
     write_whole(cluster.conf_dir / "log4j.properties", LOG4J)
     for name in WEBAPPS:
         (cluster.conf_dir / "webapps" / name).mkdir(parents=True, exist_ok=True)
-    for daemon in others:
+    for daemon in cluster.daemons():
         overlay = cluster.overlay_conf_dir(daemon)
-        assert overlay is not None
-        write_whole(overlay / "yarn-site.xml", to_xml(yarn_site(cluster, daemon)))
+        if overlay is not None:
+            # What tells them apart stays: all of them would want the one address that was set.
+            own = _only_for(cluster, daemon)
+            properties = {**yarn_site(cluster, first), **cluster.settings.get("yarn-site", {}), **own}
+            write_whole(overlay / "yarn-site.xml", to_xml(properties))
 
 
 def to_xml(properties: Properties) -> str:
@@ -113,16 +116,10 @@ def yarn_site(cluster: Cluster, nodemanager: Daemon) -> Properties:
 
 
 def _resourcemanager(cluster: Cluster) -> Properties:
-    """Addresses, recovery and short intervals of the ResourceManager."""
-    ports = cluster.daemon("resourcemanager").ports
+    """Addresses, recovery and short intervals of the ResourceManagers."""
     rm = "yarn.resourcemanager"
     return {
-        f"{rm}.hostname": "localhost",
-        f"{rm}.address": f"localhost:{ports['client']}",
-        f"{rm}.scheduler.address": f"localhost:{ports['scheduler']}",
-        f"{rm}.resource-tracker.address": f"localhost:{ports['tracker']}",
-        f"{rm}.admin.address": f"localhost:{ports['admin']}",
-        f"{rm}.webapp.address": f"localhost:{ports['http']}",
+        **_resourcemanager_addresses(cluster),
         f"{rm}.recovery.enabled": "true",
         f"{rm}.store.class": "org.apache.hadoop.yarn.server.resourcemanager.recovery.FileSystemRMStateStore",
         f"{rm}.fs.state-store.uri": cluster.rm_store_dir.as_uri(),
@@ -150,21 +147,49 @@ def _resourcemanager(cluster: Cluster) -> Properties:
     }
 
 
+def _resourcemanager_addresses(cluster: Cluster) -> Properties:
+    """One ResourceManager; or two under one file, told apart by the id that each is started with."""
+    rm = "yarn.resourcemanager"
+    managers = cluster.resourcemanagers()
+    properties: Properties = {}
+    for daemon in managers:
+        suffix = f".{daemon.rm_id}" if cluster.ha else ""
+        properties |= {
+            f"{rm}.hostname{suffix}": "localhost",
+            f"{rm}.address{suffix}": f"localhost:{daemon.ports['client']}",
+            f"{rm}.scheduler.address{suffix}": f"localhost:{daemon.ports['scheduler']}",
+            f"{rm}.resource-tracker.address{suffix}": f"localhost:{daemon.ports['tracker']}",
+            f"{rm}.admin.address{suffix}": f"localhost:{daemon.ports['admin']}",
+            f"{rm}.webapp.address{suffix}": f"localhost:{daemon.ports['http']}",
+        }
+    if cluster.ha:
+        properties |= {
+            f"{rm}.ha.enabled": "true",
+            # By hand, so that a test says when: no ZooKeeper.
+            f"{rm}.ha.automatic-failover.enabled": "false",
+            f"{rm}.ha.rm-ids": ",".join(daemon.rm_id for daemon in managers),
+            f"{rm}.cluster-id": f"devcluster-{cluster.port_offset}",
+        }
+    return properties
+
+
+def _only_for(cluster: Cluster, daemon: Daemon) -> Properties:
+    if daemon.kind == "nodemanager":
+        return _addresses_and_folders(cluster, daemon)
+    # Not by -D on its command line: the servlet of /proxy reads the files anew, and without the id it finds that both
+    # ResourceManagers have this host's address, and answers 500.
+    return {"yarn.resourcemanager.ha.id": daemon.rm_id}
+
+
 def _nodemanager(cluster: Cluster, daemon: Daemon) -> Properties:
     """Addresses, folders, size and recovery of one NodeManager."""
-    folder = cluster.nodemanager_dir(daemon)
     nm = "yarn.nodemanager"
     # NMLeveldbStateStoreService loads leveldbjni-all 1.8, which holds Linux libraries for x86 only.
     recovery = "true" if platform.machine() == "x86_64" else "false"
     return {
+        **_addresses_and_folders(cluster, daemon),
         f"{nm}.hostname": "localhost",
-        f"{nm}.address": f"localhost:{daemon.ports['container']}",
-        f"{nm}.localizer.address": f"localhost:{daemon.ports['localizer']}",
-        f"{nm}.webapp.address": f"localhost:{daemon.ports['http']}",
-        f"{nm}.local-dirs": str(folder / "local"),
-        f"{nm}.log-dirs": str(folder / "logs"),
         f"{nm}.recovery.enabled": recovery,
-        f"{nm}.recovery.dir": str(folder / "recovery"),
         # Supervised: containers outlive a NodeManager that ends; `down` ends them itself.
         f"{nm}.recovery.supervised": recovery,
         # Larger than the host on purpose: three small applications have to run side by side on two cores.
@@ -178,6 +203,20 @@ def _nodemanager(cluster: Cluster, daemon: Daemon) -> Properties:
         # A NodeManager gives up, and takes its containers along, when the ResourceManager is away for longer.
         f"{nm}.resourcemanager.connect.max-wait.ms": 900000,
         f"{nm}.resourcemanager.connect.retry-interval.ms": 500,
+    }
+
+
+def _addresses_and_folders(cluster: Cluster, daemon: Daemon) -> Properties:
+    """What each NodeManager has for itself."""
+    folder = cluster.nodemanager_dir(daemon)
+    nm = "yarn.nodemanager"
+    return {
+        f"{nm}.address": f"localhost:{daemon.ports['container']}",
+        f"{nm}.localizer.address": f"localhost:{daemon.ports['localizer']}",
+        f"{nm}.webapp.address": f"localhost:{daemon.ports['http']}",
+        f"{nm}.local-dirs": str(folder / "local"),
+        f"{nm}.log-dirs": str(folder / "logs"),
+        f"{nm}.recovery.dir": str(folder / "recovery"),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[3]
@@ -22,6 +22,8 @@ BASE_PORTS: dict[str, dict[str, int]] = {
 PORT_OFFSET_STEP = 100
 #: 19888 + 11700 stays below 32768, where Linux begins to hand out ports to outgoing connections.
 MAX_PORT_OFFSET = 11700
+#: With high availability; the second one's ports end in 35 to 38 and 93.
+RESOURCEMANAGERS = 2
 #: The eighth NodeManager's ports end in 61, 62 and 63; the DataNode's begin at 64.
 MAX_NODEMANAGERS = 8
 
@@ -33,6 +35,8 @@ MAIN_CLASSES = {
     "nodemanager": f"{_YARN}.nodemanager.NodeManager",
     "jobhistoryserver": "org.apache.hadoop.mapreduce.v2.hs.JobHistoryServer",
 }
+#: Files of the conf folder whose properties a caller may set, without ``.xml``.
+SITES = ("core-site", "hdfs-site", "yarn-site", "mapred-site", "capacity-scheduler")
 HEAP_MIB = {"namenode": 256, "datanode": 256, "resourcemanager": 512, "nodemanager": 384, "jobhistoryserver": 256}
 
 
@@ -43,11 +47,11 @@ class Daemon:
     Parameters
     ----------
     name
-        What the user types: a kind, or ``nodemanager-2`` and so on.
+        What the user types: a kind, or ``nodemanager-2``, ``resourcemanager-2`` and so on.
     kind
         Key of `MAIN_CLASSES`.
     index
-        1 but for the second and further NodeManagers.
+        1 but for the second and further ones of a kind.
     ports
         Role to TCP port, the offset included.
     """
@@ -61,6 +65,11 @@ class Daemon:
     def url(self) -> str:
         """Address of the daemon's web server."""
         return f"http://localhost:{self.ports['http']}"
+
+    @property
+    def rm_id(self) -> str:
+        """Name of a ResourceManager in ``yarn.resourcemanager.ha.rm-ids``."""
+        return f"rm{self.index}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,10 @@ class Cluster:
         OS user that runs the daemons: the superuser of HDFS.
     java_home
         The Java of daemons and containers.
+    settings
+        Properties that the caller wants otherwise: one of `SITES` to property to value.
+    ha
+        Two ResourceManagers, of which one is active.
     """
 
     dir: Path
@@ -86,6 +99,8 @@ class Cluster:
     nodemanagers: int
     user: str
     java_home: str
+    settings: dict[str, dict[str, str]] = field(default_factory=dict)
+    ha: bool = False
 
     @property
     def conf_dir(self) -> Path:
@@ -127,8 +142,12 @@ class Cluster:
         return self.logs_dir / f"{name}.log"
 
     def overlay_conf_dir(self, daemon: Daemon) -> Path | None:
-        """Folder with the ``yarn-site.xml`` of a second or further NodeManager; None for all others."""
-        return self.dir / f"conf-{daemon.name}" if daemon.index > 1 else None
+        """Folder with a ``yarn-site.xml`` of its own, before the common folder on the class path; else None.
+
+        Further NodeManagers have one; with high availability each ResourceManager, for the id that it has there.
+        """
+        own = daemon.index > 1 if daemon.kind == "nodemanager" else self.ha and daemon.kind == "resourcemanager"
+        return self.dir / f"conf-{daemon.name}" if own else None
 
     def nodemanager_dir(self, daemon: Daemon) -> Path:
         """Local, log and recovery folders of one NodeManager."""
@@ -136,11 +155,16 @@ class Cluster:
 
     def daemons(self) -> list[Daemon]:
         """All daemons, in the order in which a person would list them."""
+        numbers = {"nodemanager": self.nodemanagers, "resourcemanager": RESOURCEMANAGERS if self.ha else 1}
         return [
             make_daemon(kind, index, self.port_offset)
             for kind in BASE_PORTS
-            for index in range(1, (self.nodemanagers if kind == "nodemanager" else 1) + 1)
+            for index in range(1, numbers.get(kind, 1) + 1)
         ]
+
+    def resourcemanagers(self) -> list[Daemon]:
+        """The one ResourceManager, or with high availability all of them."""
+        return [daemon for daemon in self.daemons() if daemon.kind == "resourcemanager"]
 
     def daemon(self, name: str) -> Daemon:
         """The daemon called `name`.
@@ -154,7 +178,7 @@ class Cluster:
 
 
 def make_daemon(kind: str, index: int, port_offset: int) -> Daemon:
-    """The daemon of this kind; the ports of NodeManager `index` follow those of the one before."""
+    """The daemon of this kind; the ports of number `index` follow those of the one before."""
     shift = port_offset + len(BASE_PORTS[kind]) * (index - 1)
     ports = {role: port + shift for role, port in BASE_PORTS[kind].items()}
     return Daemon(kind if index == 1 else f"{kind}-{index}", kind, index, ports)

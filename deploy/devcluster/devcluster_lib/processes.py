@@ -147,8 +147,7 @@ def launch(cluster: Cluster, daemon: Daemon, lib: Path, arguments: Iterable[str]
     """
     for folder in (cluster.logs_dir, cluster.run_dir, cluster.tmp_dir):
         folder.mkdir(parents=True, exist_ok=True)
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    environment |= {"JAVA_HOME": cluster.java_home, MARK: str(cluster.dir)}
+    environment = {**clean_environment(cluster), MARK: str(cluster.dir)}
     with cluster.log_file(daemon.name).open("ab") as log:
         return subprocess.Popen(
             [*java_command(cluster, daemon, lib), *arguments],
@@ -156,6 +155,12 @@ def launch(cluster: Cluster, daemon: Daemon, lib: Path, arguments: Iterable[str]
             cwd=cluster.run_dir,  # neutral: HttpServer2 has a development mode that looks for src/main/webapps
             env=environment, start_new_session=True,
         )  # fmt: skip
+
+
+def clean_environment(cluster: Cluster) -> dict[str, str]:
+    """What a JVM of ours sees of the caller's environment, and its Java."""
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {**passed_on, "JAVA_HOME": cluster.java_home}
 
 
 def java_command(cluster: Cluster, daemon: Daemon, lib: Path) -> list[str]:

@@ -46,11 +46,29 @@ def _datanode(cluster: Cluster, daemon: Daemon) -> str | None:
     return None if live >= 1 else "the NameNode counts no live DataNode"
 
 
+def ha_state(daemon: Daemon) -> str | None:
+    """``ACTIVE`` or ``STANDBY`` of a ResourceManager that has started, else None."""
+    try:
+        info = request_json(daemon.ports["http"], "/ws/v1/cluster/info")["clusterInfo"]
+        return str(info["haState"]) if info["state"] == "STARTED" else None
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return None
+
+
+def active_resourcemanager(cluster: Cluster) -> Daemon | None:
+    """The ResourceManager that does the work, if there is one."""
+    return next((daemon for daemon in cluster.resourcemanagers() if ha_state(daemon) == "ACTIVE"), None)
+
+
 def _resourcemanager(cluster: Cluster, daemon: Daemon) -> str | None:
-    """Started and active."""
+    """Started, and active; or standby of one that is."""
     info = request_json(daemon.ports["http"], "/ws/v1/cluster/info")["clusterInfo"]
     seen = (info["state"], info["haState"])
-    return None if seen == ("STARTED", "ACTIVE") else f"its state is {'/'.join(seen)}"
+    if seen == ("STARTED", "ACTIVE"):
+        return None
+    if seen == ("STARTED", "STANDBY") and cluster.ha:
+        return None if active_resourcemanager(cluster) else "it is STANDBY and no ResourceManager is active"
+    return f"its state is {'/'.join(seen)}"
 
 
 def _nodemanager(cluster: Cluster, daemon: Daemon) -> str | None:
@@ -62,8 +80,10 @@ def _nodemanager(cluster: Cluster, daemon: Daemon) -> str | None:
     own = request_json(daemon.ports["http"], "/ws/v1/node/info")["nodeInfo"]
     if own["nodeHealthy"] not in (True, "true"):
         return f"it is not healthy: {own.get('healthReport')}"
-    manager = cluster.daemon("resourcemanager").ports["http"]
-    node = request_json(manager, f"/ws/v1/cluster/nodes/localhost:{daemon.ports['container']}")["node"]
+    manager = active_resourcemanager(cluster)
+    if manager is None:
+        return "no ResourceManager is active"
+    node = request_json(manager.ports["http"], f"/ws/v1/cluster/nodes/localhost:{daemon.ports['container']}")["node"]
     if node["state"] != "RUNNING":
         return f"the ResourceManager calls it {node['state']}"
     if int(node["lastHealthUpdate"]) < int(own["nmStartupTime"]):

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from devcluster_lib import processes
+from devcluster_lib import processes, transitions
 from devcluster_lib.errors import DaemonFailed
 from devcluster_lib.hdfs_folders import ensure_folders
 from devcluster_lib.layout import Cluster, Daemon
-from devcluster_lib.readiness import probe
+from devcluster_lib.readiness import ha_state, probe
 
 POLL_S = 0.15
 LOG_TAIL_LINES = 25
@@ -41,6 +41,7 @@ class Startup:
         self._started: list[processes.Process] = []
         self._formatter: subprocess.Popen[bytes] | None = None
         self._folders_made = False
+        self._one_is_active = False
         self._last_seen: dict[str, str] = {}
 
     def run(self, daemons: list[Daemon]) -> None:
@@ -64,6 +65,7 @@ class Startup:
         self._begin_format(to_start)
         while waiting:
             to_start = [daemon for daemon in to_start if not self._try_start(daemon)]
+            self._make_one_active(daemons)
             for daemon in list(waiting.values()):
                 if daemon not in to_start and self._is_ready(daemon):
                     del waiting[daemon.name]
@@ -110,6 +112,26 @@ class Startup:
             return False
         self._started.append(processes.start(self._cluster, daemon, self._lib))
         return True
+
+    def _make_one_active(self, daemons: list[Daemon]) -> None:
+        """With high availability all begin as standby: once they answer, the first of `daemons` gets to work.
+
+        Nothing happens when one is active already.
+        """
+        waited_for = [daemon for daemon in daemons if daemon.kind == "resourcemanager"]
+        if not self._cluster.ha or not waited_for or self._one_is_active:
+            return
+        states = {daemon.name: ha_state(daemon) for daemon in self._cluster.resourcemanagers()}
+        self._one_is_active = "ACTIVE" in states.values()
+        if self._one_is_active or any(states[daemon.name] != "STANDBY" for daemon in waited_for):
+            return
+        try:
+            transitions.make_active(self._cluster, self._lib, waited_for[0])
+        except DaemonFailed as error:
+            # Its web server answers a moment before its admin port: the next round asks again.
+            self._last_seen[waited_for[0].name] = str(error)
+        else:
+            self._one_is_active = True
 
     def _make_folders(self) -> bool:
         """True once the folders are in HDFS; while the NameNode is not ready the JobHistoryServer would sleep 10 s."""

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devcluster_lib.errors import HostNotReady, UsageError
-from devcluster_lib.layout import MAX_NODEMANAGERS, Cluster
+from devcluster_lib.layout import MAX_NODEMANAGERS, RESOURCEMANAGERS, Cluster
 
 STATE_FILE = "cluster.json"
 LOCK_FILE = "lock"
 #: Everything that a cluster makes in its folder; `wipe` deletes these and nothing else.
 OWN_NAMES = (
     "conf", "spark-conf", "hdfs", "rmstore", "logs", "run", "tmp", "nodemanager",
+    *(f"conf-resourcemanager{suffix}" for suffix in ("", *(f"-{index}" for index in range(2, RESOURCEMANAGERS + 1)))),
     *(f"{prefix}nodemanager-{index}" for prefix in ("", "conf-") for index in range(2, MAX_NODEMANAGERS + 1)),
 )  # fmt: skip
 LOCK_PATIENCE_S = 150.0
@@ -43,6 +44,8 @@ def save(cluster: Cluster) -> None:
         "nodemanagers": cluster.nodemanagers,
         "user": cluster.user,
         "java_home": cluster.java_home,
+        "settings": cluster.settings,
+        "ha": cluster.ha,
     }
     write_whole(cluster.dir / STATE_FILE, json.dumps(record, indent=2) + "\n")
 
@@ -53,11 +56,18 @@ def load(directory: Path) -> Cluster | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         return Cluster(
-            directory, int(record["port_offset"]), int(record["nodemanagers"]), record["user"], record["java_home"]
+            directory,
+            int(record["port_offset"]),
+            int(record["nodemanagers"]),
+            record["user"],
+            record["java_home"],
+            # Absent in the record of an older devcluster.
+            settings={site: dict(values) for site, values in record.get("settings", {}).items()},
+            ha=bool(record.get("ha", False)),
         )
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise UsageError(f"{path} can't be read ({error!r}): delete it, or choose another --dir") from error
 
 

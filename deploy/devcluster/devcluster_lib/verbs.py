@@ -6,14 +6,15 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devcluster_lib import client_env, hadoop_conf, host_checks, jars, processes, state
+from devcluster_lib import client_env, hadoop_conf, host_checks, jars, processes, state, transitions
 from devcluster_lib.errors import DaemonFailed, UsageError
 from devcluster_lib.layout import Cluster, Daemon
-from devcluster_lib.readiness import probe
+from devcluster_lib.readiness import active_resourcemanager, ha_state, probe
 from devcluster_lib.startup import Startup
 
 #: A NodeManager with containers takes the longest, 2 to 3 s on two cores.
@@ -27,14 +28,41 @@ def say(line: str) -> None:
     print(f"devcluster: {line}", file=sys.stderr, flush=True)
 
 
-def up(directory: Path, port_offset: int | None, nodemanagers: int | None, deadline_s: float) -> Cluster:
-    """Start what does not run, and return when every daemon is ready. Repeatable.
+@dataclass(frozen=True)
+class Wishes:
+    """What a call of `up` wants; what it leaves open stays as the folder's cluster has it.
 
     Parameters
     ----------
     port_offset, nodemanagers
-        None keeps what the folder's cluster has (0 and 1 in a new one).
+        None: as it is; 0 and 1 in a new cluster.
+    settings
+        Hadoop properties by file, added to those of earlier calls.
+    ha
+        Two ResourceManagers or one; None: as it is, one in a new cluster.
     """
+
+    port_offset: int | None = None
+    nodemanagers: int | None = None
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    ha: bool | None = None
+
+    def cluster(self, directory: Path, before: Cluster | None, user: str, java_home: str) -> Cluster:
+        """The cluster that is to run."""
+        old = before.settings if before else {}
+        return Cluster(
+            directory,
+            _first_given(self.port_offset, before.port_offset if before else None, 0),
+            _first_given(self.nodemanagers, before.nodemanagers if before else None, 1),
+            user,
+            java_home,
+            {site: {**old.get(site, {}), **self.settings.get(site, {})} for site in {**old, **self.settings}},
+            bool(before and before.ha) if self.ha is None else self.ha,
+        )
+
+
+def up(directory: Path, wishes: Wishes, deadline_s: float) -> Cluster:
+    """Start what does not run, and return when every daemon is ready. Repeatable."""
     user = host_checks.current_user()
     java_home = host_checks.find_java()
     state.claim_directory(directory)
@@ -42,15 +70,11 @@ def up(directory: Path, port_offset: int | None, nodemanagers: int | None, deadl
     lib = jars.resolve()
     with state.locked(directory):
         before = state.load(directory)
-        cluster = Cluster(
-            directory,
-            _first_given(port_offset, before.port_offset if before else None, 0),
-            _first_given(nodemanagers, before.nodemanagers if before else None, 1),
-            user,
-            java_home,
-        )
+        cluster = wishes.cluster(directory, before, user, java_home)
         _settle_with_what_runs(before, cluster)
         missing = [d for d in cluster.daemons() if not processes.running(cluster, d.name)]
+        if before and before.settings != cluster.settings and len(missing) < len(cluster.daemons()):
+            say("a daemon that runs takes up new settings by `devcluster restart DAEMON`")
         host_checks.check_ports(missing)
         state.save(cluster)
         hadoop_conf.write_conf(cluster)
@@ -69,9 +93,10 @@ def _settle_with_what_runs(before: Cluster | None, cluster: Cluster) -> None:
     """End daemons that no record names or that the new number of NodeManagers leaves out; refuse to move ports."""
     recorded = [processes.running(before, d.name) for d in before.daemons()] if before else []
     running = {process.pid: process for process in recorded if process}
-    if before and running and (before.port_offset, before.user) != (cluster.port_offset, cluster.user):
+    if before and running and _identity(before) != _identity(cluster):
+        ha = "with" if before.ha else "without"
         raise UsageError(
-            f"the cluster in {cluster.dir} runs with --port-offset {before.port_offset} as {before.user}: "
+            f"the cluster in {cluster.dir} runs with --port-offset {before.port_offset} as {before.user} {ha} --ha: "
             "`devcluster down` it first, or take another --dir"
         )
     wanted = {daemon.name for daemon in cluster.daemons()}
@@ -81,6 +106,11 @@ def _settle_with_what_runs(before: Cluster | None, cluster: Cluster) -> None:
     if surplus:
         say(f"ending left-over daemons: {', '.join(process.name for process in surplus)}")
         processes.end(surplus, STOP_GRACE_S)
+
+
+def _identity(cluster: Cluster) -> tuple[int, str, bool]:
+    """What can't change under running daemons."""
+    return cluster.port_offset, cluster.user, cluster.ha
 
 
 def down(directory: Path, wipe: bool) -> None:
@@ -129,6 +159,8 @@ def status(cluster: Cluster) -> dict[str, Any]:
         "nodemanagers": cluster.nodemanagers,
         "user": cluster.user,
         "java_home": cluster.java_home,
+        "settings": cluster.settings,
+        "ha": cluster.ha,
         "hadoop_conf_dir": str(cluster.conf_dir),
         "spark_conf_dir": str(cluster.spark_conf_dir),
         "urls": {
@@ -145,6 +177,7 @@ def _daemon_status(cluster: Cluster, daemon: Daemon) -> dict[str, Any]:
     record = processes.recorded(cluster, daemon.name)
     alive = record is not None and record.alive
     seen = probe(cluster, daemon) if alive else None
+    ha = {"haState": ha_state(daemon) if alive else None} if daemon.kind == "resourcemanager" else {}
     return {
         "state": "running" if alive else "dead" if record else "stopped",
         "ready": alive and seen is None,
@@ -153,6 +186,7 @@ def _daemon_status(cluster: Cluster, daemon: Daemon) -> dict[str, Any]:
         "url": daemon.url,
         "log": str(cluster.log_file(daemon.name)),
         "last_seen": seen,
+        **ha,
     }
 
 
@@ -171,6 +205,56 @@ def restart(cluster: Cluster, name: str, deadline_s: float) -> None:
         clients = [d for d in cluster.daemons() if d.kind == CLIENTS.get(daemon.kind)]
         waiting = [daemon, *(d for d in clients if processes.running(cluster, d.name))]
         Startup(cluster, lib, deadline_s, say).run(waiting)
+
+
+def failover(cluster: Cluster, name: str | None, deadline_s: float) -> Daemon:
+    """Make another ResourceManager the active one; return it when the NodeManagers have registered with it.
+
+    The active one, if it lives, becomes standby first; if it is dead the other takes over by force.
+
+    Parameters
+    ----------
+    name
+        Who; None: the first one that runs and is not active.
+
+    Raises
+    ------
+    UsageError
+        There is no second ResourceManager, or that one does not run.
+    DaemonFailed
+        The transition failed, with the words of Hadoop's admin program.
+    """
+    if not cluster.ha:
+        raise UsageError(f"the cluster in {cluster.dir} has one ResourceManager: `devcluster up --ha` makes it two")
+    lib = jars.resolve()
+    with state.locked(cluster.dir):
+        active = active_resourcemanager(cluster)
+        target = _failover_target(cluster, name, active)
+        if active is not None and active.name == target.name:
+            say(f"{target.name} is active already")
+            return target
+        if active is not None:
+            transitions.make_standby(cluster, lib, active)
+        transitions.make_active(cluster, lib, target)
+        say(f"{target.name} is active{f', {active.name} is standby' if active else ''}")
+        nodes = [d for d in cluster.daemons() if d.kind == "nodemanager" and processes.running(cluster, d.name)]
+        Startup(cluster, lib, deadline_s, lambda _: None).run([target, *nodes])
+    return target
+
+
+def _failover_target(cluster: Cluster, name: str | None, active: Daemon | None) -> Daemon:
+    running = [d for d in cluster.resourcemanagers() if processes.running(cluster, d.name)]
+    if name is not None:
+        target = named_daemon(cluster, name)
+        if target not in cluster.resourcemanagers():
+            raise UsageError(f"{name} is no ResourceManager")
+        if target not in running:
+            raise UsageError(f"{name} does not run: `devcluster up` starts it")
+        return target
+    candidates = [daemon for daemon in running if daemon != active]
+    if not candidates:
+        raise UsageError("no other ResourceManager runs: `devcluster up` starts it")
+    return candidates[0]
 
 
 def kill(cluster: Cluster, name: str) -> None:

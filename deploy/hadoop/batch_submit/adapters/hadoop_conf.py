@@ -1,7 +1,8 @@
 """Hadoop's XML configuration, read as Hadoop reads it: who is the ResourceManager, where is the NameNode, what is on.
 
 Sources of the rules: ``org.apache.hadoop.conf.Configuration`` (loading, ``final``, ``${…}``), ``core-default.xml``,
-``hdfs-default.xml``, ``yarn-default.xml`` (default ports), ``HAUtil`` and ``DFSUtil`` (names with suffixes).
+``hdfs-default.xml``, ``yarn-default.xml`` and ``mapred-default.xml`` (default ports), ``HAUtil`` and ``DFSUtil`` (names
+with suffixes), ``LogAggregationFileController`` (where logs are aggregated).
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from batch_submit.errors import ConfigError, HostNotReady
 
 #: In Hadoop's order: a later file wins, unless an earlier one said ``<final>true</final>``.
 FILES = ("core-site.xml", "hdfs-site.xml", "yarn-site.xml")
+#: YARN's clients do not read it: it only adds what no other file names, for the history server's address.
+MAPRED_FILE = "mapred-site.xml"
 
 RM_HTTP_PORT, RM_HTTPS_PORT = 8088, 8090
 RM_SCHEDULER_PORT, RM_RPC_PORT = 8030, 8032
 NN_HTTP_PORT, NN_HTTPS_PORT = 9870, 9871
+WEB_PROXY_PORT = 9099
+JHS_HTTP_PORT, JHS_HTTPS_PORT = 19888, 19890
 
 #: RPC ports of a ResourceManager that people write where its web address is meant.
 _RM_RPC_PORTS = {8030: "scheduler", 8031: "resource tracker", 8032: "RPC", 8033: "admin"}
@@ -29,6 +34,8 @@ _VARIABLE = re.compile(r"\$\{([^}$\s]+)\}")
 _INCLUDE = "{http://www.w3.org/2001/XInclude}include"
 _MAX_INCLUDES = 5
 _UNNAMED_HOSTS = ("", "0.0.0.0", "::")
+#: Behind the history server's address in ``yarn.log.server.web-service.url``. A timeline server has another one.
+_HISTORY_PATH = "/ws/v1/history"
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class HadoopConf:
     def load(
         cls, conf_dir: Path, env: Mapping[str, str] | None = None, *, yarn_conf_dir: Path | None = None
     ) -> HadoopConf:
-        """Read core-site.xml, hdfs-site.xml and yarn-site.xml; a missing file is an empty one.
+        """Read core-site.xml, hdfs-site.xml, yarn-site.xml and mapred-site.xml; a missing file is an empty one.
 
         Parameters
         ----------
@@ -62,11 +69,12 @@ class HadoopConf:
         """
         values: dict[str, str] = {}
         final: set[str] = set()
-        for name in FILES:
+        for name in (*FILES, MAPRED_FILE):
             elsewhere = yarn_conf_dir is not None and not (conf_dir / name).exists()
             folder = yarn_conf_dir if elsewhere and yarn_conf_dir is not None else conf_dir
+            taken = set(values) if name == MAPRED_FILE else final
             for key, value, is_final in _properties(folder / name):
-                if key not in final:
+                if key not in taken:
                     values[key] = value
                 if is_final:
                     final.add(key)
@@ -134,6 +142,45 @@ class HadoopConf:
         if not text and urls:
             text = urlsplit(urls[0]).netloc
         return slug(text)
+
+    @property
+    def history_server_url(self) -> str:
+        """The JobHistoryServer's web address without a path, such as ``http://jhs:19888``; empty when none is named."""
+        named = self.get("yarn.log.server.web-service.url") or ""
+        if named.rstrip("/").endswith(_HISTORY_PATH):
+            return named.rstrip("/").removesuffix(_HISTORY_PATH)
+        prefix = "mapreduce.jobhistory"
+        rpc = _host(self.get(f"{prefix}.address") or "")
+        if (self.get(f"{prefix}.http.policy") or "").upper() == "HTTPS_ONLY":
+            return _url(self.get(f"{prefix}.webapp.https.address") or "", True, JHS_HTTPS_PORT, [rpc])
+        # YARN's policy turns this very address to TLS (seen on 3.5.0).
+        return _url(self.get(f"{prefix}.webapp.address") or "", self.rm_https, JHS_HTTP_PORT, [rpc])
+
+    @property
+    def web_proxy_url(self) -> str:
+        """The web proxy that serves ``/proxy/<id>``; empty when the ResourceManagers do so themselves."""
+        address = self.get("yarn.web-proxy.address") or ""
+        return _url(address, self.rm_https, WEB_PROXY_PORT, [])
+
+    @property
+    def log_aggregation_enabled(self) -> bool:
+        """Whether the NodeManagers bring the logs of ended applications together (Hadoop's own default: no)."""
+        return self.get_bool("yarn.log-aggregation-enable")
+
+    def remote_log_dirs(self) -> tuple[tuple[str, str, str], ...]:
+        """Where aggregated logs lie: (format name, root folder, suffix), in the order in which they are to be tried.
+
+        The format names are the site's own (``TFile``, ``IFile``, ``IndexedFormat`` …). The last entry is the folder of
+        Hadoop 2 and early 3, whose TFile suffix has no format in it.
+        """
+        nm_root = self.get("yarn.nodemanager.remote-app-log-dir") or "/tmp/logs"
+        nm_suffix = self.get("yarn.nodemanager.remote-app-log-dir-suffix") or "logs"
+        found = []
+        for name in self.get_list("yarn.log-aggregation.file-formats") or ("TFile",):
+            own = f"yarn.log-aggregation.{name}.remote-app-log-dir"
+            suffix = self.get(f"{own}-suffix") or f"{nm_suffix}-{name.lower()}"
+            found.append((name, self.get(own) or nm_root, suffix))
+        return tuple(dict.fromkeys([*found, ("TFile", nm_root, nm_suffix)]))
 
     def resourcemanager_urls(self) -> tuple[str, ...]:
         """The web addresses of the ResourceManagers, in the order of ``rm-ids``; empty when none is named."""
