@@ -34,6 +34,7 @@ class Node:
     data: bytes | None = None
     owner: str = "alice"
     permission: str = "755"
+    group: str = "etl"
 
 
 @dataclass
@@ -56,6 +57,18 @@ class CannedWebHdfs:
         The DataNode says 201 and keeps nothing, as after a retry with a spent generator.
     lose_reply_of
         These operations are carried out and then the connection closes.
+    hold_reply_of
+        Operations of a DataNode that are carried out and then answered only when the event is set.
+    superuser
+        Who may give files away.
+    page
+        Entries of one answer to LISTSTATUS_BATCH; 0: it does not know the operation, as Hadoop before 2.8.
+    redirect
+        ``False``: reading is answered with the data, as by HttpFS.
+    datanodes
+        ``host:port`` that readers are sent to before ourselves, until they exclude them.
+    cut_data_after
+        The DataNode hangs up after so many bytes.
     """
 
     def __init__(self) -> None:
@@ -64,6 +77,12 @@ class CannedWebHdfs:
         self.fail: dict[str, Remote | Plain] = {}
         self.swallow_data = False
         self.lose_reply_of: set[str] = set()
+        self.hold_reply_of: dict[str, threading.Event] = {}
+        self.superuser = "hdfs"
+        self.page = 2
+        self.redirect = True
+        self.datanodes: list[str] = []
+        self.cut_data_after: int | None = None
         self.port = 0
         self._lock = threading.RLock()
 
@@ -113,6 +132,31 @@ class CannedWebHdfs:
         found = [self._status(name, posixpath.basename(name)) for name in inside]
         return 200, {"FileStatuses": {"FileStatus": found}}, {}
 
+    def _liststatus_batch(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        if not self.page:
+            message = 'Invalid value for webhdfs parameter "op": No enum constant HttpOpParam.Op.LISTSTATUS_BATCH'
+            raise Remote(400, "IllegalArgumentException", message)
+        _, everything, _ = self._liststatus(path, query, body)
+        found = sorted(everything["FileStatuses"]["FileStatus"], key=lambda fields: str(fields["pathSuffix"]))
+        left = [fields for fields in found if not fields["pathSuffix"] <= query.get("startafter", "")]
+        page = {"FileStatuses": {"FileStatus": left[: self.page]}}
+        return 200, {"DirectoryListing": {"partialListing": page, "remainingEntries": len(left[self.page :])}}, {}
+
+    def _setowner(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        node, user = self._node(path), query.get("user.name", "dr.who")
+        if user != self.superuser and query.get("owner", node.owner) != node.owner:
+            message = f"User {user} is not a super user (non-super user cannot change owner)."
+            raise Remote(403, "AccessControlException", message)
+        node.owner, node.group = query.get("owner", node.owner), query.get("group", node.group)
+        return 200, None, {}
+
+    def _getfilechecksum(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        """Of something else than the content, as in an encryption zone."""
+        if "datanode" not in query:
+            return 307, None, {"Location": self._datanode(path, query)}
+        text = "00000200" + 24 * "0" + 24 * "7"
+        return 200, {"FileChecksum": {"algorithm": "MD5-of-0MD5-of-512CRC32C", "bytes": text, "length": 28}}, {}
+
     def _gethomedirectory(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
         return 200, {"Path": f"/user/{query.get('user.name', 'dr.who')}"}, {}
 
@@ -150,8 +194,10 @@ class CannedWebHdfs:
         data = self._node(path).data
         if data is None:
             raise Remote(404, "FileNotFoundException", f"Path is not a file: {path}\n\tat org.apache.X(X.java:1)")
-        if "datanode" not in query:
-            return 307, None, {"Location": self._datanode(path, query)}
+        if "datanode" not in query and self.redirect:
+            excluded = query.get("excludedatanodes", "").split(",")
+            others = [f"http://{name}" for name in self.datanodes if name not in excluded]
+            return 307, None, {"Location": self._datanode(path, query, *others)}
         start = int(query.get("offset", 0))
         return 200, data[start : start + int(query.get("length", len(data)))], {}
 
@@ -173,6 +219,8 @@ class CannedWebHdfs:
             raise Remote(403, "FileAlreadyExistsException", f"rename destination {dest} already exists")
         self.nodes[dest] = node
         del self.nodes[path]
+        for name in [name for name in self.nodes if name.startswith(f"{path}/")]:
+            self.nodes[dest + name.removeprefix(path)] = self.nodes.pop(name)
         return 200, None, {}
 
     def _node(self, path: str) -> Node:
@@ -187,7 +235,7 @@ class CannedWebHdfs:
             "blockSize": 0 if node.data is None else 134217728,
             "childrenNum": 0,
             "fileId": 16400,
-            "group": "etl",
+            "group": node.group,
             "length": len(node.data or b""),
             "modificationTime": 1795251676610,
             "owner": node.owner,
@@ -198,9 +246,9 @@ class CannedWebHdfs:
             "type": "DIRECTORY" if node.data is None else "FILE",
         }
 
-    def _datanode(self, path: str, query: Mapping[str, str]) -> str:
+    def _datanode(self, path: str, query: Mapping[str, str], *others: str) -> str:
         passed = "&".join(f"{name}={quote(value)}" for name, value in query.items())
-        return f"{self.url}{_PREFIX}{quote(path)}?{passed}&datanode=1&delegation={TOKEN}"
+        return f"{(*others, self.url)[0]}{_PREFIX}{quote(path)}?{passed}&datanode=1&delegation={TOKEN}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -235,6 +283,9 @@ class _Handler(BaseHTTPRequestHandler):
             status, value = remote.status, {"RemoteException": fields}
         except Plain as plain:
             status, value, headers, kind = plain.status, plain.body, plain.headers, "text/html"
+        held = canned.hold_reply_of.get(query.get("op", "").upper())
+        if held is not None and "datanode" in query:
+            held.wait(60)
         if query.get("op", "").upper() in canned.lose_reply_of:
             self.close_connection = True
             return
@@ -247,6 +298,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, text)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
+        if isinstance(value, bytes) and canned.cut_data_after is not None:
+            raw, self.close_connection = raw[: canned.cut_data_after], True
         self.wfile.write(raw)
 
     def _body(self) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from batch_submit.adapters.http import StdlibSession
+from batch_submit.adapters.http import RequestsSession, StdlibSession
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.errors import (
     BatchSubmitError,
@@ -266,8 +266,71 @@ def test_read_what_can_not_be_read(hdfs: WebHdfs) -> None:
         hdfs.read_bytes("/nope", 10)
     with pytest.raises(NotFound):
         hdfs.list("/nope")
+    with pytest.raises(NotFound):
+        list(hdfs.open_range("/nope"))
+    with pytest.raises(ClusterRefused, match="this is a folder"):
+        list(hdfs.open_range("/user"))
     with pytest.raises(ClusterRefused, match="this is a folder"):
         hdfs.read_bytes("/user", 10)
+
+
+def test_a_range_in_pieces(hdfs: WebHdfs, server: CannedWebHdfs) -> None:
+    content = bytes(range(256)) * 4096
+    server.nodes[DEST] = Node(content)
+
+    assert b"".join(hdfs.open_range(DEST)) == content
+    assert b"".join(hdfs.open_range(DEST, 1000)) == content[1000:]
+    assert b"".join(hdfs.open_range(DEST, 1000, 500)) == content[1000:1500]
+    pieces = list(hdfs.open_range(DEST, 5))
+    assert len(pieces) > 1 and max(map(len, pieces)) <= 1 << 18
+    asked = len(server.asked)
+    assert list(hdfs.open_range(DEST, 5, 0)) == []
+    assert len(server.asked) == asked
+
+
+def test_a_range_from_httpfs_which_has_no_datanodes(hdfs: WebHdfs, server: CannedWebHdfs) -> None:
+    server.nodes[DEST] = Node(b"0123456789")
+    server.redirect = False
+
+    assert b"".join(hdfs.open_range(DEST, 2, 3)) == b"234"
+    assert len(server.asked) == 1
+
+
+def test_a_datanode_that_is_gone_is_excluded(hdfs: WebHdfs, server: CannedWebHdfs) -> None:
+    with CannedWebHdfs() as gone:
+        dead = f"127.0.0.1:{gone.port}"
+    server.nodes[DEST] = Node(b"0123456789")
+    server.datanodes = [dead]
+
+    assert b"".join(hdfs.open_range(DEST, 2)) == b"23456789"
+    assert server.asked[1][3]["excludedatanodes"] == dead
+
+    server.datanodes = ["127.0.0.1:1", "127.0.0.1:9", dead]
+    with pytest.raises(ClusterUnreachable, match="no connection") as caught:
+        list(hdfs.open_range(DEST))
+    assert "DataNodes' host names" in caught.value.next_step
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_range_of_a_standby_comes_from_the_next(make: Callable[..., WebHdfs], server: CannedWebHdfs) -> None:
+    server.nodes[DEST] = Node(b"0123456789")
+    with CannedWebHdfs() as standby:
+        standby.fail = {"*": STANDBY}
+
+        assert b"".join(make(standby.url, server.url).open_range(DEST)) == b"0123456789"
+
+
+def test_a_range_that_breaks_off(hdfs: WebHdfs, server: CannedWebHdfs) -> None:
+    server.nodes[DEST] = Node(b"x" * 1_000_000)
+    server.cut_data_after = 300_000
+    got = bytearray()
+
+    with pytest.raises(ClusterUnreachable, match="broke off after 300000 bytes") as caught:
+        for piece in hdfs.open_range(DEST):
+            got += piece
+
+    assert len(got) == 300_000
+    assert TOKEN not in str(caught.value)
 
 
 def test_nothing_is_written_in_nobodys_name(make: Callable[..., WebHdfs], server: CannedWebHdfs, local: Path) -> None:
@@ -331,6 +394,7 @@ def test_no_foreign_exception_leaks(failure: Remote | Plain, hdfs: WebHdfs, serv
         lambda: hdfs.mkdirs("/x"),
         lambda: hdfs.list("/x"),
         lambda: hdfs.read_bytes("/x", 1),
+        lambda: list(hdfs.open_range("/x")),
         lambda: hdfs.delete("/x"),
         lambda: hdfs.rename("/x", "/y"),
         lambda: hdfs.set_permission("/x", "700"),
@@ -351,6 +415,17 @@ def test_tokens_are_not_logged(
 
     hdfs.upload(local, DEST)
     hdfs.read_bytes(DEST, 10)
+
+    assert "delegation=***" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_tokens_are_not_logged_with_kerberos_either(server: CannedWebHdfs, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.nodes[DEST] = Node(b"0123456789")
+
+    with closing(RequestsSession(auth_factory=lambda: None)) as session:
+        assert b"".join(WebHdfs([server.url], session, user="alice").open_range(DEST, 1, 3)) == b"123"
 
     assert "delegation=***" in caplog.text
     assert TOKEN not in caplog.text

@@ -7,12 +7,11 @@ logger urllib3 writes a DataNode's URL with its ``delegation=`` token into the l
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from batch_submit.adapters.http import CannotConnect, RemoteFailure, kerberos_auth_factory, masked, tls_context
-from batch_submit.adapters.http_reply import scrubbed
+from batch_submit.adapters.http_reply import mask_connection_log, scrubbed
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 
@@ -97,7 +96,7 @@ class HdfsLibrary:
             raise HostNotReady(message, next_step=step, details=(str(error),)) from error
         if self._ca_bundle:
             tls_context(self._ca_bundle)  # an unreadable file is told here, in our words
-        _mask_connection_log()
+        mask_connection_log()
         http = requests.Session()
         http.trust_env = False  # no proxy, no REQUESTS_CA_BUNDLE over our own
         http.verify = self._ca_bundle or True
@@ -132,17 +131,3 @@ def _connection_error(error: Exception, purpose: str, path: str) -> BatchSubmitE
     made = CannotConnect if refused else ClusterUnreachable
     step = "check the NameNode's address and that its DataNodes' host names are reachable from here"
     return made(f"the connection for {purpose} failed", where=path, details=(text[:400],), next_step=step)
-
-
-def _mask_connection_log() -> None:
-    logger = logging.getLogger("urllib3.connectionpool")
-    if not any(isinstance(present, _MaskSecrets) for present in logger.filters):
-        logger.addFilter(_MaskSecrets())
-
-
-class _MaskSecrets(logging.Filter):
-    """Masks tokens in what urllib3 logs about its requests."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = masked(record.getMessage()), ()
-        return True

@@ -10,12 +10,11 @@ threads.
 from __future__ import annotations
 
 import http.client
-import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import SplitResult, quote
+from urllib.parse import SplitResult
 
 from batch_submit.adapters.http_reply import (
     CannotConnect,
@@ -24,11 +23,14 @@ from batch_submit.adapters.http_reply import (
     NotJson,
     RemoteFailure,
     cannot_connect,
+    errors_of_requests,
     lost_answer,
+    mask_connection_log,
     masked,
-    scrubbed,
+    request_target,
     split_url,
 )
+from batch_submit.adapters.http_stream import StreamedReply, of_http_client, of_requests
 from batch_submit.errors import HostNotReady
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ __all__ = [
     "RemoteFailure",
     "RequestsSession",
     "StdlibSession",
+    "StreamedReply",
     "kerberos_auth_factory",
     "masked",
     "tls_context",
@@ -73,6 +76,15 @@ class HttpSession(Protocol):
         timeout_s: float,
     ) -> HttpResponse:
         """Send one request and read the whole answer within ``timeout_s`` seconds; redirects are not followed."""
+
+    def stream(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float
+    ) -> StreamedReply:
+        """Send one request without a body and return when the answer's head is there; a context manager.
+
+        ``timeout_s`` bounds the connecting and then each wait for a byte, not the whole: a long answer may last.
+        Redirects are not followed. Raises what :meth:`request` raises.
+        """
 
     def close(self) -> None:
         """Close the connections that are kept."""
@@ -146,6 +158,39 @@ class StdlibSession:
             fresh.close()
             raise
 
+    def stream(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float
+    ) -> StreamedReply:
+        """See :meth:`HttpSession.stream` and, for what it raises, :meth:`request`."""
+        parts = split_url(url)
+        key = (parts.scheme, parts.netloc)
+        kept = self._kept.pop(key, None)
+        while True:
+            stale = kept is not None
+            connection = kept or self._connect(parts, url, self._clock() + timeout_s, timeout_s)
+            kept = None
+            try:
+                connection.sock.settimeout(timeout_s)
+                sent = {"Accept": "*/*", **(headers or {})}
+                connection.request(method, request_target(parts, self._user), headers=sent)
+                reply = connection.getresponse()
+                break
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                connection.close()
+                if not (stale and isinstance(error, _STALE)):
+                    raise lost_answer(error, url, timeout_s) from error
+            except BaseException:
+                connection.close()
+                raise
+
+        def done(keep: bool) -> None:
+            if keep and key not in self._kept:
+                self._kept[key] = connection
+            else:
+                connection.close()
+
+        return of_http_client(reply, url, timeout_s, done)
+
     def close(self) -> None:
         """Close every kept connection."""
         for connection in self._kept.values():
@@ -180,7 +225,9 @@ class StdlibSession:
     ) -> HttpResponse:
         sock = connection.sock  # http.client forgets it as soon as the server says "close"
         sock.settimeout(self._left(deadline))
-        connection.request(method, self._target(parts), body=body, headers={"Accept": "*/*", **(headers or {})})
+        connection.request(
+            method, request_target(parts, self._user), body=body, headers={"Accept": "*/*", **(headers or {})}
+        )
         reply = connection.getresponse()
         try:
             chunks: list[bytes] = []
@@ -210,13 +257,6 @@ class StdlibSession:
         if left <= 0:
             raise TimeoutError("the answer did not end in time")
         return left
-
-    def _target(self, parts: SplitResult) -> str:
-        query = parts.query
-        if self._user and not re.search(r"(^|&)user\.name=", query):
-            query = f"{query}&" if query else ""
-            query += f"user.name={quote(self._user, safe='')}"
-        return (parts.path or "/") + (f"?{query}" if query else "")
 
 
 class RequestsSession:
@@ -250,6 +290,7 @@ class RequestsSession:
     ) -> None:
         self._ca_bundle = ca_bundle
         self._auth_factory = auth_factory or kerberos_auth_factory()
+        mask_connection_log()
         self._clock = clock
         self._sessions: dict[str, requests.Session] = {}
 
@@ -263,44 +304,44 @@ class RequestsSession:
         timeout_s: float,
     ) -> HttpResponse:
         """See :meth:`HttpSession.request` and, for what it raises, :meth:`StdlibSession.request`."""
-        import requests
-        import urllib3
-
-        parts = split_url(url)
         deadline = self._clock() + timeout_s
-        try:
-            with self._session(parts).request(
-                method,
-                url,
-                data=body,
-                headers={"Accept": "*/*", **(headers or {})},
-                timeout=(timeout_s, timeout_s),
-                verify=self._ca_bundle or True,
-                allow_redirects=False,
-                stream=True,
-            ) as reply:
-                chunks, size = [], 0
-                for chunk in reply.iter_content(_CHUNK_BYTES):
-                    chunks.append(chunk)
-                    size += len(chunk)
-                    if self._clock() > deadline or size > MAX_BODY_BYTES:
-                        raise TimeoutError("the answer did not end in time")
-                return HttpResponse(reply.status_code, Headers(dict(reply.headers)), b"".join(chunks), url)
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise cannot_connect(scrubbed(error), url, timeout_s) from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            made = (
-                cannot_connect
-                if "NewConnectionError" in repr(error) or "NameResolution" in repr(error)
-                else lost_answer
-            )
-            raise made(scrubbed(error), url, timeout_s) from error
+        with errors_of_requests(url, timeout_s), self._ask(method, url, body, headers, timeout_s) as reply:
+            chunks, size = [], 0
+            for chunk in reply.iter_content(_CHUNK_BYTES):
+                chunks.append(chunk)
+                size += len(chunk)
+                if self._clock() > deadline or size > MAX_BODY_BYTES:
+                    raise TimeoutError("the answer did not end in time")
+            return HttpResponse(reply.status_code, Headers(dict(reply.headers)), b"".join(chunks), url)
+
+    def stream(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float
+    ) -> StreamedReply:
+        """See :meth:`HttpSession.stream` and, for what it raises, :meth:`StdlibSession.request`."""
+        with errors_of_requests(url, timeout_s):
+            # Content-Length counts what travels, so nothing may be compressed on the way.
+            reply = self._ask(method, url, None, {"Accept-Encoding": "identity", **(headers or {})}, timeout_s)
+        return of_requests(reply, url, timeout_s)
 
     def close(self) -> None:
         """Close every session."""
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
+
+    def _ask(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, timeout_s: float
+    ) -> requests.Response:
+        return self._session(split_url(url)).request(
+            method,
+            url,
+            data=body,
+            headers={"Accept": "*/*", **(headers or {})},
+            timeout=(timeout_s, timeout_s),
+            verify=self._ca_bundle or True,
+            allow_redirects=False,
+            stream=True,
+        )
 
     def _session(self, parts: SplitResult) -> requests.Session:
         import requests

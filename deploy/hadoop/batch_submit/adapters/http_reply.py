@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import socket
-import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, quote, urlsplit
 
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, UsageError
+
+if TYPE_CHECKING:
+    from logging import LogRecord
 
 _SECRET = re.compile(r"(?i)\b(delegation|token|hadoop\.auth|signature)=[^&\s'\",;)]*")
 
@@ -138,6 +141,15 @@ def split_url(url: str) -> SplitResult:
     return parts
 
 
+def request_target(parts: SplitResult, user: str | None) -> str:
+    """Path and query of a request; in simple authentication with the user in whose name it is made."""
+    query = parts.query
+    if user and not re.search(r"(^|&)user\.name=", query):
+        query = f"{query}&" if query else ""
+        query += f"user.name={quote(user, safe='')}"
+    return (parts.path or "/") + (f"?{query}" if query else "")
+
+
 def masked(text: str) -> str:
     """The text without the values of delegation tokens and signed cookies."""
     return _SECRET.sub(r"\1=***", text)
@@ -159,7 +171,7 @@ def cannot_connect(error: Exception, url: str, timeout_s: float) -> BatchSubmitE
     """Map what went wrong before anything was sent."""
     where = _server(url)
     text = masked(str(error))
-    if isinstance(error, ssl.SSLError) or "SSLError" in type(error).__name__:
+    if any("SSLError" in kind.__name__ for kind in type(error).__mro__):  # by name: ssl may not be loaded
         return CannotConnect(
             "TLS failed",
             where=where,
@@ -179,6 +191,43 @@ def lost_answer(error: Exception, url: str, timeout_s: float) -> BatchSubmitErro
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__ or "timed out" in text:
         return ClusterUnreachable(f"no answer within {timeout_s:g} s", where=masked(url), details=(text,))
     return ClusterUnreachable("the connection broke before the answer ended", where=masked(url), details=(text,))
+
+
+def broke_off(error: Exception, url: str, received: int, timeout_s: float) -> BatchSubmitError:
+    """Map what went wrong in the middle of a body that is read in pieces."""
+    text = masked(str(error)) or type(error).__name__
+    slow = isinstance(error, TimeoutError) or "timed out" in text
+    message = f"the answer broke off after {received} bytes" + (f": nothing for {timeout_s:g} s" if slow else "")
+    return ClusterUnreachable(message, where=masked(url), details=(text[:400],), next_step="try again")
+
+
+@contextmanager
+def errors_of_requests(url: str, timeout_s: float) -> Iterator[None]:
+    """What ``requests`` raises within the block, as an error of ours."""
+    import requests
+    import urllib3
+
+    try:
+        yield
+    except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
+        raise cannot_connect(scrubbed(error), url, timeout_s) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        before = "NewConnectionError" in repr(error) or "NameResolution" in repr(error)
+        raise (cannot_connect if before else lost_answer)(scrubbed(error), url, timeout_s) from error
+
+
+def mask_connection_log() -> None:
+    """With a debugging root logger urllib3 writes whole URLs: a DataNode's holds a ``delegation=`` token."""
+    import logging
+
+    logger = logging.getLogger("urllib3.connectionpool")
+    if _without_secrets not in logger.filters:
+        logger.addFilter(_without_secrets)
+
+
+def _without_secrets(record: LogRecord) -> bool:
+    record.msg, record.args = masked(record.getMessage()), ()
+    return True
 
 
 def _server(url: str) -> str:

@@ -1,6 +1,6 @@
 """HDFS over WebHDFS: look, make folders, put a file in place whole, read, list, delete.
 
-Questions and renames go over the light :class:`~batch_submit.adapters.http.HttpSession`;
+Questions, renames and reading in pieces go over the light :class:`~batch_submit.adapters.http.HttpSession`;
 what moves data or is rarely called goes through the PyPI library ``hdfs``, loaded at its first use. Source of the
 rules: Hadoop 3.5.0 ``WebHDFS.md`` and ``ExceptionHandler``.
 """
@@ -10,34 +10,27 @@ from __future__ import annotations
 import posixpath
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
 
 from batch_submit.adapters.hdfs_client import HdfsLibrary
-from batch_submit.adapters.http import CannotConnect, HttpResponse, HttpSession, NotJson, RemoteFailure
+from batch_submit.adapters.http import CannotConnect, HttpResponse, HttpSession, NotJson, RemoteFailure, StreamedReply
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
+from batch_submit.adapters.webhdfs_status import FileStatus, file_status
 from batch_submit.errors import ClusterRefused, ClusterUnreachable, HostNotReady, MissingFile, NotFound, UsageError
 
+__all__ = ["FileStatus", "Progress", "WebHdfs"]
+
 _CHUNK_BYTES = 1 << 18
+_NEXT_STEP_DATANODE = "check that the DataNodes' host names and web ports can be reached from here"
+_MAX_DATANODES = 3
 _NEXT_STEP_LENGTH = "submit again; if it stays so, look for dead DataNodes: hdfs dfsadmin -report"
+
+_Reply = TypeVar("_Reply", HttpResponse, "HttpResponse | StreamedReply")
 
 #: Called with bytes sent so far and bytes in all.
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class FileStatus:
-    """One file or folder on HDFS; length in bytes, time in milliseconds since the epoch, permission in octal digits."""
-
-    path: str
-    is_folder: bool
-    length: int
-    owner: str = ""
-    group: str = ""
-    permission: str = ""
-    modified_ms: int = 0
 
 
 class WebHdfs:
@@ -80,6 +73,7 @@ class WebHdfs:
         self._user = user or ""
         self._kerberos = kerberos
         self._timeout_s = timeout_s
+        self._data_timeout_s = data_timeout_s
         self._library = HdfsLibrary(
             self._urls, self._user, kerberos=kerberos, ca_bundle=ca_bundle, timeouts_s=(timeout_s, data_timeout_s)
         )
@@ -98,10 +92,10 @@ class WebHdfs:
 
     def status(self, path: str) -> FileStatus:
         """What the NameNode knows of a path; :class:`NotFound` when it says that there is none."""
-        fields = self._light("GET", path, "GETFILESTATUS").get("FileStatus")
+        fields = self.ask("GET", path, "GETFILESTATUS").get("FileStatus")
         if not isinstance(fields, Mapping):
             raise ClusterUnreachable("the NameNode's answer holds no FileStatus", where=path)
-        return _file_status(path, fields)
+        return file_status(path, fields)
 
     def rename(self, source: str, dest: str) -> bool:
         """Give a path its final name, once.
@@ -118,7 +112,7 @@ class WebHdfs:
             When it is not a :class:`~batch_submit.adapters.http.CannotConnect`, the reply was lost: look what is there.
         """
         self._known_user("rename", source)
-        return self._light("PUT", source, "RENAME", destination=dest).get("boolean") is True
+        return self.ask("PUT", source, "RENAME", destination=dest).get("boolean") is True
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """Write a small new file in one piece under a name that nobody else uses; rename it into place afterwards."""
@@ -126,8 +120,24 @@ class WebHdfs:
         self._library.write(path, iter([data]) if data else iter(()), overwrite=False)
         self._check_length(path, len(data))
 
-    def upload(self, local: Path, dest: str, *, overwrite: bool = False, progress: Progress | None = None) -> int:
+    def upload(
+        self,
+        local: Path,
+        dest: str,
+        *,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+        temporary: str = "",
+        check: Callable[[str], None] | None = None,
+    ) -> int:
         """Put a local file in place whole: temporary name beside it, length checked, then one atomic rename.
+
+        Parameters
+        ----------
+        temporary
+            Name to write under, beside ``dest``; random by default.
+        check
+            Called with the temporary path when its length is right; what it raises ends the upload.
 
         Returns
         -------
@@ -146,13 +156,15 @@ class WebHdfs:
         self._known_user("write", dest)
         self._refuse_taken(dest, overwrite)
         folder, name = posixpath.split(dest)
-        temporary = posixpath.join(folder, f".{name}.{secrets.token_hex(6)}.uploading")
+        temporary = posixpath.join(folder, temporary or f".{name}.{secrets.token_hex(6)}.uploading")
         sent = _Sent()
         try:
             with local.open("rb") as source:
                 total = local.stat().st_size
                 self._library.write(temporary, sent.chunks(source, total, progress), overwrite=True)
             self._check_length(temporary, sent.count)
+            if check is not None:
+                check(temporary)
             self._move(temporary, dest, overwrite=overwrite, length=sent.count)
         except OSError as error:
             self._clean_up(temporary)
@@ -185,20 +197,61 @@ class WebHdfs:
 
     def list(self, path: str) -> list[FileStatus]:
         """What a folder holds, by name; a file is a list of itself."""
-        reply = self._library.call("list", path, lambda client: client._list_status(path).json())
-        found = reply.get("FileStatuses") or {} if isinstance(reply, Mapping) else {}
+        reply = self.ask("GET", path, "LISTSTATUS")
+        found = reply.get("FileStatuses")
+        if not isinstance(found, Mapping):
+            raise ClusterUnreachable("the NameNode's answer holds no FileStatuses", where=path)
         items = [item for item in found.get("FileStatus") or [] if isinstance(item, Mapping)]
         named = [(posixpath.join(path, suffix) if (suffix := item.get("pathSuffix")) else path, item) for item in items]
-        return sorted((_file_status(name, item) for name, item in named), key=lambda status: status.path)
+        return sorted((file_status(name, item) for name, item in named), key=lambda status: status.path)
 
     def read_bytes(self, path: str, limit: int) -> bytes:
         """The first ``limit`` bytes of a file."""
+        return b"".join(self.open_range(path, 0, max(0, limit)))
 
-        def read(client: Any) -> bytes:
-            with client.read(path, length=limit) as reader:
-                return bytes(reader.read(limit))
+    def open_range(self, path: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """A part of a file in pieces, in constant memory, over the light session; asked for at the first piece.
 
-        return bytes(self._library.call("read", path, read)) if limit > 0 else b""
+        The NameNode names a DataNode that has the bytes; one that can't be reached is excluded and another asked for.
+
+        Parameters
+        ----------
+        start
+            First byte, from 0; behind the end HDFS refuses.
+        length
+            At most so many bytes; ``None``: to the end.
+
+        Raises
+        ------
+        NotFound, ClusterRefused, ClusterUnreachable, HostNotReady
+            As :func:`~batch_submit.adapters.webhdfs_errors.error_for` reads the answer; ``broke off`` in the middle.
+        """
+        params = {"offset": str(start)} | ({} if length is None else {"length": str(length)})
+        excluded: list[str] = []
+        while length != 0:
+            asked = params | ({"excludedatanodes": ",".join(excluded)} if excluded else {})
+            data = self._in_charge("GET", path, "OPEN", asked, self._opened)
+            if isinstance(data, HttpResponse):
+                location = self._location(data, path)
+                try:
+                    data = self._session.stream("GET", location, timeout_s=self._data_timeout_s)
+                except CannotConnect as error:
+                    excluded.append(urlsplit(location).netloc)
+                    if len(excluded) < _MAX_DATANODES:
+                        continue
+                    error.next_step = _NEXT_STEP_DATANODE
+                    raise
+            with data:
+                if data.status != 200:
+                    failure = data.failure()
+                    raise error_for(failure, path, self._user) from failure
+                yield from data
+            return
+
+    def checksum(self, path: str) -> Mapping[str, Any]:
+        """HDFS's own checksum of a file: ``algorithm``, ``bytes`` (hex), ``length``."""
+        found = self._library.call("checksum", path, lambda client: client.checksum(path))
+        return found if isinstance(found, Mapping) else {}
 
     def home(self) -> str:
         """The user's folder, as the NameNode names it."""
@@ -235,7 +288,7 @@ class WebHdfs:
         """One atomic rename with options, which the library's own can't do; NONE fails even onto a folder."""
         options = "OVERWRITE" if overwrite else "NONE"
         try:
-            reply = self._light("PUT", temporary, "RENAME", destination=dest, renameoptions=options)
+            reply = self.ask("PUT", temporary, "RENAME", destination=dest, renameoptions=options)
         except CannotConnect:
             raise
         except ClusterUnreachable:
@@ -252,11 +305,22 @@ class WebHdfs:
         except (ClusterRefused, ClusterUnreachable, HostNotReady):
             return  # the error that brought us here says more than a leftover of a random name
 
-    def _light(self, method: str, path: str, op: str, **params: str) -> Mapping[str, Any]:
+    def ask(self, method: str, path: str, op: str, **params: str) -> Mapping[str, Any]:
         """One operation of a NameNode over the light session; a standby passes it on to the next address.
 
         A write goes to the next address only when nothing can have been carried out at this one.
         """
+
+        def send(url: str) -> HttpResponse:
+            return self._session.request(method, url, body=None, timeout_s=self._timeout_s)
+
+        reply = self._in_charge(method, path, op, params, send)
+        return self._answer(reply, path, reply.failure() if reply.status >= 300 else None)
+
+    def _in_charge(
+        self, method: str, path: str, op: str, params: Mapping[str, str], send: Callable[[str], _Reply]
+    ) -> _Reply:
+        """The first answer that is not "ask another NameNode"."""
         if not path.startswith("/"):
             raise UsageError(f"{path!r} is not an absolute HDFS path")
         target = f"/webhdfs/v1{quote(path)}?{urlencode({'op': op, **params})}"
@@ -264,20 +328,28 @@ class WebHdfs:
         cause: BaseException | None = None
         for base in tuple(self._urls):
             try:
-                reply = self._session.request(method, base + target, body=None, timeout_s=self._timeout_s)
+                reply = send(base + target)
             except ClusterUnreachable as error:
                 if method != "GET" and not isinstance(error, CannotConnect):
                     raise
                 said.append(f"{base}: {error.message}")
                 cause = error
                 continue
-            failure = reply.failure() if reply.status >= 300 else None
+            failure = reply.failure() if isinstance(reply, HttpResponse) and reply.status >= 400 else None
             if failure is None or failure.exception not in NOT_HERE:
                 self._prefer(base)
-                return self._answer(reply, path, failure)
+                return reply
             said.append(f"{base}: {failure}")
             cause = failure
         raise unreachable(path, said, cause) from cause
+
+    def _opened(self, url: str) -> HttpResponse | StreamedReply:
+        """What answers an OPEN: the data, or anything else as a whole."""
+        reply = self._session.stream("GET", url, timeout_s=self._timeout_s)
+        if reply.status == 200:
+            return reply
+        with reply:
+            return reply.response()
 
     def _answer(self, reply: HttpResponse, path: str, failure: RemoteFailure | None) -> Mapping[str, Any]:
         if failure is not None:
@@ -288,6 +360,17 @@ class WebHdfs:
         if not isinstance(answer, Mapping):
             raise NotJson("the NameNode's answer is not a JSON object", where=path)
         return answer
+
+    def _location(self, reply: HttpResponse, path: str) -> str:
+        """The DataNode's address, with a token in secure mode: not for logs."""
+        if reply.status >= 400:
+            failure = reply.failure()
+            raise error_for(failure, path, self._user) from failure
+        location = reply.headers.get("location", "")
+        if not location.startswith(("http://", "https://")):
+            message = f"the NameNode's answer ({reply.status}) names no DataNode"
+            raise ClusterUnreachable(message, where=path, details=reply.words())
+        return location
 
     def _prefer(self, base: str) -> None:
         if self._urls[0] != base:
@@ -307,19 +390,3 @@ class _Sent:
             if progress:
                 progress(self.count, total)
             yield chunk
-
-
-def _file_status(path: str, fields: Mapping[str, Any]) -> FileStatus:
-    def number(name: str) -> int:
-        value = fields.get(name)
-        return value if isinstance(value, int) else 0
-
-    return FileStatus(
-        path=path,
-        is_folder=fields.get("type") == "DIRECTORY",
-        length=number("length"),
-        owner=str(fields.get("owner") or ""),
-        group=str(fields.get("group") or ""),
-        permission=str(fields.get("permission") or ""),
-        modified_ms=number("modificationTime"),
-    )
