@@ -6,33 +6,54 @@ import click
 
 from batch_submit.cli.options import backend_option, config_options, json_option, selection, verbose_option
 from batch_submit.errors import UsageError
+from batch_submit.operations.init_hdfs import TreeOptions, init_tree, with_ownership
 from batch_submit.operations.storage import put_demo_data, put_spark_archive
 from batch_submit.services import build_services
 
 
-@click.command("init-hdfs", short_help="Put Spark's jars into HDFS once.")
-@click.option("--spark", is_flag=True, help="Upload the jars of this host's Spark as one archive.")
+@click.command("init-hdfs", short_help="Make or check the folders under the storage root.")
+@click.option("--owner", metavar="USER[:GROUP]", help="Owner and group of the folders; needs HDFS's superuser.")
+@click.option("--mode", metavar="OCTAL", help="Mode of the folders: 755, 1777.")
+@click.option("--recursive", is_flag=True, help="Owner and mode of everything below the root too.")
+@click.option("--check", is_flag=True, help="Report what differs and change nothing; exit code 3 when something does.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@click.option("--spark", is_flag=True, help="Instead: upload the jars of this host's Spark as one archive.")
 @config_options
+@backend_option
 @json_option
 @verbose_option
 def init_hdfs_command(
+    owner: str | None,
+    mode: str | None,
+    recursive: bool,
+    check: bool,
+    dry_run: bool,
     spark: bool,
     config_file: str | None,
     env: str | None,
     profile: str | None,
+    backend: str | None,
     as_json: bool,
     format_name: str,
     verbose: bool,
 ) -> int:
-    """Put Spark's jars into HDFS once, so that no submit uploads them again.
+    """Make the folders under the storage root; a second time there is nothing to do.
+
+    With --spark: put Spark's jars into HDFS once, so that no submit uploads them again.
 
     \b
+    batch-submit init-hdfs --owner ml-pipeline:ml-team --mode 755
+    batch-submit init-hdfs --check
     batch-submit init-hdfs --spark
     """
-    if not spark:
-        raise UsageError("init-hdfs does one thing so far: --spark", next_step="batch-submit init-hdfs --spark")
-    chosen = selection(config_file, env, profile, None)
-    return put_spark_archive(build_services(verbose=verbose), chosen, as_json=as_json or format_name == "json")
+    as_json = as_json or format_name == "json"
+    chosen = selection(config_file, env, profile, backend)
+    if spark:
+        if owner or mode or recursive or check or dry_run:
+            raise UsageError("--spark stands alone", next_step="batch-submit init-hdfs --spark")
+        return put_spark_archive(build_services(verbose=verbose), chosen, as_json=as_json)
+    options = TreeOptions(check=check, dry_run=dry_run, recursive=recursive, as_json=as_json)
+    return init_tree(build_services(verbose=verbose), with_ownership(chosen, owner, mode), options)
 
 
 @click.command("demo-data", short_help="Write the flights demo data.")

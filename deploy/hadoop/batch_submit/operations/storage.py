@@ -5,28 +5,20 @@ from __future__ import annotations
 import json
 import posixpath
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from batch_submit.adapters.flights import write_flights
 from batch_submit.adapters.spark_archive import archive_name, build_archive
-from batch_submit.adapters.spark_submit import find_spark
+from batch_submit.adapters.spark_finder import find_spark
 from batch_submit.adapters.terminal import Terminal
+from batch_submit.adapters.transfer_progress import transfer_progress
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.errors import ExitCode, HostNotReady, UsageError
 from batch_submit.operations.context import Context, Selection, open_context
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.dates import fill_dates
-from batch_submit.plan.storage import local_path, qualify, storage_root
+from batch_submit.plan.storage import hdfs_path, local_path, qualify, storage_root
 from batch_submit.services import Services, connect
-
-
-class Advance(Protocol):
-    """Tells a progress display how many bytes are done."""
-
-    def __call__(self, done: int) -> None: ...
 
 
 def put_demo_data(services: Services, selection: Selection, *, as_json: bool, force: bool) -> int:
@@ -40,7 +32,8 @@ def put_demo_data(services: Services, selection: Selection, *, as_json: bool, fo
     if context.choice.backend == LOCAL:
         rows = _put_local(services.terminal, Path(local_path(target)), force=force)
     else:
-        rows = _put_hdfs(services, _webhdfs(context), target, force=force)
+        webhdfs, default_fs = _webhdfs(context)
+        rows = _put_hdfs(services, webhdfs, hdfs_path(target, default_fs), force=force)
     if as_json:
         services.terminal.answer(json.dumps({"path": target, "rows": rows, "written": rows is not None}))
     else:
@@ -88,20 +81,21 @@ def put_spark_archive(services: Services, selection: Selection, *, as_json: bool
         raise UsageError(
             "init-hdfs needs a cluster, and this is backend local", next_step="export HADOOP_CONF_DIR=<folder>"
         )
-    webhdfs = _webhdfs(context)
+    webhdfs, default_fs = _webhdfs(context)
     jars = find_spark(services.env).jars()
     root = storage_root(context.config, context.choice.backend, config_folder=context.config_folder)
-    target = posixpath.join(root, "artifacts", "spark", archive_name(jars))
-    uri = target if "://" in target else f"hdfs://{target}"
+    named = posixpath.join(root, "artifacts", "spark", archive_name(jars))
+    target = hdfs_path(named, default_fs)
+    uri = named if "://" in named else f"hdfs://{target}"
     written = not webhdfs.exists(target)
     if written:
-        total = sum(jar.stat().st_size for jar in jars)
+        total, monotonic = sum(jar.stat().st_size for jar in jars), services.clock.monotonic
         webhdfs.mkdirs(posixpath.dirname(target))
         with tempfile.TemporaryDirectory(prefix="spark-archive-") as folder:
             archive = Path(folder, posixpath.basename(target))
-            with _progress(services.terminal, "packing", total) as advance:
+            with transfer_progress(services.terminal, "packing", total, monotonic) as advance:
                 size = build_archive(jars, archive, advance)
-            with _progress(services.terminal, "uploading", size) as advance:
+            with transfer_progress(services.terminal, "uploading", size, monotonic) as advance:
                 webhdfs.upload(archive, target, progress=lambda done, _total: advance(done))
         # World readable: NodeManagers then keep one public copy for all users.
         webhdfs.set_permission(target, "644")
@@ -113,27 +107,12 @@ def put_spark_archive(services: Services, selection: Selection, *, as_json: bool
     return ExitCode.SUCCEEDED
 
 
-def _webhdfs(context: Context) -> WebHdfs:
+def _webhdfs(context: Context) -> tuple[WebHdfs, str]:
+    """The NameNodes, and the default filesystem whose paths they know."""
     cluster = connect(context.services, context.config, context.choice)
     if cluster.webhdfs is None:
         raise HostNotReady(
             "the configuration names no NameNode web address",
             next_step="add dfs.namenode.http-address to hdfs-site.xml",
         )
-    return cluster.webhdfs
-
-
-@contextmanager
-def _progress(terminal: Terminal, what: str, total: int) -> Iterator[Advance]:
-    """A progress bar on a terminal, one line elsewhere."""
-    if not terminal.live:
-        terminal.note(f"{what} {total / 1e6:.0f} MB")
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+    return cluster.webhdfs, cluster.default_fs

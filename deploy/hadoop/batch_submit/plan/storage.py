@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+from urllib.parse import urlsplit
 
+from batch_submit.errors import UsageError
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.config import Config
 
@@ -55,3 +57,47 @@ def local_path(uri: str) -> str:
         return uri
     match = _FILE.fullmatch(uri)
     return match.group(1) if match else ""
+
+
+def hdfs_path(uri: str, default_fs: str) -> str:
+    """The absolute path, as WebHDFS takes it, of a path on the cluster's default filesystem.
+
+    Parameters
+    ----------
+    uri
+        Absolute, or a URL of the default filesystem; not percent-encoded, as Hadoop's ``Path`` takes it.
+    default_fs
+        ``fs.defaultFS``: ``hdfs://nn:8020``, ``hdfs://nameservice``.
+
+    Raises
+    ------
+    UsageError
+        When it lies on another filesystem, or holds ``..``.
+    """
+    path = uri
+    if not default_fs.startswith("hdfs://"):
+        raise UsageError(
+            f"the default filesystem is {default_fs or 'not named'}, and only HDFS is spoken here",
+            where=uri,
+            next_step="set environment_config.namenode_url to hdfs://<NameNode>",
+        )
+    if has_scheme(uri):
+        scheme, _, rest = uri.partition(":")
+        authority, slash, below = (
+            rest.removeprefix("//").partition("/") if rest.startswith("//") else ("", "/", rest[1:])
+        )
+        if scheme.lower() != "hdfs" or (authority and _with_port(authority) != _with_port(urlsplit(default_fs).netloc)):
+            raise UsageError(
+                f"{uri} is not on the default filesystem {default_fs}",
+                next_step="name a path of the default filesystem, or use hdfs dfs or distcp",
+            )
+        path = slash + below
+    parts = path.split("/")
+    if not path.startswith("/") or ".." in parts:
+        raise UsageError(f"{uri!r} is not an absolute path without ..", next_step="write the path out")
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
+def _with_port(authority: str) -> str:
+    """Host and port in one spelling; a nameservice is a host without a port, and only equal to itself."""
+    return authority.lower().removesuffix(":8020")
