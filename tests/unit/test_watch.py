@@ -115,6 +115,7 @@ def watch(
     signals: Sequence[float] = (),
     terminal: bool = False,
     change: Callable[[FakeCluster], None] = lambda cluster: None,
+    longest_pause_s: float | None = None,
 ) -> Seen:
     clock = FakeClock()
     cluster = FakeCluster(clock, script)
@@ -127,6 +128,7 @@ def watch(
         Terminal(io.StringIO(), err),
         limits or WatchLimits(),
         Signals(clock, signals),
+        longest_pause_s=longest_pause_s,
     )
     verdict = watcher.run()
     return Seen(verdict, cluster, err.getvalue(), clock.seconds)
@@ -157,6 +159,11 @@ def test_polls_are_quick_at_first_and_after_a_change_and_never_rarer_than_5_s() 
     assert sleeps[0] == 0.5 and max(sleeps) == 5.0
     assert sleeps.count(0.5) == 2
     assert len(sleeps) < 70
+
+
+def test_the_longest_pause_can_be_chosen() -> None:
+    sleeps = watch((0, RUNNING), (300, SUCCEEDED), longest_pause_s=30.0).cluster.clock.sleeps
+    assert (sleeps[0], max(sleeps)) == (0.5, 30.0)
 
 
 # --- outages ----------------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 from batch_submit.plan.verbs import VERBS
@@ -47,7 +47,8 @@ class Terminal:
         self._out: TextIO | None = out if out is not None else sys.stdout
         self._err: TextIO | None = err if err is not None else sys.stderr
         self.live = not no_color and self._err is not None and self._err.isatty()
-        self._live_shown = False
+        #: The widths of the live lines on the screen, in columns; empty when there are none.
+        self._live_widths: list[int] = []
         self._last_key: object = None
         self._gone = False
 
@@ -89,36 +90,86 @@ class Terminal:
         if changed:
             LOGGER.info("%s", text)
         if self.live:
-            # Cut to the width: a line that wraps can't be rewritten in place.
-            columns = shutil.get_terminal_size().columns
-            self._write(f"\r\x1b[K{text[: columns - 1]}", keep_live=True)
-            self._live_shown = True
+            self.panel([text])
         elif changed:
             self._write(text + "\n")
+
+    @property
+    def columns(self) -> int:
+        """The width of the terminal."""
+        return _screen().columns
+
+    def event(self, text: str) -> None:
+        """Something that has changed: a line, and with a live display only in the log file (the display shows it)."""
+        LOGGER.info("%s", text)
+        if not self.live:
+            self._write(text + "\n")
+
+    def panel(self, lines: Sequence[str]) -> None:
+        """Lines that stay at the bottom and are rewritten in place by the next call; nothing without a terminal."""
+        if not self.live or not lines:
+            return
+        size = _screen()
+        # A line that wraps, or leaves the screen at its top, can't be rewritten in place.
+        shown = [_cut(self._as_called(line), size.columns - 1) for line in lines[: max(1, size.lines - 1)]]
+        self._write(self._erase() + "\n".join(shown), keep_live=True, verbatim=True)
+        self._live_widths = [_width(line) for line in shown]
 
     def driver_output(self, text: str) -> None:
         """What a driver on this host wrote, as it is."""
         self._write(text, verbatim=True)
 
     def _clear_live(self) -> None:
-        if self._live_shown:
-            self._live_shown = False
-            self._write("\r\x1b[K")
+        if self._live_widths:
+            self._write("", verbatim=True)
+
+    def _erase(self) -> str:
+        """What takes the live lines off the screen. A terminal that has become narrower has wrapped them."""
+        columns = max(1, _screen().columns)
+        rows = sum(max(1, -(-width // columns)) for width in self._live_widths)
+        return f"\r\x1b[{rows - 1}A\x1b[J" if rows > 1 else "\r\x1b[K"
+
+    def _as_called(self, text: str) -> str:
+        return _OUR_COMMAND.sub(lambda _match: f"{self._program} ", text)
 
     def _write(self, text: str, *, keep_live: bool = False, verbatim: bool = False) -> None:
         if self._gone or self._err is None:
             return
         if not verbatim:
-            text = _OUR_COMMAND.sub(lambda _match: f"{self._program} ", text)
-        if self._live_shown and not keep_live:
-            self._live_shown = False
-            text = "\r\x1b[K" + text
+            text = self._as_called(text)
+        if self._live_widths and not keep_live:
+            text = self._erase() + text
+            self._live_widths = []
         try:
             self._err.write(text)
             self._err.flush()
         except (OSError, ValueError):
             self._gone = True
             silence(self._err)
+
+
+def _screen() -> os.terminal_size:
+    """The size of the terminal; ``COLUMNS`` and ``LINES`` overrule it."""
+    import shutil  # it loads three compressors, and most commands draw nothing
+
+    return shutil.get_terminal_size()
+
+
+def _width(text: str) -> int:
+    """Columns of a text: most characters of East Asian scripts take two."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _cut(text: str, columns: int) -> str:
+    """The start of a text that fits, without control characters, which would move the cursor."""
+    clean = "".join(letter for letter in text if letter.isprintable())
+    while _width(clean) > columns:
+        clean = clean[: max(0, len(clean) - max(1, (_width(clean) - columns) // 2))]
+    return clean
 
 
 def silence(stream: TextIO) -> None:

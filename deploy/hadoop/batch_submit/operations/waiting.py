@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
 from batch_submit.errors import BatchSubmitError
 from batch_submit.model import Result, State, Verdict
+from batch_submit.operations.following import FollowOptions, Style, follower_of
 from batch_submit.operations.recording import Recorder
 from batch_submit.operations.watch import Watcher, WatchLimits, describe, kill_and_confirm
 from batch_submit.plan.backend_choice import LOCAL
@@ -34,6 +35,8 @@ class Waiting:
     kill_on_exit: bool = False
     metrics_path: str = ""
     model_path: str = ""
+    follow: FollowOptions = field(default_factory=FollowOptions)
+    save_logs_to: str = ""
 
 
 def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, int]:
@@ -46,31 +49,51 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
     """
     limits = WatchLimits(waiting.timeout_s, waiting.lifetime_set, waiting.wait_timeout_s, waiting.rm_patience_s)
     services = waiting.services
-    watcher = Watcher(waiting.backend, waiting.application_id, services.clock, services.terminal, limits, signals)
+    watcher = Watcher(
+        waiting.backend,
+        waiting.application_id,
+        services.clock,
+        services.terminal,
+        limits,
+        signals,
+        follower_of(waiting.backend, waiting.application_id, services.clock, services.terminal, waiting.follow),
+        waiting.follow.interval_s,
+    )
     verdict = watcher.run()
     if verdict is None:
         return _interrupted(waiting, signals)
     conclude(waiting, verdict)
+    if waiting.save_logs_to:
+        from batch_submit.operations.save_logs import save_logs
+
+        save_logs(services, waiting.backend, verdict.report, waiting.save_logs_to, signals)
     return verdict, int(verdict.exit_code)
 
 
 def conclude(waiting: Waiting, verdict: Verdict) -> None:
-    """Record a verdict, tell it, and clean up."""
+    """Record a verdict, tell it with its probable cause, and clean up."""
     terminal, backend = waiting.services.terminal, waiting.backend
     final = verdict.result not in (Result.STILL_RUNNING, Result.UNKNOWN)
     if waiting.recorder is not None and final:
         waiting.recorder.finished(verdict)
     hints = backend.hints(waiting.application_id)
-    lines = describe(verdict, lambda kind: hints.get(kind, ""))
     if verdict.result is Result.SUCCEEDED:
-        terminal.note(lines[0])
+        terminal.note(describe(verdict, lambda kind: hints.get(kind, ""))[0])
         _show_result(waiting)
         return
+    explanation: list[str] = []
+    if final:
+        from batch_submit.operations.diagnose import explain_end  # its rules are of no use to a run that succeeds
+
+        explanation = explain_end(waiting.services, backend, verdict)
+    lines = describe(verdict, lambda kind: hints.get(kind, ""), explanation)
     if final and verdict.state in (State.FAILED, State.KILLED):
         for line in backend.after_failure(waiting.application_id):
             terminal.debug(line)
     if hints.get("page"):
         lines.insert(1, f"  page: {hints['page']}")
+    if explanation and backend.name == LOCAL:
+        lines.insert(1, f"  driver's log: {hints.get('logs', '').removeprefix('cat ')}")
     terminal.error(lines)
 
 
@@ -105,9 +128,10 @@ def _interrupted(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
         terminal.note(f"  see its end:  batch-submit wait {waiting.application_id}")
         return None, code
     if not waiting.kill_on_exit:
-        terminal.note(f"{name}: no longer waiting; {waiting.application_id} goes on running")
+        verb, what = ("monitor", "watching") if waiting.follow.style is Style.FULL else ("wait", "waiting")
+        terminal.note(f"{name}: no longer {what}; {waiting.application_id} goes on running")
         terminal.note(f"  kill it:      {hints.get('kill', '')}")
-        terminal.note(f"  wait for it:  batch-submit wait {waiting.application_id}")
+        terminal.note(f"  wait for it:  batch-submit {verb} {waiting.application_id}")
         return None, code
     terminal.note(f"{name}: killing {waiting.application_id} (--kill-on-exit)")
     try:

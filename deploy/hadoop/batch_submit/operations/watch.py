@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from batch_submit.adapters.terminal import Terminal
@@ -10,6 +10,7 @@ from batch_submit.backends.base import Backend
 from batch_submit.errors import BatchSubmitError, NotFound, OutcomeUnknown
 from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import ApplicationReport, Result, State, Verdict, judge
+from batch_submit.operations.following import Follower
 from batch_submit.plan.units import format_duration
 from batch_submit.services import Clock
 
@@ -47,7 +48,15 @@ class WatchLimits:
 
 @dataclass
 class Watcher:
-    """Polls one application; see :func:`watch`."""
+    """Polls one application to its end; see :meth:`run`.
+
+    Parameters
+    ----------
+    follower
+        Shows what is seen; ``None``: states only.
+    longest_pause_s
+        The pause between two polls grows up to this; ``None``: 5 s.
+    """
 
     backend: Backend
     application_id: str
@@ -55,6 +64,8 @@ class Watcher:
     terminal: Terminal
     limits: WatchLimits
     signals: SignalCount
+    follower: Follower | None = None
+    longest_pause_s: float | None = None
     _away_since: float | None = None
     _forgotten_since: float | None = None
     _kill_sent: bool = False
@@ -64,7 +75,9 @@ class Watcher:
     def run(self) -> Verdict | None:
         """Watch until there is a verdict; ``None`` when a signal came first."""
         started = self.clock.monotonic()
-        pause = _FIRST_POLL_S
+        longest = self.longest_pause_s if self.longest_pause_s is not None else _LAST_POLL_S
+        pause = first = min(_FIRST_POLL_S, longest)
+        follower = self.follower or Follower(self.terminal, self.clock)
         last_state: State | None = None
         while True:
             report = self._poll()
@@ -74,11 +87,12 @@ class Watcher:
             if report is not None:
                 verdict = judge(report)
                 if verdict is not None:
+                    follower.ended()
                     return self._final(verdict)
-                self._show(report)
                 self._enforce_timeout(report)
+                follower.show(report)
                 if report.state is not last_state:
-                    last_state, pause = report.state, _FIRST_POLL_S
+                    last_state, pause = report.state, first
             if self.signals.received:
                 return None
             waited = self.clock.monotonic() - started
@@ -89,7 +103,7 @@ class Watcher:
                 )
             rest = self.limits.wait_timeout_s - waited if self.limits.wait_timeout_s is not None else pause
             self.clock.sleep(min(pause, rest))
-            pause = min(_LAST_POLL_S, pause * 1.3)
+            pause = min(longest, pause * 1.3)
 
     def _poll(self) -> ApplicationReport | Verdict | None:
         """The report; ``None`` when there is none this time; a verdict when patience has ended."""
@@ -141,11 +155,6 @@ class Watcher:
             return Verdict(result, self.application_id, reason=reason)
         seen = f"{reason}; last seen {last.state.value} after {format_duration(last.elapsed_ms // 1000)}"
         return Verdict(result, self.application_id, last.state, last.final_status, seen, last)
-
-    def _show(self, report: ApplicationReport) -> None:
-        queue = f" in {report.queue}" if report.queue else ""
-        elapsed = format_duration(report.elapsed_ms // 1000)
-        self.terminal.progress(report.state, f"{self.application_id}: {report.state.value}{queue} ({elapsed})")
 
     def _show_output(self) -> None:
         output = self.backend.new_output(self.application_id)
@@ -219,17 +228,26 @@ def kill_and_confirm(
     return None
 
 
-def describe(verdict: Verdict, hints: Callable[[str], str]) -> list[str]:
-    """The verdict for people: one line, the cluster's own words, and the next command to type."""
+def describe(verdict: Verdict, hints: Callable[[str], str], explanation: Sequence[str] = ()) -> list[str]:
+    """The verdict for people: one line, the cluster's own words, and the next command to type.
+
+    Parameters
+    ----------
+    explanation
+        The diagnosis as lines; it quotes what matters of the cluster's words and ends with the next command.
+    """
     report = verdict.report
     took = f" after {format_duration(report.elapsed_ms // 1000)}" if report is not None and report.elapsed_ms else ""
     states = f" (state {verdict.state.value}, final status {verdict.final_status.value})" if report is not None else ""
     lines = [f"{verdict.application_id}: {verdict.result.value}{took}{states}"]
     if verdict.result is Result.SUCCEEDED:
         return lines
-    lines += [f"  {line.strip()}" for line in verdict.reason.splitlines() if line.strip()][:12]
+    words = [f"  {line.strip()}" for line in verdict.reason.splitlines() if line.strip()]
+    lines += words[:1] if explanation else words[:12]
     if report is not None and report.am_container_logs:
         lines.append(f"  driver's log: {report.am_container_logs}")
+    if explanation:
+        return [*lines, *explanation]
     next_step = {
         Result.REFUSED: "",
         Result.STILL_RUNNING: f"batch-submit wait {verdict.application_id}",

@@ -1,0 +1,95 @@
+"""``monitor``: follow an application to its end, show what it does, and tell the result by the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batch_submit.errors import ClusterUnreachable
+from batch_submit.model import Verdict
+from batch_submit.operations.context import Selection
+from batch_submit.operations.following import DEFAULT_STALL_AFTER_S, FollowOptions, Style
+from batch_submit.operations.save_logs import logs_folder
+from batch_submit.operations.submit import rm_patience
+from batch_submit.operations.targets import Target, resolve
+from batch_submit.operations.waiting import Waiting, wait_for_end
+from batch_submit.operations.watch import DEFAULT_RM_PATIENCE_S
+from batch_submit.render.narration import Event
+from batch_submit.services import Services
+
+
+@dataclass(frozen=True)
+class MonitorOptions:
+    """``monitor`` as typed; times in seconds.
+
+    Parameters
+    ----------
+    interval_s
+        The longest pause between two looks; ``None``: 5 s.
+    stall_after_s
+        How long no task may finish before that is told.
+    json_lines
+        Each event as one JSON line on stdout, the result as the last.
+    """
+
+    interval_s: float | None = None
+    wait_timeout_s: float | None = None
+    stall_after_s: float = DEFAULT_STALL_AFTER_S
+    as_json: bool = False
+    json_lines: bool = False
+
+
+def monitor_run(services: Services, selection: Selection, text: str, options: MonitorOptions) -> int:
+    """Follow an application or run; the exit code is the run's. Never ends it: that is asked of ``kill``."""
+    target = resolve(services, selection, text)
+    if target.run is None:
+        # Nobody here has ever heard of it: a cluster that has not either is an answer, not a reason to wait.
+        with contextlib.suppress(ClusterUnreachable):
+            target.backend.report(target.application_id)
+    params = target.run.params if target.run is not None else {}
+    sink = _json_lines(services, target) if options.json_lines else None
+    waiting = Waiting(
+        services,
+        target.backend,
+        target.application_id,
+        target.recorder,
+        rm_patience_s=rm_patience(target.context) if target.context is not None else DEFAULT_RM_PATIENCE_S,
+        wait_timeout_s=options.wait_timeout_s,
+        metrics_path=str(params.get("metrics_path", "")),
+        model_path=str(params.get("model_path", "")),
+        save_logs_to=logs_folder(target.context, target.backend) if target.context is not None else "",
+        follow=FollowOptions(Style.FULL, options.interval_s, options.stall_after_s, sink),
+    )
+    with services.clock.listening() as signals:
+        verdict, code = wait_for_end(waiting, signals)
+    answer = _answer(target.application_id, verdict, code)
+    if options.as_json or options.json_lines:
+        event = {"event": "end"} if options.json_lines else {}
+        services.terminal.answer(json.dumps({**event, **answer}, sort_keys=True))
+    elif verdict is not None:
+        services.terminal.answer(f"{target.application_id} {verdict.result.value}")
+    return code
+
+
+def _answer(application_id: str, verdict: Verdict | None, code: int) -> dict[str, object]:
+    """The same keys as the answer of ``wait --json``."""
+    answer: dict[str, object] = {"application_id": application_id, "exit_code": code}
+    if verdict is not None:
+        answer |= {
+            "result": verdict.result.value,
+            "state": verdict.state.value,
+            "final_status": verdict.final_status.value,
+            "reason": verdict.reason,
+        }
+    return answer
+
+
+def _json_lines(services: Services, target: Target) -> Callable[[Event], None]:
+    def write(event: Event) -> None:
+        line = {"event": event.kind, "application_id": target.application_id, **event.data}
+        line["time_ms"] = int(services.clock.now_utc().timestamp() * 1000)
+        services.terminal.answer(json.dumps(line, sort_keys=True))
+
+    return write
