@@ -196,6 +196,8 @@ def _nodemanager(cluster: Cluster, daemon: Daemon) -> Properties:
         f"{nm}.resource.memory-mb": NODE_MEMORY_MIB,
         f"{nm}.resource.cpu-vcores": NODE_VCORES,
         f"{nm}.pmem-check-enabled": "true",
+        # Since 3.x the default true leaves memory to cgroups; without them the check above does nothing then.
+        f"{nm}.resource.memory.enforced": "false",
         # A JVM reserves far more address space than it uses; the check (ratio 2.1) would kill every container.
         f"{nm}.vmem-check-enabled": "false",
         f"{nm}.disk-health-checker.max-disk-utilization-per-disk-percentage": 99.9,
