@@ -54,6 +54,9 @@ test-full: setup check jars ## The same and the long repetitions
 
 bench: setup java ## Our figures and the peers', side by side (starts the development cluster)
 	@$(PY) -m benchmarks.submit_overhead
+	@$(PY) -m benchmarks.operations
+	@$(PY) -m benchmarks.logs
+	@$(PY) -m benchmarks.monitor
 
 devcluster: setup java ## Start a real HDFS + YARN on this machine
 	@$(HOST) maven

@@ -195,19 +195,31 @@ def test_another_user_and_a_time_limit_that_yarn_keeps(cluster: Cluster, edge: E
 
 
 @pytest.mark.parametrize(("queue", "words"), [("frozen", "STOPPED"), ("no-such-queue", "unknown queue")])
-def test_a_queue_that_takes_nothing_gives_4(cluster: Cluster, edge: Edge, queue: str, words: str) -> None:
-    done = edge.run("submit", "--run-id", f"to-{queue}-{MARK}", *script("count", "-q", queue))
+def test_a_queue_that_takes_nothing_gives_4_before_any_jvm(
+    cluster: Cluster, edge: Edge, queue: str, words: str
+) -> None:
+    done = edge.run("submit", "--run-id", f"to-{queue}-{MARK}", *script("count", "-q", queue), JAVA_HOME="/nonexistent")
+    assert done.returncode == 4, done.stderr  # 3 if Java had been looked for
+    assert done.stdout == "" and words in done.stderr and "nothing was submitted" in done.stderr
+    assert tagged(cluster, f"run:to-{queue}-{MARK}") == []
+
+
+def test_without_a_look_beforehand_the_cluster_refuses_with_4(cluster: Cluster, edge: Edge) -> None:
+    run = ["--run-id", f"refused-{MARK}", "--no-preflight"]
+    done = edge.run("submit", *run, *script("count", "-q", "no-such-queue"))
     assert done.returncode == 4, done.stderr
-    assert done.stdout == ""  # nothing was accepted
-    assert words in done.stderr
-    (app,) = tagged(cluster, f"run:to-{queue}-{MARK}")
+    assert done.stdout == "" and "unknown queue" in done.stderr  # nothing was accepted
+    (app,) = tagged(cluster, f"run:refused-{MARK}")
     assert app["state"] == "FAILED"
 
 
 def test_a_request_above_the_maximum_gives_4_and_leaves_no_application(cluster: Cluster, edge: Edge) -> None:
-    done = edge.run("submit", "--run-id", f"too-large-{MARK}", *script("count", "--driver-memory", "15g"))
-    assert done.returncode == 4 and "above the max threshold" in done.stderr
-    assert done.stdout == "" and tagged(cluster, f"run:too-large-{MARK}") == []
+    run = ["--run-id", f"too-large-{MARK}"]
+    done = edge.run("submit", *run, *script("count", "--driver-memory", "15g"), JAVA_HOME="/nonexistent")
+    assert done.returncode == 4 and "yarn.scheduler.maximum-allocation-mb (8192 MiB)" in done.stderr
+    late = edge.run("submit", *run, "--no-preflight", *script("count", "--driver-memory", "15g"))
+    assert late.returncode == 4 and "above the max threshold" in late.stderr
+    assert done.stdout == late.stdout == "" and tagged(cluster, f"run:too-large-{MARK}") == []
 
 
 def test_a_resource_manager_that_is_down_gives_5_and_nothing_is_submitted(cluster: Cluster, edge: Edge) -> None:

@@ -6,13 +6,14 @@ A subclass gives the fixture ``world``: a :class:`World` whose runs go on until 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
 
 from batch_submit.backends.base import Backend
 from batch_submit.errors import NotFound
-from batch_submit.model import Result, Verdict, judge
+from batch_submit.model import Result, Search, Verdict, judge
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
 
 _PATIENCE_S = 45.0
@@ -121,6 +122,16 @@ class BackendSuite:
         assert world.backend.applications() == []
         ids = {submitted(world), submitted(world, "r2")}
         assert {report.application_id for report in world.backend.applications()} == ids
+
+    def test_a_search_finds_what_is_ours_and_bounds_leave_nothing_out_that_lives(self, world: World) -> None:
+        ids = {submitted(world), submitted(world, "r2")}
+        own = Search(tag="batch-submit", user=world.backend.user)
+        for search in (own, replace(own, ended_after_ms=1 << 60), replace(own, application_types=("SPARK",))):
+            assert {report.application_id for report in world.backend.search(search)} == ids
+
+    def test_attempts_are_counted_from_one(self, world: World) -> None:
+        attempts = world.backend.attempts(submitted(world))
+        assert [one.number for one in attempts] == list(range(1, len(attempts) + 1))
 
     def test_an_unknown_id_is_not_found(self, world: World) -> None:
         with pytest.raises(NotFound):

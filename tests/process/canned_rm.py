@@ -66,9 +66,17 @@ class CannedResourceManager:
         self.asked: list[Asked] = []
         self.refuse_kill_by: set[str] = set()
         self.refuse_lifetime = False
+        self.writes_need_ticket = False  #: 401 with an empty body for every PUT, as without a ticket
+        self.maximum_priority = 10
         self.kills: list[tuple[str, str]] = []
         self.empty_apps: Any = {}
         self.ignore_filters = False
+        #: What ``/scheduler``, ``/nodes`` and the app-activities answer; ``None``: a small capacity scheduler.
+        self.scheduler_reply: Any = None
+        self.nodes_reply: Any = {"nodes": None}
+        self.activities_reply: Any = {"appActivities": {"diagnostic": "waiting for display"}}
+        #: By the path below ``…/api/v1/applications/<id>/``: JSON, or a whole reply. Nothing: as with the UI off.
+        self.spark: dict[str, Any] = {}
         self.port = 0
         self._lock = threading.RLock()
         self._server: QuietServer | None = None
@@ -210,12 +218,20 @@ class CannedResourceManager:
 
     def _route(self, asked: Asked) -> Reply:
         parts = asked.path.removeprefix("/ws/v1/cluster/").split("/")
+        if asked.path.startswith("/proxy/"):
+            return self._proxied(asked)
         if not asked.path.startswith("/ws/v1/cluster/"):
             return mistyped_path(asked)
         if parts == ["info"]:
             return json_reply(200, {"clusterInfo": self._info()})
         if parts == ["userinfo"]:
             return json_reply(200, {"rmLoginUser": "yarn", "requestedUser": asked.user})
+        if parts == ["scheduler"] and self.scheduler_reply is not None:
+            return json_reply(200, self.scheduler_reply)
+        if parts == ["nodes"]:
+            return json_reply(200, self.nodes_reply)
+        if parts[:2] == ["scheduler", "app-activities"]:
+            return json_reply(200, self.activities_reply)
         if parts == ["scheduler"]:
             return json_reply(200, {"scheduler": {"schedulerInfo": {"type": "capacityScheduler", "queueName": "root"}}})
         if parts == ["apps"]:
@@ -229,13 +245,27 @@ class CannedResourceManager:
             return remote_exception(404, "NotFoundException", f"app with id: {parts[1]} not found")
         return self._one(asked, application, parts[2:])
 
+    def _proxied(self, asked: Asked) -> Reply:
+        """Spark's own REST; what it does not serve is, as with a UI that is off, the proxy's page."""
+        found = re.fullmatch(r"/proxy/(application_\d+_\d+)/api/v1/applications/\1/(\w+)", asked.path)
+        answer = self.spark.get(found.group(2)) if found else None
+        if answer is None:
+            return html_reply(404, "Application could not be found in RM or history server")
+        return answer if isinstance(answer, Reply) else json_reply(200, answer)
+
     def _one(self, asked: Asked, application: Application, rest: list[str]) -> Reply:
         if asked.method == "GET" and not rest:
             return json_reply(200, {"app": application.advance()})
         if asked.method == "GET" and rest == ["state"]:
             return json_reply(200, {"state": application.state})
+        if asked.method == "PUT" and self.writes_need_ticket:
+            return Reply(401, b"", "text/html", {"WWW-Authenticate": "Negotiate"})
         if asked.method == "PUT" and rest == ["state"]:
             return self._kill(asked, application)
+        if asked.method == "GET" and rest == ["appattempts"]:
+            return json_reply(200, {"appAttempts": {"appAttempt": _attempts(application)}})
+        if rest in (["queue"], ["priority"]):
+            return self._standing(asked, application, rest[0])
         if asked.method == "PUT" and rest == ["timeout"]:
             if self.refuse_lifetime:
                 return remote_exception(
@@ -247,6 +277,21 @@ class CannedResourceManager:
         if asked.method == "GET" and rest[:1] == ["timeouts"]:
             return json_reply(200, {"timeout": _timeout(application)})
         return mistyped_path(asked)
+
+    def _standing(self, asked: Asked, application: Application, what: str) -> Reply:
+        """Queue and priority, read and set, as recorded from 3.5.0 (``queue_*``, ``priority_*`` in golden/rm)."""
+        if asked.method == "PUT" and what == "queue":
+            if application.state in TERMINAL:
+                # Plain text under a JSON content type.
+                text = f"App in {application.state} state cannot be moved."
+                return Reply(400, text.encode(), "application/json;charset=utf-8")
+            if asked.body["queue"] not in ("default", "etl"):
+                words = f"The specified Queue: {asked.body['queue']} doesn't exist"
+                return remote_exception(503, "UndeclaredThrowableException", words)
+            application.fields["queue"] = f"root.{asked.body['queue']}"
+        elif asked.method == "PUT" and application.state not in TERMINAL:
+            application.fields["priority"] = min(asked.body["priority"], self.maximum_priority)
+        return json_reply(200, {what: application.fields[what]})
 
     def _kill(self, asked: Asked, application: Application) -> Reply:
         application_id = application.fields["id"]
@@ -280,6 +325,8 @@ class CannedResourceManager:
                 and query.get("user") in (None, now["user"])
                 and ("states" not in query or now["state"] in query["states"].split(","))
                 and int(query.get("startedTimeBegin", 0)) <= now["startedTime"]
+                and int(query.get("finishedTimeBegin", 0)) <= now["finishedTime"]
+                and query.get("applicationTypes", now["applicationType"]).lower() == now["applicationType"].lower()
             ):
                 found.append(now)
         return json_reply(200, {"apps": {"app": found}} if found else {"apps": self.empty_apps})
@@ -301,6 +348,27 @@ _FILTERS = {
     "states", "finalStatus", "user", "queue", "limit", "startedTimeBegin", "startedTimeEnd", "finishedTimeBegin",
     "finishedTimeEnd", "applicationTypes", "applicationTags", "name", "deSelects", "user.name",
 }  # fmt: skip
+
+
+def _attempts(application: Application) -> list[dict[str, Any]]:
+    """One attempt, once the application was launched; shaped as ``attempts_running_3.5.json``."""
+    now = application.now()
+    if "amContainerLogs" not in now:
+        return []
+    container = now["id"].replace("application", "container") + "_01_000001"
+    return [
+        {
+            "id": 1,
+            "startTime": now["launchTime"],
+            "finishedTime": now["finishedTime"],
+            "containerId": container,
+            "nodeHttpAddress": now.get("amHostHttpAddress", "localhost:8042"),
+            "nodeId": "localhost:8041",
+            "logsLink": now["amContainerLogs"],
+            "appAttemptId": now["id"].replace("application", "appattempt") + "_000001",
+            "appAttemptState": now["state"],
+        }
+    ]
 
 
 def _timeout(application: Application) -> dict[str, Any]:

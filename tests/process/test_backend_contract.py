@@ -135,11 +135,8 @@ class TestYarn(BackendSuite):
         assert backend.after_failure(world.unknown_id) == [f"deleted {path}" for path in left]
         assert not set(left) & set(webhdfs.nodes)
 
-    def test_a_command_is_told_only_where_its_program_is(self, world: YarnWorld) -> None:
-        assert world.backend.hints("application_1_1")["logs"] == "batch-submit status application_1_1"
-        yarn = world.door.folder / "bin" / "yarn"
-        yarn.touch(0o755)
-        assert world.backend.hints("application_1_1")["logs"] == "yarn logs -applicationId application_1_1"
+    def test_where_the_logs_are_told_by_ourselves(self, world: YarnWorld) -> None:
+        assert world.backend.hints("application_1_1")["logs"] == "batch-submit logs application_1_1"
 
 
 # A supervisor outlives its maker on purpose; in our program the maker's process ends, here it lives on.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.canned_webhdfs import Node
 from tests.process.door import RUNNING, SUCCEEDED, Door
 
 SEVEN_DIGITS = "application_1700000000000_1234567"
@@ -125,6 +126,7 @@ def test_a_built_in_job_gets_one_argument_and_ships_its_parameters(door: Door) -
     outcome = door.run("submit", "-t", "training", "-c", "full.yaml", "--no-wait")
     assert outcome.code == 2 and "full.yaml" in outcome.err
     assert door.calls == []
+    door.webhdfs.nodes["/ml-pipeline/data/training/flights.parquet"] = Node()
     outcome = door.run("submit", "-t", "training", "-c", str(_shipped_config(door)), "--no-wait")
     assert outcome.code == 0, outcome.err
     argv = door.call.argv

@@ -248,3 +248,21 @@ def test_reasons_are_recorded_without_secrets(ledger: JsonLedger) -> None:
     one.not_submitted(1, "failed with db.password=hunter2")
     one.finished(Verdict(Result.FAILED, "a", State.FINISHED, FinalStatus.FAILED, "with db.password=hunter2"))
     assert "hunter2" not in (ledger.folder / "nightly.json").read_text(encoding="utf-8")
+
+
+def test_job_types_are_those_of_readable_records(tmp_path: Path) -> None:
+    ledger = JsonLedger(tmp_path / "runs")
+    assert ledger.job_types(["r1"]) == {}
+    ledger.save(replace(RUN, run_id="r1", job_type="training"))
+    (ledger.folder / "damaged.json").write_text("[")
+    (ledger.folder / "a-list.json").write_text("[]")
+    assert ledger.job_types(["r1", "damaged", "a-list", "absent"]) == {"r1": "training"}
+
+
+def test_old_records_are_left_alone_where_only_new_ones_are_asked_for(tmp_path: Path) -> None:
+    ledger = JsonLedger(tmp_path / "runs")
+    for run_id, changed in (("old", 1000), ("new", 2000)):
+        ledger.save(replace(RUN, run_id=run_id))
+        os.utime(ledger.folder / f"{run_id}.json", (changed, changed))
+    assert [run.run_id for run in ledger.changed_since(1500)] == ["new"]
+    assert {run.run_id for run in ledger.changed_since(0)} == {"old", "new"}

@@ -9,7 +9,7 @@ import pytest
 
 from batch_submit.model import ApplicationReport, FinalStatus, State
 from batch_submit.render.metrics import metrics_lines
-from batch_submit.render.reports import aligned, application_lines, application_table, local_time, report_json
+from batch_submit.render.reports import local_time, report_json
 
 REPORT = ApplicationReport(
     "application_1785360606021_1234567",
@@ -32,45 +32,10 @@ REPORT = ApplicationReport(
 BARE = ApplicationReport("application_1785360606021_0001", state=State.ACCEPTED)
 
 
-def test_the_table_is_aligned_and_in_the_given_order() -> None:
-    head, first, second = application_table([REPORT, BARE])
-    assert head.split() == ["id", "name", "user", "queue", "state", "final", "status", "started", "elapsed"]
-    assert first.startswith(REPORT.application_id) and second.startswith(BARE.application_id)
-    for column in ("queue", "state", "started"):
-        at = head.index(column)
-        assert first[at - 2 : at] == second[at - 2 : at] == "  "
-        assert first[at] != " " and second[at] != " "
-    assert first.endswith("  1h30m") and second.endswith("  0s")
-    assert all(line == line.rstrip() for line in (head, first, second))
-
-
-def test_no_applications_is_said() -> None:
-    assert application_table([]) == ["no applications"]
-
-
-def test_aligned() -> None:
-    assert aligned([["a", "bbb", "c"], ["aaa", "b", ""]]) == ["a    bbb  c", "aaa  b"]
-
-
 def test_a_servers_time_is_shown_in_the_local_zone() -> None:
     shown = local_time(REPORT.started_ms)
     assert datetime.strptime(shown, "%Y-%m-%d %H:%M:%S").astimezone().timestamp() == REPORT.started_ms // 1000
     assert local_time(0) == local_time(-1) == "-"
-
-
-def test_one_application_in_full() -> None:
-    found = {key: value.strip() for key, _, value in (line.partition("  ") for line in application_lines(REPORT))}
-    assert found["state"] == "RUNNING"
-    assert found["progress"] == "13 %"
-    assert found["memory now"] == "4096 MiB"
-    assert found["tags"] == "batch-submit, run:nightly"
-    assert found["finished"] == "-"
-
-
-def test_diagnostics_come_last_and_only_when_there_are_any() -> None:
-    assert application_lines(REPORT)[-3:] == ["diagnostics", "  first", "  second"]
-    assert "diagnostics" not in application_lines(BARE)
-    assert any(line.split()[-1] == "-" for line in application_lines(BARE) if line.startswith("memory now"))
 
 
 def test_the_report_for_machines_holds_every_word_of_yarn_as_it_is() -> None:

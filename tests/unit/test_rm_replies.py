@@ -17,6 +17,7 @@ from batch_submit.adapters.rm_replies import (
     lifetime_text,
     parse_application,
     parse_applications,
+    parse_attempts,
     parse_lifetime,
     queue_matches,
 )
@@ -178,3 +179,52 @@ def test_queue_names_match_in_both_forms() -> None:
     assert queue_matches("ml-queue", "root.ml-queue")
     assert queue_matches("ml-queue", "ml-queue")
     assert not queue_matches("root.ml-queue", "queue")
+
+
+def test_recorded_attempts_of_a_running_application() -> None:
+    (one,) = parse_attempts(golden("attempts_running_3.5"))
+    assert (one.number, one.state, one.finished_ms) == (1, "RUNNING", 0)
+    assert one.container_id == "container_1795261034488_0028_01_000001" and one.node == "localhost:8141"
+    assert one.attempt_id == "appattempt_1795261034488_0028_000001" and one.logs_url.endswith("/lister")
+
+
+def test_attempts_of_2_10_are_one_object_and_may_carry_an_epoch() -> None:
+    (one,) = parse_attempts(golden("attempts_one_object_2.10"))
+    assert (one.number, one.state, one.attempt_id) == (2, "", "")
+    assert one.container_id == "container_e17_1326821518301_0005_02_000001"
+    assert parse_attempts(golden("attempts_empty_2.10")) == []
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {}])
+def test_every_way_to_have_no_attempts(nothing: Any) -> None:
+    assert parse_attempts(nothing) == parse_attempts({"appAttempts": nothing}) == []
+    assert parse_attempts({"appAttempts": {"appAttempt": nothing}}) == []
+
+
+def test_attempts_come_in_their_order_and_a_strangers_are_numbers_only() -> None:
+    hidden = {"startTime": 0, "containerId": "", "nodeHttpAddress": "", "nodeId": "", "logsLink": ""}
+    found = parse_attempts({"appAttempts": {"appAttempt": [{"id": 2, **hidden}, {"id": 1, **hidden}]}})
+    assert [(one.number, one.container_id, one.started_ms) for one in found] == [(1, "", 0), (2, "", 0)]
+
+
+def test_what_a_running_application_holds_now_and_when_it_will_be_killed() -> None:
+    report = parse_application(golden("app_running_3.5"))
+    assert (report.reserved_memory_mib, report.reserved_vcores, report.preempted_containers) == (0, 0, 0)
+    assert (report.queue_usage_percent, report.cluster_usage_percent) == (41.66836, 12.5)
+    assert report.tracking_ui == "ApplicationMaster" and report.am_node_http == "localhost:8542"
+    assert (report.lifetime_expiry_ms, report.lifetime_left_s) == (0, -1)
+    lifetime = {"type": "LIFETIME", "expiryTime": "2026-11-21T12:16:58.598+0000", "remainingTimeInSeconds": 844}
+    bound = {"timeouts": {"timeout": [lifetime]}}
+    report = parse_application({"app": {**golden("app_running_3.5")["app"], **bound}})
+    assert (report.lifetime_expiry_ms, report.lifetime_left_s) == (1795263418598, 844)
+
+
+@pytest.mark.parametrize("name", ["app_finished_2.10", "app_hidden_from_stranger_3.5"])
+def test_what_an_older_or_a_silent_server_leaves_out_is_not_known(name: str) -> None:
+    report = parse_application(golden(name))
+    assert (report.lifetime_expiry_ms, report.lifetime_left_s, report.preempted_containers) == (0, -1, 0)
+
+
+@pytest.mark.parametrize("text", ["2026-11-21T12:16:58", "soon", "2026-11-21", "UNLIMITED", "", "Z"])
+def test_an_expiry_that_is_none(text: str) -> None:
+    assert parse_lifetime({"timeout": {"type": "LIFETIME", "expiryTime": text}}) is None

@@ -6,8 +6,8 @@ driver on this host); ``logs``, ``diagnose`` and the saving of logs use nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -85,6 +85,8 @@ class ApplicationLogs:
         Why something may be missing ("" when everything is there): containers still run, a node has not uploaded.
     notices
         What was tried and why it did not serve, for ``--verbose``.
+    executors
+        Spark's executor id by container id, as far as it is known (while the application runs).
     """
 
     application_id: str
@@ -92,3 +94,4 @@ class ApplicationLogs:
     drivers: tuple[str, ...] = ()
     partial: str = ""
     notices: tuple[str, ...] = ()
+    executors: Mapping[str, str] = field(default_factory=dict)

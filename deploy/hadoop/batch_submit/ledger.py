@@ -11,8 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -119,6 +118,9 @@ class Ledger(Protocol):
     def runs(self) -> Iterator[Run]:
         """All readable records, in no order."""
 
+    def changed_since(self, moment_s: float) -> Iterator[Run]:
+        """The readable records that were written at or after a moment (seconds since the epoch), in no order."""
+
     def find_application(self, application_id: str) -> Run | None:
         """The run of which an application is a try."""
 
@@ -174,6 +176,8 @@ class JsonLedger:
         LedgerUnwritable
             When the state folder can't be written.
         """
+        import secrets  # list and status only read, and have to start fast
+
         path = self._path(run.run_id)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
@@ -191,17 +195,52 @@ class JsonLedger:
 
     def runs(self) -> Iterator[Run]:
         """See :class:`Ledger`; a damaged record is passed over here and reported where it is asked for by its id."""
-        if not self.folder.is_dir():
+        return self._readable()
+
+    def changed_since(self, moment_s: float) -> Iterator[Run]:
+        """See :class:`Ledger`: by the files' times, so that thousands of old records are not read."""
+        return self._readable(since_s=moment_s)
+
+    def _readable(self, *, since_s: float = 0.0, holding: str = "") -> Iterator[Run]:
+        """The records that can be read and hold a text; only these are taken apart."""
+        try:
+            entries = list(os.scandir(self.folder))
+        except OSError:
             return
-        for path in self.folder.glob("[!.]*.json"):
+        for entry in entries:
+            if entry.name.startswith(".") or not entry.name.endswith(".json"):
+                continue
             with contextlib.suppress(OSError, ValueError):
-                yield Run.from_json(path.read_text(encoding="utf-8"))
+                if since_s and entry.stat().st_mtime < since_s:
+                    continue
+                text = Path(entry.path).read_text(encoding="utf-8")
+                if holding in text:
+                    yield Run.from_json(text)
 
     def find_application(self, application_id: str) -> Run | None:
         """See :class:`Ledger`."""
         return next(
-            (run for run in self.runs() if any(one.application_id == application_id for one in run.tries)), None
+            (
+                run
+                for run in self._readable(holding=f'"{application_id}"')
+                if any(one.application_id == application_id for one in run.tries)
+            ),
+            None,
         )
+
+    def job_types(self, run_ids: Iterable[str]) -> dict[str, str]:
+        """The job types of those runs that have a readable record."""
+        try:
+            there = {entry.name for entry in os.scandir(self.folder)}
+        except OSError:
+            return {}
+        found = {}
+        for run_id in run_ids:
+            if f"{run_id}.json" in there:
+                with contextlib.suppress(OSError, ValueError, AttributeError):
+                    data = json.loads(self._path(run_id).read_text(encoding="utf-8"))
+                    found[run_id] = str(data.get("job_type") or "")
+        return found
 
     @contextlib.contextmanager
     def lock(

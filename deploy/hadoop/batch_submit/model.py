@@ -58,6 +58,24 @@ class FinalStatus(str, Enum):
 
 
 @dataclass(frozen=True)
+class AttemptReport:
+    """One attempt of an application (``/apps/{id}/appattempts``): its ApplicationMaster, in cluster mode the driver.
+
+    Times are milliseconds since the epoch; what the server hides or does not know is 0 or "".
+    """
+
+    number: int
+    attempt_id: str = ""
+    state: str = ""
+    container_id: str = ""
+    node: str = ""
+    node_http: str = ""
+    logs_url: str = ""
+    started_ms: int = 0
+    finished_ms: int = 0
+
+
+@dataclass(frozen=True)
 class ApplicationReport:
     """What the ResourceManager says of one application (``/ws/v1/cluster/apps/{id}``), absent numbers as 0 or -1.
 
@@ -87,11 +105,102 @@ class ApplicationReport:
     vcore_seconds: int = 0
     log_aggregation_status: str = ""
     priority: int = 0
+    tracking_ui: str = ""
+    am_node_http: str = ""
+    reserved_memory_mib: int = -1
+    reserved_vcores: int = -1
+    queue_usage_percent: float = -1.0
+    cluster_usage_percent: float = -1.0
+    preempted_memory_mib: int = 0
+    preempted_vcores: int = 0
+    preempted_containers: int = 0
+    lifetime_expiry_ms: int = 0
+    lifetime_left_s: int = -1
 
     @property
     def was_launched(self) -> bool:
         """Whether YARN ever started an attempt. ``False`` with a FAILED state means that the request was refused."""
         return self.launched_ms > 0 or bool(self.am_container_logs)
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which applications to ask a backend for; empty fields take all.
+
+    Parameters
+    ----------
+    tag, user, application_types
+        What the application must carry.
+    states
+        Any of these.
+    ended_after_ms
+        Of those that have ended, only these; milliseconds since the epoch by the server's clock.
+    """
+
+    tag: str = ""
+    user: str = ""
+    application_types: tuple[str, ...] = ()
+    states: tuple[State, ...] = ()
+    ended_after_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A row of ``list``: an application, and what this host's records add to it.
+
+    Parameters
+    ----------
+    job_type
+        By the record; "" when this host has none.
+    forgotten
+        The ResourceManager does not know it any more: everything here is the record's.
+    result
+        How it ended: judged by state and final status, or of a forgotten one as recorded; "" while it lives.
+    """
+
+    report: ApplicationReport
+    job_type: str = ""
+    forgotten: bool = False
+    result: str = ""
+
+
+@dataclass(frozen=True)
+class SparkHistoryReport:
+    """What a Spark History Server says of an application. It tells that an event log is complete, never how it ended.
+
+    Times are milliseconds since the epoch, 0 for none.
+    """
+
+    application_id: str
+    name: str = ""
+    user: str = ""
+    spark_version: str = ""
+    attempts: int = 0
+    started_ms: int = 0
+    ended_ms: int = 0
+    completed: bool = False
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class ApplicationFacts:
+    """Everything known of one application, and who says so.
+
+    Parameters
+    ----------
+    listed
+        The application and what this host's record adds to it.
+    source
+        Who the state is from: ``ResourceManager``, ``this host``, ``this host's record``, ``Spark History Server``.
+    run_id
+        By its tags or its record.
+    """
+
+    listed: Listed
+    source: str
+    attempts: tuple[AttemptReport, ...] = ()
+    run_id: str = ""
+    history: SparkHistoryReport | None = None
 
 
 class Result(str, Enum):

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import os
 import pwd
-import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from batch_submit.adapters.clock import Signals
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.errors import HostNotReady
-from batch_submit.ledger import JsonLedger
-from batch_submit.plan.backend_choice import ETC_HADOOP_CONF, BackendChoice
-from batch_submit.plan.config import Config
 
 if TYPE_CHECKING:
+    from batch_submit.adapters.clock import Signals
     from batch_submit.adapters.hadoop_conf import HadoopConf
+    from batch_submit.adapters.http import HttpSession
     from batch_submit.adapters.resource_manager import ResourceManager
     from batch_submit.adapters.webhdfs import WebHdfs
+    from batch_submit.ledger import JsonLedger
+    from batch_submit.plan.backend_choice import BackendChoice
+    from batch_submit.plan.merged import Config
 
 #: Where an installed tool keeps its annotated default configuration.
 INSTALLED_CONFIG = Path(sys.prefix, "share", "batch-submit")
@@ -90,6 +90,39 @@ class Services:
         user_home = self.env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
         return Path(user_home, below_home, "batch-submit")
 
+    def can_ask(self) -> bool:
+        """Whether a person sits there who can answer a question."""
+        return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+    def agreed(self, question: str) -> bool:
+        """Ask on stderr; only ``y`` and ``yes`` agree."""
+        self.terminal.note(f"{question} [y/N]")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def draws_on_stdout(self) -> bool:
+        """Whether stdout is a terminal on which an answer may be drawn again and again."""
+        drawable = not self.env.get("NO_COLOR") and self.env.get("TERM") not in ("dumb", None)
+        return drawable and sys.stdout is not None and sys.stdout.isatty()
+
+    def answer_width(self) -> int | None:
+        """Columns that an answer has: of the terminal, or ``COLUMNS``; ``None`` without one: a pipe takes any width."""
+        return self._terminal_size("COLUMNS", 0)
+
+    def answer_height(self) -> int:
+        """Lines that fit onto the terminal, or ``LINES``."""
+        return self._terminal_size("LINES", 1) or 24
+
+    def _terminal_size(self, variable: str, index: int) -> int | None:
+        if sys.stdout is None or not sys.stdout.isatty():
+            return None
+        named = self.env.get(variable, "")
+        if named.isdigit() and int(named) > 0:
+            return int(named)
+        try:
+            return os.get_terminal_size(sys.stdout.fileno())[index] or None
+        except OSError:
+            return None
+
     def config_homes(self) -> list[Path]:
         """Where a configuration file is looked for after the working directory."""
         homes = [self.home] if self.home is not None else []
@@ -128,6 +161,8 @@ class Services:
 
     def etc_names_resourcemanager(self) -> bool:
         """Whether ``/etc/hadoop/conf`` holds a yarn-site.xml that names a ResourceManager."""
+        from batch_submit.plan.backend_choice import ETC_HADOOP_CONF
+
         if not Path(ETC_HADOOP_CONF, "yarn-site.xml").is_file():
             return False
         return self.hadoop_conf(ETC_HADOOP_CONF).names_resourcemanager
@@ -140,12 +175,22 @@ class Services:
 
     def ledger(self, cluster: str, user: str) -> JsonLedger:
         """The run records of one cluster and user."""
+        from batch_submit.ledger import JsonLedger
+
         return JsonLedger(self.state_folder / "runs" / cluster / user)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The servers of one cluster, as the configuration names them."""
+    """The servers of one cluster, as the configuration names them.
+
+    Parameters
+    ----------
+    session
+        HTTP in the name of :attr:`user`, for servers whose addresses only show later.
+    open_webhdfs
+        Builds the client for HDFS where :attr:`webhdfs` was spared and proves to be needed.
+    """
 
     key: str
     user: str
@@ -154,6 +199,8 @@ class Cluster:
     conf: HadoopConf
     default_fs: str
     notices: tuple[str, ...] = ()
+    session: HttpSession | None = None
+    open_webhdfs: Callable[[], WebHdfs | None] | None = None
 
 
 def build_services(*, verbose: bool = False) -> Services:
@@ -167,7 +214,7 @@ def build_services(*, verbose: bool = False) -> Services:
         cwd=Path(_working_directory()),
         home=home if (home / "batch_submit.sh").is_file() else None,
         os_user=_os_user(),
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         clock=SystemClock(),
         terminal=Terminal(no_color=bool(env.get("NO_COLOR")) or env.get("TERM") == "dumb", program=program_name()),
         verbose=verbose,
@@ -197,8 +244,13 @@ def _working_directory() -> str:
         return "/"  # the folder was removed under us, as happens to long-running shells
 
 
-def connect(services: Services, config: Config, choice: BackendChoice) -> Cluster:
+def connect(services: Services, config: Config, choice: BackendChoice, *, files: bool = True) -> Cluster:
     """Build the clients for the cluster of a backend choice. Opens no connection.
+
+    Parameters
+    ----------
+    files
+        With a client for HDFS; ``False`` spares a command that only looks the loading of it.
 
     Raises
     ------
@@ -210,7 +262,6 @@ def connect(services: Services, config: Config, choice: BackendChoice) -> Cluste
     from batch_submit.adapters.addresses import override_addresses
     from batch_submit.adapters.auth import build_session, effective_user
     from batch_submit.adapters.resource_manager import ResourceManager
-    from batch_submit.adapters.webhdfs import WebHdfs
 
     conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
     named = override_addresses(config, conf)
@@ -226,9 +277,14 @@ def connect(services: Services, config: Config, choice: BackendChoice) -> Cluste
     manager = ResourceManager(named.resource_managers, session, user=user, clock=services.clock.monotonic)
     if kerberos:
         user = manager.identify()
-    webhdfs = (
-        WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, ca_bundle=ca_bundle)
-        if named.name_nodes
-        else None
-    )
-    return Cluster(named.cluster_key, user, manager, webhdfs, conf, named.default_fs, tuple(named.notices))
+
+    def open_webhdfs() -> WebHdfs | None:
+        from batch_submit.adapters.webhdfs import WebHdfs
+
+        if not named.name_nodes:
+            return None
+        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, ca_bundle=ca_bundle)
+
+    webhdfs = open_webhdfs() if files else None
+    notices = tuple(named.notices)
+    return Cluster(named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs)

@@ -19,7 +19,8 @@ from batch_submit.adapters.hadoop_conf import (
     webapp_url_from,
 )
 from batch_submit.errors import ConfigError
-from batch_submit.plan.config import Config, Sourced
+from batch_submit.plan.merged import Config
+from batch_submit.plan.sourced import Sourced
 
 RPC_KEY = "environment_config.resourcemanager_url"
 WEB_KEY = "environment_config.resourcemanager_webapp_url"

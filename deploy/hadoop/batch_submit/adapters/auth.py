@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from batch_submit.adapters.http import Clock, HttpSession, RequestsSession, StdlibSession
+from batch_submit.adapters.plain_http import PlainSession
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.http import Clock, HttpSession
 
 
 def effective_user(env: Mapping[str, str], os_user: str, kerberos: bool) -> str:
@@ -43,5 +47,7 @@ def build_session(
         Kerberos is on and a Python package for it is missing.
     """
     if kerberos:
+        from batch_submit.adapters.http import RequestsSession
+
         return RequestsSession(ca_bundle, clock=clock)
-    return StdlibSession(user or None, ca_bundle, clock=clock)
+    return PlainSession(user or None, ca_bundle, clock=clock)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
 import select
 import signal
-import string
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +42,9 @@ class SystemClock:
 
     def random_text(self, length: int) -> str:
         """Random characters of ``[a-z0-9]``."""
+        import secrets  # only a submit asks for it, and it loads OpenSSL
+        import string
+
         return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(length))
 
     @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batch_submit.errors import ConfigError, MissingFile, UsageError
-from batch_submit.plan.config import ConfigSources, SourceText
+from batch_submit.plan.sourced import ConfigSources, SourceText
 
 DEFAULT_NAME = "job_config.yaml"
 #: Nobody writes a megabyte of configuration: such a file is something else (a data file, a log).

@@ -10,33 +10,35 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from batch_submit.adapters.http import Clock, HttpResponse, HttpSession, NotJson, RemoteFailure, masked
+from batch_submit.adapters.http_reply import HttpResponse, NotJson
+from batch_submit.adapters.rm_errors import TICKET_HINT, raise_for
 from batch_submit.adapters.rm_replies import (
     Lifetime,
     as_mapping,
     lifetime_text,
     parse_application,
     parse_applications,
+    parse_attempts,
     parse_lifetime,
     queue_matches,
 )
 from batch_submit.errors import (
     BatchSubmitError,
-    ClusterRefused,
     ClusterUnreachable,
     HostNotReady,
-    NotFound,
     UsageError,
 )
-from batch_submit.model import APPLICATION_ID, ApplicationReport, State
+from batch_submit.model import APPLICATION_ID, ApplicationReport, AttemptReport, State
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.http import Clock, HttpSession
 
 _BASE = "/ws/v1/cluster"
 _INFO = f"{_BASE}/info"  # the one path that a standby answers itself
 _JSON = {"Accept": "application/json"}
-_TICKET_HINT = "klist -s || kinit   (the server wants a Kerberos ticket that is valid for this host name)"
 
 
 class _LookAgain(Exception):
@@ -110,7 +112,7 @@ class ResourceManager:
         reply = self.get(f"{_BASE}/userinfo")
         name = (as_mapping(reply.get("clusterUserInfo")) or reply).get("requestedUser")
         if not isinstance(name, str) or not name:
-            raise HostNotReady("the ResourceManager does not say who we are", next_step=_TICKET_HINT)
+            raise HostNotReady("the ResourceManager does not say who we are", next_step=TICKET_HINT)
         self.user = self.user or name
         return name
 
@@ -138,6 +140,7 @@ class ResourceManager:
         application_types: Sequence[str] = (),
         limit: int | None = None,
         started_after_ms: int | None = None,
+        finished_after_ms: int | None = None,
     ) -> list[ApplicationReport]:
         """Applications, latest start first.
 
@@ -151,8 +154,8 @@ class ResourceManager:
             Short name or full path. Compared here, as servers differ in which of the two they take and report.
         limit
             The latest so many. Cut here: the server's ``limit`` cuts an unordered set.
-        started_after_ms
-            Milliseconds since the epoch by the server's clock.
+        started_after_ms, finished_after_ms
+            Milliseconds since the epoch by the server's clock. The second leaves out what has not ended.
         """
         wanted = [tag.lower() for tag in tags]
         query = {
@@ -162,6 +165,7 @@ class ResourceManager:
             "applicationTypes": ",".join(application_types),
             "user": user or "",
             "startedTimeBegin": str(started_after_ms) if started_after_ms is not None else "",
+            "finishedTimeBegin": str(finished_after_ms) if finished_after_ms is not None else "",
         }
         reports = [
             report
@@ -171,6 +175,16 @@ class ResourceManager:
         ]
         reports.sort(key=lambda report: (report.started_ms, report.application_id), reverse=True)
         return reports[:limit]
+
+    def attempts(self, application_id: str) -> list[AttemptReport]:
+        """The attempts of an application, first to last.
+
+        Raises
+        ------
+        NotFound
+            As for :meth:`application`.
+        """
+        return parse_attempts(self.get(f"{self._path(application_id)}/appattempts"))
 
     def find_by_tag(self, tag: str) -> list[ApplicationReport]:
         """Our applications that carry this tag, latest first: anybody may set our tag, so the user counts too."""
@@ -215,6 +229,31 @@ class ResourceManager:
     def lifetime(self, application_id: str) -> Lifetime | None:
         """Until when YARN lets it live; ``None`` without a bound."""
         return parse_lifetime(self.get(f"{self._path(application_id)}/timeouts/LIFETIME"))
+
+    def move(self, application_id: str, queue: str) -> str:
+        """Move an application to another queue; the queue that the server then reports.
+
+        Raises
+        ------
+        ClusterRefused
+            With the server's words: no such queue, not allowed, or it has ended.
+        """
+        self._known_user("move an application")
+        self.put(f"{self._path(application_id)}/queue", {"queue": queue})
+        return str(self.get(f"{self._path(application_id)}/queue").get("queue") or "")
+
+    def set_priority(self, application_id: str, priority: int) -> int:
+        """Set an application's priority; the one that the server then holds (an ended one keeps its own: 3.5.0).
+
+        Raises
+        ------
+        ClusterRefused
+            With the server's words.
+        """
+        self._known_user("set the priority of an application")
+        self.put(f"{self._path(application_id)}/priority", {"priority": priority})
+        held = self.get(f"{self._path(application_id)}/priority").get("priority")
+        return held if isinstance(held, int) else int(str(held or 0))
 
     def _known_user(self, purpose: str) -> str:
         if not self.user:
@@ -267,7 +306,7 @@ class ResourceManager:
             try:
                 reply = self._request(base, "GET", _INFO, None, deadline)
                 if reply.status != 200:
-                    _raise_for(reply)
+                    raise_for(reply)
                 info = as_mapping(as_mapping(reply.json()).get("clusterInfo"))
             except ClusterUnreachable as error:
                 said.append(f"{base}: {error.message}")
@@ -305,7 +344,7 @@ class ResourceManager:
                 return reply.json()
             except NotJson as not_json:
                 raise _LookAgain(not_json) from not_json
-        return _raise_for(reply)
+        return raise_for(reply)
 
     def _request(self, base: str, method: str, target: str, body: bytes | None, deadline: float) -> HttpResponse:
         left_s = deadline - self._clock()
@@ -333,43 +372,3 @@ def _peer(base: str, target: str, location: str) -> str:
     except ValueError:
         return ""
     return f"{there.scheme}://{there.netloc}" if there.path == urlsplit(target).path else ""
-
-
-def _raise_for(reply: HttpResponse) -> NoReturn:
-    """Map an error status. The server's own error is the ``__cause__``, as data.
-
-    A 404 is :class:`NotFound` only when the server's JSON says so: a mistyped path, another server and an
-    ``IOException`` inside a ResourceManager are 404 too. What may pass (other 404, 5xx) is
-    :class:`ClusterUnreachable`.
-    """
-    failure = reply.failure()
-    where = masked(reply.url.partition("?")[0])
-    words = (str(failure),) if failure.exception else reply.words()
-    raise _error_for(reply, failure, where, words) from failure
-
-
-def _error_for(reply: HttpResponse, failure: RemoteFailure, where: str, words: Sequence[str]) -> BatchSubmitError:
-    status = reply.status
-    if status == 404 and failure.exception == "NotFoundException":
-        return NotFound(failure.message or "the ResourceManager does not know it", where=where)
-    if status == 401 and (not failure.exception or "www-authenticate" in reply.headers):
-        return HostNotReady("the ResourceManager wants authentication (401)", where=where, next_step=_TICKET_HINT)
-    if status in (401, 403):
-        text = " ".join(words)
-        if "GSSException" in text or "AuthenticationException" in text:
-            step = "check the ticket (klist), the host name in the URL, and this host's clock"
-        elif "static user" in text:
-            step = "set HADOOP_USER_NAME: the server takes this call for an anonymous one"
-        else:
-            step = "ask the owner of the application, or an administrator of its queue"
-        return ClusterRefused(f"the ResourceManager refuses ({status})", where=where, details=words, next_step=step)
-    # A refusal from inside the scheduler (an expiry in the past, an ACL) arrives wrapped, as 503.
-    wrapped = failure.exception in ("UndeclaredThrowableException", "YarnException")
-    if wrapped or (400 <= status < 500 and status != 404):
-        return ClusterRefused(f"the ResourceManager refuses the request ({status})", where=where, details=words)
-    return ClusterUnreachable(
-        f"the answer is an error ({status}) and not from a working ResourceManager's REST service",
-        where=where,
-        details=words,
-        next_step="try again; if it stays so, check the address",
-    )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from batch_submit.errors import UsageError
-from batch_submit.model import ApplicationReport, FinalStatus, State
+from batch_submit.model import ApplicationReport, AttemptReport, FinalStatus, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -57,6 +57,8 @@ def parse_application(reply: Any) -> ApplicationReport:
     outer = as_mapping(reply)
     app = as_mapping(outer.get("app")) or outer
     tags = _text(app, "applicationTags").lower().split(",")
+    timeouts = app.get("timeouts")
+    lifetime = parse_lifetime(timeouts) if timeouts else None
     return ApplicationReport(
         application_id=_text(app, "id"),
         name=_text(app, "name"),
@@ -81,7 +83,40 @@ def parse_application(reply: Any) -> ApplicationReport:
         vcore_seconds=_time(app, "vcoreSeconds"),
         log_aggregation_status=_text(app, "logAggregationStatus"),
         priority=_int(app, "priority", 0),
+        tracking_ui=_text(app, "trackingUI"),
+        am_node_http=_text(app, "amHostHttpAddress"),
+        reserved_memory_mib=_int(app, "reservedMB", -1),
+        reserved_vcores=_int(app, "reservedVCores", -1),
+        queue_usage_percent=_float(app, "queueUsagePercentage", -1.0),
+        cluster_usage_percent=_float(app, "clusterUsagePercentage", -1.0),
+        preempted_memory_mib=_time(app, "preemptedResourceMB"),
+        preempted_vcores=_time(app, "preemptedResourceVCores"),
+        preempted_containers=_time(app, "numNonAMContainerPreempted") + _time(app, "numAMContainerPreempted"),
+        lifetime_expiry_ms=lifetime.expiry_ms if lifetime is not None else 0,
+        lifetime_left_s=lifetime.remaining_s if lifetime is not None and lifetime.remaining_s is not None else -1,
     )
+
+
+def parse_attempts(reply: Any) -> list[AttemptReport]:
+    """The attempts of an application, first to last; of a stranger's application only their numbers."""
+    outer = as_mapping(reply)
+    inner = as_mapping(outer.get("appAttempts")) or outer
+    attempts = [as_mapping(item) for item in as_list(inner.get("appAttempt"))]
+    found = [
+        AttemptReport(
+            number=_int(one, "id", 0),
+            attempt_id=_text(one, "appAttemptId"),
+            state=_text(one, "appAttemptState"),
+            container_id=_text(one, "containerId"),
+            node=_text(one, "nodeId"),
+            node_http=_text(one, "nodeHttpAddress"),
+            logs_url=_text(one, "logsLink"),
+            started_ms=_time(one, "startTime"),
+            finished_ms=_time(one, "finishedTime"),
+        )
+        for one in attempts
+    ]
+    return sorted((one for one in found if one.number > 0), key=lambda one: one.number)
 
 
 def parse_applications(reply: Any) -> list[ApplicationReport]:
@@ -130,12 +165,12 @@ def queue_matches(reported: str, wanted: str) -> bool:
 def _expiry_ms(text: str) -> int | None:
     if not text or text.upper() == "UNLIMITED":
         return None
-    for pattern in ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z"):
-        try:
-            return (datetime.strptime(text, pattern) - _EPOCH) // timedelta(milliseconds=1)
-        except ValueError:
-            continue
-    return None
+    # Read here and not by strptime, whose first call loads the calendar and the locale.
+    zoned = text[:-1] + "+00:00" if text.endswith("Z") else text[:-2] + ":" + text[-2:]
+    try:
+        return (datetime.fromisoformat(zoned) - _EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, TypeError):  # TypeError: without a zone
+        return None
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
@@ -156,11 +191,14 @@ def _float(fields: Mapping[str, Any], name: str, default: float = 0.0) -> float:
 
 def _int(fields: Mapping[str, Any], name: str, default: int) -> int:
     value = fields.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int:  # and no bool
         return value  # not through a float, which has 53 bits
     return int(_float(fields, name, default))
 
 
 def _time(fields: Mapping[str, Any], name: str) -> int:
     """A number that is never negative: 0 for absent and for the -1 of the servers."""
-    return max(0, _int(fields, name, 0))
+    value = fields.get(name)
+    if type(value) is not int:  # the usual case comes first: a listing has tens of thousands of these
+        value = _int(fields, name, 0)
+    return value if value > 0 else 0

@@ -52,8 +52,16 @@ class Terminal:
         self._last_key: object = None
         self._gone = False
 
-    def answer(self, text: str) -> None:
-        """Print to stdout and flush, so that a later crash does not lose it."""
+    def answer(self, text: str, *, for_people: bool = False) -> None:
+        """Print to stdout and flush, so that a later crash does not lose it.
+
+        Parameters
+        ----------
+        for_people
+            The text names commands of ours to type; they get the name by which this program was called. Never for JSON.
+        """
+        if for_people:
+            text = self._with_program(text)
         self._clear_live()
         if self._out is not None:
             self._out.write(text + "\n")
@@ -130,6 +138,9 @@ class Terminal:
         return f"\r\x1b[{rows - 1}A\x1b[J" if rows > 1 else "\r\x1b[K"
 
     def _as_called(self, text: str) -> str:
+        return _OUR_COMMAND.sub(lambda _match: f"{self._program} ", text)
+
+    def _with_program(self, text: str) -> str:
         return _OUR_COMMAND.sub(lambda _match: f"{self._program} ", text)
 
     def _write(self, text: str, *, keep_live: bool = False, verbatim: bool = False) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from batch_submit.container_logs import ApplicationLogs
-from batch_submit.launchers.spark_submit import SignalCount
-from batch_submit.model import ApplicationReport
-from batch_submit.plan.config import Sourced
-from batch_submit.plan.submission import JobSpec, SubmissionPlan
+if TYPE_CHECKING:  # nothing of this is needed to look at what runs, and list and status have to start fast
+    from batch_submit.container_logs import ApplicationLogs
+    from batch_submit.launchers.spark_submit import SignalCount
+    from batch_submit.model import ApplicationReport, AttemptReport, Search
+    from batch_submit.plan.sourced import Sourced
+    from batch_submit.plan.submission import JobSpec, SubmissionPlan
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,18 @@ class Backend(Protocol):
     def applications(self) -> list[ApplicationReport]:
         """Our own applications, newest first."""
 
+    def search(self, search: Search) -> list[ApplicationReport]:
+        """Applications of anybody, in no order. What a backend can't filter by is for the caller to look at again."""
+
+    def attempts(self, application_id: str) -> list[AttemptReport]:
+        """The attempts of an application, first to last; empty where a backend has none.
+
+        Raises
+        ------
+        NotFound, ClusterUnreachable
+            As for :meth:`report`.
+        """
+
     def kill(self, application_id: str) -> None:
         """Ask for the end of an application; its report tells when it has come."""
 
@@ -86,7 +99,13 @@ class Backend(Protocol):
         """A small result file of a finished run; ``None`` when it is not there."""
 
     def open_logs(
-        self, report: ApplicationReport, *, patience_s: float = 0.0, waiting: Callable[[str], None] | None = None
+        self,
+        report: ApplicationReport,
+        *,
+        patience_s: float = 0.0,
+        waiting: Callable[[str], None] | None = None,
+        source: str = "",
+        drivers_only: bool = False,
     ) -> ApplicationLogs:
         """The log files of an application, from the best source that has them now.
 
@@ -96,6 +115,10 @@ class Backend(Protocol):
             How long to wait for the aggregation of a finished application's logs.
         waiting
             Called with what is awaited, each time it changes.
+        source
+            Ask this one only: ``nm``, ``jhs``, ``hdfs``, ``yarn``; "" takes the best that answers.
+        drivers_only
+            Only the drivers' logs are wanted: other containers may be left out where that saves questions.
 
         Raises
         ------

@@ -19,15 +19,18 @@ from typing import Any
 from batch_submit.adapters import local_supervisor
 from batch_submit.adapters.spark_submit import Child, write_secret_properties
 from batch_submit.backends.base import Preparation
-from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown
+from batch_submit.container_logs import ApplicationLogs
+from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown, UsageError
 from batch_submit.launchers.spark_submit import SignalCount
-from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, FinalStatus, State
+from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, AttemptReport, FinalStatus, Search, State
 from batch_submit.plan.identity import OUR_TAG, RUN_ID, local_application_id, run_tag, try_tag
 from batch_submit.plan.storage import local_path
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, JobSpec, SubmissionPlan
+from batch_submit.plan.tags import LOCAL_PREFIX
 from batch_submit.services import Clock
 
-PREFIX = "local-"
+PREFIX = LOCAL_PREFIX
+DRIVER_LOG = "driver.log"
 #: How long the supervisor may take to write down that it started.
 _START_PATIENCE_S = 30.0
 
@@ -167,6 +170,14 @@ class LocalBackend:
             elapsed_ms=max(0, (finished if state.terminal else now) - started),
         )
 
+    def search(self, search: Search) -> list[ApplicationReport]:
+        """All runs of this host: they are few, and all are ours."""
+        return self.applications()
+
+    def attempts(self, application_id: str) -> list[AttemptReport]:
+        """A driver on this host has none: its tries are runs of their own in the record."""
+        return []
+
     def kill(self, application_id: str) -> None:
         """See :class:`batch_submit.backends.base.Backend`. Only processes whose start time is ours are touched."""
         process = _read(self._place(application_id) / "process.json")
@@ -196,13 +207,46 @@ class LocalBackend:
         with Path(name).open("rb") as file:
             return file.read(limit)
 
+    def open_logs(
+        self,
+        report: ApplicationReport,
+        *,
+        patience_s: float = 0.0,
+        waiting: Callable[[str], None] | None = None,
+        source: str = "",
+        drivers_only: bool = False,
+    ) -> ApplicationLogs:
+        """The driver's output of every try: the newest under the run's own id, earlier ones as ``<id>.<try>``.
+
+        Raises
+        ------
+        NotFound
+            When no driver has written anything on this host.
+        UsageError
+            With ``source``: the sources are a cluster's.
+        """
+        from batch_submit.adapters.local_logs import LocalLogs
+
+        if source:
+            raise UsageError(
+                f"--source {source} is for applications on a cluster", next_step="leave --source out for a local run"
+            )
+        newest = self._place(report.application_id)
+        tries = reversed(self._tries(report.application_id.removeprefix(PREFIX)))
+        names = {
+            report.application_id if one == newest else f"{report.application_id}.{one.name}": one for one in tries
+        }
+        return LocalLogs({name: place / DRIVER_LOG for name, place in names.items()}).open(
+            report.application_id, ended=report.state.terminal
+        )
+
     def hints(self, application_id: str) -> Mapping[str, str]:
         """See :class:`batch_submit.backends.base.Backend`."""
         return {"logs": f"cat {self.log_file(application_id)}", "kill": f"batch-submit kill {application_id}"}
 
     def log_file(self, application_id: str) -> Path:
         """Where the driver's output lies."""
-        return self._place(application_id) / "driver.log"
+        return self._place(application_id) / DRIVER_LOG
 
     def new_output(self, application_id: str) -> str:
         """What the driver has written since the last call."""

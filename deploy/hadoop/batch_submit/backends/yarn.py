@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from batch_submit.adapters.spark_submit import Child
-from batch_submit.adapters.terminal import Terminal
 from batch_submit.backends.base import Preparation
-from batch_submit.errors import BatchSubmitError, NotFound
-from batch_submit.launchers.spark_submit import SignalCount, SparkSubmitLauncher
-from batch_submit.model import ApplicationReport
-from batch_submit.plan.config import Sourced
-from batch_submit.plan.identity import OUR_TAG, run_tag, try_tag
-from batch_submit.plan.submission import JobSpec, SubmissionPlan
-from batch_submit.services import Clock, Cluster
+from batch_submit.errors import BatchSubmitError, HostNotReady, NotFound
+from batch_submit.plan.sourced import Sourced
+from batch_submit.plan.tags import OUR_TAG, run_tag, try_tag
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.spark_submit import Child
+    from batch_submit.adapters.terminal import Terminal
+    from batch_submit.container_logs import ApplicationLogs
+    from batch_submit.launchers.spark_submit import SignalCount
+    from batch_submit.model import ApplicationReport, AttemptReport, Search
+    from batch_submit.plan.submission import JobSpec, SubmissionPlan
+    from batch_submit.services import Clock, Cluster
 
 EVENT_LOG = "spark.eventLog.enabled"
 EVENT_LOG_FOLDER = "spark.eventLog.dir"
@@ -91,6 +93,8 @@ class YarnBackend:
 
     def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]) -> str:
         """See :class:`batch_submit.backends.base.Backend`."""
+        from batch_submit.launchers.spark_submit import SparkSubmitLauncher
+
         launcher = SparkSubmitLauncher(
             self.servers.resource_manager, self.environment, self.folder, self.clock, self.terminal
         )
@@ -113,11 +117,57 @@ class YarnBackend:
 
     def applications(self) -> list[ApplicationReport]:
         """See :class:`batch_submit.backends.base.Backend`."""
-        return self.servers.resource_manager.applications(tags=(OUR_TAG,), user=self.user)
+        found = self.servers.resource_manager.applications(tags=(OUR_TAG,), user=self.user)
+        return [report for report in found if report.user == self.user]
+
+    def search(self, search: Search) -> list[ApplicationReport]:
+        """See :class:`batch_submit.backends.base.Backend`.
+
+        With a bound on the end two questions are asked, because the server's excludes what has not ended. First for
+        what lives: an application that ends between the two is then in both answers and not in none.
+        """
+        from batch_submit.model import State
+
+        ask = self.servers.resource_manager.applications
+        tags = (search.tag,) if search.tag else ()
+        user, types = search.user or None, search.application_types
+        if search.ended_after_ms is None:
+            found = ask(tags=tags, user=user, application_types=types, states=search.states)
+        else:
+            wanted = search.states or tuple(state for state in State if state is not State.UNKNOWN)
+            live = tuple(state for state in wanted if not state.terminal)
+            ended = tuple(state for state in wanted if state.terminal)
+            found = ask(tags=tags, user=user, application_types=types, states=live) if live else []
+            if ended:
+                after = search.ended_after_ms
+                found += ask(tags=tags, user=user, application_types=types, states=ended, finished_after_ms=after)
+        latest = {report.application_id: report for report in found}
+        return [report for report in latest.values() if not user or report.user == user]
+
+    def attempts(self, application_id: str) -> list[AttemptReport]:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        return self.servers.resource_manager.attempts(application_id)
 
     def kill(self, application_id: str) -> None:
-        """See :class:`batch_submit.backends.base.Backend`."""
-        self.servers.resource_manager.kill(application_id)
+        """Over REST; where its authentication does not let us in (401), by the cluster's own program if it is there.
+
+        Raises
+        ------
+        HostNotReady
+            The server's 401, when there is no program or it did not succeed either.
+        """
+        try:
+            self.servers.resource_manager.kill(application_id)
+        except HostNotReady as refused:
+            from batch_submit.adapters.yarn_kill_program import kill_by_program
+
+            said = kill_by_program(application_id, self.environment)
+            if said is None:
+                raise
+            if said:
+                refused.details = (*refused.details, f"yarn application -kill did not help: {said}")
+                raise
+            self.terminal.note(f"{application_id}: REST refused (401), asked by yarn application -kill")
 
     def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
         """PUT the LIFETIME; expiry is the application's own start time plus the limit, never our clock."""
@@ -171,6 +221,21 @@ class YarnBackend:
         except NotFound:
             return None
 
+    def open_logs(
+        self,
+        report: ApplicationReport,
+        *,
+        patience_s: float = 0.0,
+        waiting: Callable[[str], None] | None = None,
+        source: str = "",
+        drivers_only: bool = False,
+    ) -> ApplicationLogs:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        from batch_submit.backends.yarn_logs import YarnLogs
+
+        logs = YarnLogs(self.servers, self.clock, self.environment)
+        return logs.open(report, patience_s, waiting, source, drivers_only)
+
     def hints(self, application_id: str) -> Mapping[str, str]:
         """See :class:`batch_submit.backends.base.Backend`."""
         try:
@@ -178,9 +243,7 @@ class YarnBackend:
         except BatchSubmitError:
             page = ""
         return {
-            "logs": f"yarn logs -applicationId {application_id}"
-            if shutil.which("yarn", path=self.environment.get("PATH", os.defpath))
-            else f"batch-submit status {application_id}",
+            "logs": f"batch-submit logs {application_id}",
             "kill": f"batch-submit kill {application_id}",
             "page": page,
         }

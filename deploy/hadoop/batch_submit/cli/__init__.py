@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 import click
 
 from batch_submit import __version__
-from batch_submit.adapters.run_logging import stop_logging
 from batch_submit.adapters.terminal import LOGGER, Terminal, fill_closed_descriptors, silence
 from batch_submit.errors import BatchSubmitError, ExitCode
 from batch_submit.plan.verbs import VERBS
 from batch_submit.services import program_name
+
+#: By this variable a shell asks for completions (click's protocol); the same for every door.
+COMPLETE_VARIABLE = "_BATCH_SUBMIT_COMPLETE"
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -84,14 +86,14 @@ def run(arguments: Sequence[str], command: Callable[..., object]) -> int:
         )
         return ExitCode.INTERNAL
     finally:
-        stop_logging()
+        _stop_logging()
         _settle_stdout()
 
 
 def _call(command: Callable[..., object], arguments: Sequence[str], terminal: Terminal, program: str) -> object:
     """Run it; a group without a command shows its help, which click raises as an error."""
     try:
-        return command(list(arguments), prog_name=program, standalone_mode=False)
+        return command(list(arguments), prog_name=program, standalone_mode=False, complete_var=COMPLETE_VARIABLE)
     except click.UsageError as error:
         if error.ctx is None or error.format_message() != error.ctx.get_help():
             raise
@@ -105,6 +107,13 @@ def _usage(error: click.ClickException, program: str, terminal: Terminal) -> int
     usage = " ".join(word for word in (program, verb, "--help") if word)
     terminal.error([error.format_message(), f"  next: {usage}"])
     return ExitCode.USAGE
+
+
+def _stop_logging() -> None:
+    """Close the log file, if this command has opened one."""
+    started = sys.modules.get("batch_submit.adapters.run_logging")
+    if started is not None:
+        started.stop_logging()
 
 
 def _settle_stdout() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batch_submit.errors import UsageError
 from batch_submit.operations.context import Selection
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -23,6 +27,41 @@ def config_options(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def complete_run(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Names and ids of runs for a shell, from this host's records."""
+    from click.shell_completion import CompletionItem
+
+    from batch_submit.operations.completion import run_words
+    from batch_submit.services import build_services
+
+    return [CompletionItem(word, help=about) for word, about in run_words(build_services(), typed)]
+
+
+def target_argument(function: Function) -> Function:
+    """One application: an argument, or ``-a``; the command gets ``target`` and ``application``."""
+    function = click.option(
+        "-a", "application", metavar="ID", help="The same as the argument.", shell_complete=complete_run
+    )(function)
+    return click.argument("target", required=False, metavar="ID", shell_complete=complete_run)(function)
+
+
+def one_target(verb: str, application: str | None, target: str | None) -> str:
+    """What was given of the two.
+
+    Raises
+    ------
+    UsageError
+        Neither, or two different ones.
+    """
+    if application and target and application != target:
+        raise UsageError(f"{verb} takes one ID, and two are given: {target}, {application}")
+    if not (application or target):
+        raise UsageError(
+            f"{verb} needs an application id, a run id or a run's name", next_step=f"batch-submit {verb} ID"
+        )
+    return str(application or target)
 
 
 def json_option(function: Function) -> Function:

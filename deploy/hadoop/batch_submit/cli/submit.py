@@ -27,6 +27,7 @@ _VALUE_FLAGS = {
     "timeout": (("execution", "timeout"), "--timeout"),
     "wait_timeout": (("execution", "wait_timeout"), "--wait-timeout"),
     "kill_on_exit": (("execution", "kill_on_exit"), "--kill-on-exit"),
+    "save_logs": (("execution", "save_logs"), "--save-logs"),
 }
 
 
@@ -84,6 +85,7 @@ def _refuse_empty(typed: Mapping[str, Any]) -> None:
 @click.option("--app-args", metavar='"…"', help="Arguments of the job as one shell-quoted text.")
 @click.option("--app-arg", multiple=True, metavar="X", help="One argument of the job; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Print the spark-submit command; touches nothing.")
+@click.option("--no-preflight", is_flag=True, help="Do not ask the cluster beforehand what it would refuse.")
 @click.option("--clamp", is_flag=True, help="Lower what exceeds resource_limits instead of refusing.")
 @click.option("--run-id", metavar="R", help="Identity of the run: a repeat attaches instead of submitting again.")
 @click.option("--date", metavar="D", help="The day that %Y%m%d and {{ ds }} mean; default today.")
@@ -91,6 +93,7 @@ def _refuse_empty(typed: Mapping[str, Any]) -> None:
 @click.option("--timeout", metavar="T", help="Kill the run T after its acceptance: 90s, 30m, 2h.")
 @click.option("--wait-timeout", metavar="T", help="Stop waiting after T; the run goes on.")
 @click.option("--kill-on-exit", is_flag=True, default=None, help="A signal to this process kills the application too.")
+@click.option("--save-logs/--no-save-logs", default=None, help="Keep the containers' logs under <storage root>/logs.")
 @json_option
 @verbose_option
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS…]")
@@ -107,6 +110,11 @@ def submit_command(**typed: Any) -> int:
     flags: dict[tuple[str, ...], tuple[object, str]] = {
         path: (typed[name], flag) for name, (path, flag) in _VALUE_FLAGS.items() if typed[name] is not None
     }
+    if typed["save_logs"] and not typed["wait"]:
+        raise UsageError(
+            "--save-logs needs the waiting: nobody is there to save them at the end of a run with --no-wait",
+            next_step="leave --no-wait out, or set execution.save_logs and use batch-submit wait",
+        )
     for text in typed["conf"]:
         key, separator, value = text.partition("=")
         if not separator or not key.startswith("spark."):
@@ -129,6 +137,7 @@ def submit_command(**typed: Any) -> int:
         dry_run=typed["dry_run"],
         as_json=typed["as_json"] or typed["format_name"] == "json",
         wait=typed["wait"],
+        preflight=not typed["no_preflight"],
     )
     services = build_services(verbose=typed["verbose"])
     return submit(services, Selection(typed["config_file"], typed["env"], typed["profile"], job, flags), call, options)

@@ -6,18 +6,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from batch_submit.adapters.config_files import find_config, read_sources
-from batch_submit.adapters.run_logging import start_logging
-from batch_submit.adapters.spark_submit import SparkDistribution, find_spark, spark_defaults_file
-from batch_submit.backends.base import Backend
-from batch_submit.backends.local import LocalBackend
-from batch_submit.backends.yarn import YarnBackend
 from batch_submit.errors import HostNotReady
-from batch_submit.ledger import JsonLedger
 from batch_submit.plan.backend_choice import LOCAL, BackendChoice, choose_backend
-from batch_submit.plan.config import Config, build_config
 from batch_submit.services import INSTALLED_CONFIG, Services, connect
+
+if TYPE_CHECKING:  # list and status have to start fast: what a command needs is loaded where it is needed
+    from batch_submit.adapters.spark_finder import SparkDistribution
+    from batch_submit.backends.base import Backend
+    from batch_submit.backends.local import LocalBackend
+    from batch_submit.ledger import JsonLedger
+    from batch_submit.plan.merged import Config
+    from batch_submit.plan.sourced import ConfigSources
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,21 @@ class Selection:
 
 @dataclass(frozen=True)
 class Context:
-    """A configuration and where it leads."""
+    """A configuration and where it leads.
+
+    Parameters
+    ----------
+    reading
+        Opened to look only: the configuration is its :mod:`part for reading <batch_submit.plan.reading>`, this host's
+        Spark is not looked for, and the backend reaches no filesystem.
+    """
 
     services: Services
     config: Config
     config_path: Path
     choice: BackendChoice
     spark: SparkDistribution | None
+    reading: bool = False
 
     @property
     def config_folder(self) -> str:
@@ -60,6 +69,8 @@ class Context:
 
 def spark_on_host(services: Services) -> SparkDistribution | None:
     """The Spark of this host, or ``None``; a wrong ``SPARK_HOME`` is found by who needs it."""
+    from batch_submit.adapters.spark_finder import find_spark
+
     try:
         return find_spark(services.env)
     except HostNotReady:
@@ -74,11 +85,50 @@ def read_config(services: Services, selection: Selection) -> tuple[Config, Path,
     ConfigError
         With every problem of every layer.
     """
-    path = find_config(selection.config_file, cwd=services.cwd, homes=services.config_homes())
     spark = spark_on_host(services)
-    defaults = spark_defaults_file(services.env, spark.home if spark is not None else "")
-    sources = read_sources(path, env=selection.env, spark_defaults=defaults)
-    config = build_config(
+    path, sources = _sources(services, selection, spark.home if spark is not None else "")
+    return _build(services, selection, sources), path, spark
+
+
+def read_config_for_reading(services: Services, selection: Selection) -> tuple[Config, Path]:
+    """The part that commands need which only look: out of the cache, or built as by :func:`read_config` and kept."""
+    from batch_submit.adapters.config_cache import cache_key, load, save
+    from batch_submit.plan.reading import reading_part
+
+    spark_home = ""
+    if not services.env.get("SPARK_CONF_DIR"):  # only then the site's file may lie beside this host's Spark
+        spark = spark_on_host(services)
+        spark_home = spark.home if spark is not None else ""
+    path, sources = _sources(services, selection, spark_home)
+    key = cache_key(
+        sources,
+        job_type=selection.job_type,
+        env=selection.env,
+        profile=selection.profile,
+        variables=services.env,
+        flags=selection.flags or {},
+    )
+    folder = services.cache_folder / "config"
+    config = load(folder, key)
+    if config is None:
+        config = reading_part(_build(services, selection, sources))
+        save(folder, key, config)
+    return config, path
+
+
+def _sources(services: Services, selection: Selection, spark_home: str) -> tuple[Path, ConfigSources]:
+    from batch_submit.adapters.config_files import find_config, read_sources
+    from batch_submit.adapters.spark_finder import spark_defaults_file
+
+    path = find_config(selection.config_file, cwd=services.cwd, homes=services.config_homes())
+    defaults = spark_defaults_file(services.env, spark_home)
+    return path, read_sources(path, env=selection.env, spark_defaults=defaults)
+
+
+def _build(services: Services, selection: Selection, sources: ConfigSources) -> Config:
+    from batch_submit.plan.config import build_config
+
+    return build_config(
         sources=sources,
         job_type=selection.job_type,
         env=selection.env,
@@ -86,19 +136,31 @@ def read_config(services: Services, selection: Selection) -> tuple[Config, Path,
         variables=services.env,
         flags=selection.flags or {},
     )
-    return config, path, spark
 
 
-def open_context(services: Services, selection: Selection) -> Context:
+def open_context(services: Services, selection: Selection, *, reading: bool = False) -> Context:
     """Read the configuration, start the log file, and choose the backend; says which and why, first.
+
+    Parameters
+    ----------
+    reading
+        For commands that only look; see :class:`Context`. What they say is not written to the log file.
 
     Raises
     ------
     ConfigError, HostNotReady
         See :func:`read_config` and :func:`batch_submit.plan.backend_choice.choose_backend`.
     """
-    config, path, spark = read_config(services, selection)
-    warning = start_logging(_log_file(services, config), verbose=services.verbose)
+    spark: SparkDistribution | None = None
+    warning = ""
+    if reading:
+        config, path = read_config_for_reading(services, selection)
+    else:
+        config, path, spark = read_config(services, selection)
+    if not reading or services.verbose:
+        from batch_submit.adapters.run_logging import start_logging
+
+        warning = start_logging(None if reading else _log_file(services, config), verbose=services.verbose)
     choice = choose_backend(
         config,
         services.env,
@@ -109,7 +171,7 @@ def open_context(services: Services, selection: Selection) -> Context:
     services.terminal.note(chosen)
     for text in (*([warning] if warning else []), *config.warnings):
         services.terminal.warn(text)
-    return Context(services, config, path, choice, spark)
+    return Context(services, config, path, choice, spark, reading)
 
 
 def _log_file(services: Services, config: Config) -> Path:
@@ -126,11 +188,13 @@ def open_backend(context: Context) -> Backend:
     services = context.services
     if context.choice.backend == LOCAL:
         return local_backend(services)
-    cluster = connect(services, context.config, context.choice)
+    from batch_submit.backends.yarn import YarnBackend
+
+    cluster = connect(services, context.config, context.choice, files=not context.reading)
     for notice in cluster.notices:
         if services.first_time(notice):
             services.terminal.note(notice)
-    staging = context.config.spark_conf().get("spark.yarn.stagingDir")
+    staging = context.config.get("spark.yarn.stagingDir")
     return YarnBackend(
         cluster,
         child_environment(services.env),
@@ -143,6 +207,8 @@ def open_backend(context: Context) -> Backend:
 
 def local_backend(services: Services) -> LocalBackend:
     """The backend of this host; needs no configuration."""
+    from batch_submit.backends.local import LocalBackend
+
     return LocalBackend(
         services.state_folder / "local", child_environment(services.env), services.clock, services.os_user
     )

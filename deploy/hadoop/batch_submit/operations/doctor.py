@@ -74,7 +74,7 @@ def doctor(services: Services, selection: Selection, options: DoctorOptions) -> 
         services.terminal.answer(json.dumps(health_json(findings), sort_keys=True))
     else:
         width = shutil.get_terminal_size((100, 24)).columns
-        services.terminal.answer("\n".join(health_lines(findings, width)))
+        services.terminal.answer("\n".join(health_lines(findings, width)), for_people=True)
     return ExitCode.HOST_NOT_READY if reds(findings) else ExitCode.SUCCEEDED
 
 

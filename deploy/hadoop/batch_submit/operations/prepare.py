@@ -12,7 +12,7 @@ from pathlib import Path
 
 from batch_submit.adapters.addresses import override_addresses
 from batch_submit.adapters.framework_archive import framework_archive, store
-from batch_submit.adapters.spark_submit import find_java, find_spark
+from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.backends.base import Backend
 from batch_submit.errors import MissingFile, UsageError
 from batch_submit.operations.context import Context

@@ -33,6 +33,7 @@ from batch_submit.operations.prepare import (
     with_preparation,
 )
 from batch_submit.operations.recording import Recorder, known_of, stamp
+from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.waiting import Waiting, conclude, wait_for_end
 from batch_submit.plan.command import fingerprint_of, plan_json, shell_command
 from batch_submit.plan.resume import Action, Decision, decide, try_number_of
@@ -51,6 +52,7 @@ class SubmitOptions:
     dry_run: bool = False
     as_json: bool = False
     wait: bool = True
+    preflight: bool = True
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,10 @@ def _submit_once(
     if decision.action is not Action.SUBMIT:
         return spec, _resume(context, backend, recorder, decision)
     _record_ended_tries(recorder, seen)
+    if options.preflight:
+        from batch_submit.operations.preflight import refuse_before_launch  # `status` imports this module, and not that
+
+        refuse_before_launch(context, backend, spec)
     plan = make_plan(context, spec, needed=True, try_number=decision.number)
     _tell(context, plan)
     context.services.terminal.debug(shell_command(plan))
@@ -313,6 +319,7 @@ def _follow(
             kill_on_exit=context.config.value("execution.kill_on_exit") is True,
             metrics_path=str(getattr(spec.params, "metrics_path", "") or ""),
             model_path=str(getattr(spec.params, "model_path", "") or ""),
+            save_logs_to=logs_folder(context, backend),
         )
         verdict, code = wait_for_end(waiting, signals)
     if options.as_json:

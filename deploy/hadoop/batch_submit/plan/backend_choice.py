@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batch_submit.errors import HostNotReady
-from batch_submit.plan.config import Config
+from batch_submit.plan.merged import Config
 
 YARN = "yarn"
 LOCAL = "local"

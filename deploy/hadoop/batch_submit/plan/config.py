@@ -8,108 +8,19 @@ profile), variables, flags.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from batch_submit.errors import ConfigError
 from batch_submit.plan import schema
 from batch_submit.plan.layers import Block, Document, is_short, read_document, read_flags, read_site, read_variables
 from batch_submit.plan.merge import combine, final
-from batch_submit.plan.sourced import Layer, Path, Problem, Sourced
-from batch_submit.plan.units import UnitError, parse_duration_s, parse_memory_mib
+from batch_submit.plan.merged import Config
+from batch_submit.plan.sourced import ConfigSources, Layer, Path, Problem, Sourced, SourceText
+from batch_submit.plan.units import UnitError
 
 __all__ = ["Config", "ConfigSources", "Layer", "Path", "Problem", "SourceText", "Sourced", "build_config"]
 
 _USERS_FILE = frozenset({"file", "environment", "overlay", "profile", "job"})
-
-
-@dataclass(frozen=True)
-class SourceText:
-    """A file's text, the name that messages show, and its folder (where its relative local paths start)."""
-
-    text: str
-    name: str
-    folder: str = ""
-
-
-@dataclass(frozen=True)
-class ConfigSources:
-    """The texts that a configuration is made of.
-
-    Parameters
-    ----------
-    main
-        The file; None when there is none.
-    overlay
-        ``<stem>_<env>.yaml``, or None.
-    spark_defaults
-        The site's ``spark-defaults.conf``, or None.
-    overlay_place
-        Where the overlay was looked for.
-    disk_environments
-        Environments for which such a file exists, for messages.
-    """
-
-    main: SourceText | None
-    overlay: SourceText | None = None
-    spark_defaults: SourceText | None = None
-    overlay_place: str = ""
-    disk_environments: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Config:
-    """The merged configuration.
-
-    Values are texts (memory as ``8g``, durations as ``1h30m``), ``int``, ``bool``, tuples of texts, or for
-    ``model_config`` plain values; Spark properties are always texts. Places are ``(section, key)``; the job type's own
-    keys lie under ``job``.
-    """
-
-    job_type: str | None
-    values: Mapping[Path, Sourced]
-    overridden: Mapping[Path, tuple[Sourced, ...]] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-    def get(self, dotted: str | Path) -> Sourced | None:
-        """A value with its source: ``execution.timeout``, ``job.script``, ``spark.executor.memory``."""
-        return self.values.get(_place(dotted))
-
-    def value(self, dotted: str | Path, default: object = None) -> object:
-        """The bare value, or the default."""
-        found = self.get(dotted)
-        return default if found is None else found.value
-
-    def text(self, dotted: str | Path, default: str = "") -> str:
-        """The value as text, or the default."""
-        found = self.get(dotted)
-        return default if found is None else str(found.value)
-
-    def duration_s(self, dotted: str | Path) -> int | float | None:
-        """A duration in seconds; None when it is not set."""
-        found = self.get(dotted)
-        return None if found is None else parse_duration_s(str(found.value))
-
-    def memory_mib(self, dotted: str | Path) -> int | None:
-        """A memory size in MiB; None when it is not set."""
-        found = self.get(dotted)
-        return None if found is None else parse_memory_mib(str(found.value))
-
-    def items(self, dotted: str | Path) -> tuple[Sourced, ...]:
-        """The items of a list that appends, each with the file and folder that it came from."""
-        found = self.get(dotted)
-        return () if found is None else found.items
-
-    def section(self, *prefix: str) -> dict[str, Sourced]:
-        """All values of a section by their last name: ``section("model_config")``, ``section("job")``."""
-        size = len(prefix)
-        return {
-            path[size]: value for path, value in self.values.items() if path[:size] == prefix and len(path) == size + 1
-        }
-
-    def spark_conf(self) -> dict[str, Sourced]:
-        """All Spark properties by their dotted names; every value is a text."""
-        return self.section("spark_config")
 
 
 def build_config(
@@ -309,11 +220,3 @@ def _config_error(problems: list[Problem]) -> ConfigError:
     lines = list(dict.fromkeys(str(problem) for problem in problems))
     many = f"{len(lines)} problems" if len(lines) > 1 else "a problem"
     return ConfigError(f"the configuration has {many}", details=lines, next_step="correct what is listed and try again")
-
-
-def _place(dotted: str | Path) -> Path:
-    if not isinstance(dotted, str):
-        return schema.canonical(dotted)
-    if dotted.startswith("spark."):
-        return ("spark_config", dotted)
-    return schema.canonical(tuple(dotted.split(".", 1)))

@@ -10,16 +10,30 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from batch_submit.errors import UsageError
+from batch_submit.plan.tags import OUR_TAG, RUN_PREFIX, TRY_PREFIX, run_tag, try_tag
+
+__all__ = [
+    "MAX_TAGS",
+    "MAX_TAG_LENGTH",
+    "OUR_TAG",
+    "RUN_ID",
+    "Fingerprint",
+    "RunId",
+    "all_tags",
+    "local_application_id",
+    "make_run_id",
+    "normalise_run_id",
+    "run_tag",
+    "slug",
+    "try_tag",
+]
 
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 #: Limits of YARN (``yarn.resourcemanager.application.max-tags``, ``max-tag.length``); Spark refuses more.
 MAX_TAGS = 10
 MAX_TAG_LENGTH = 100
-#: Every application of ours carries this tag, so that ``list`` finds it. Anybody may set it: look-ups also filter on
-#: the user.
-OUR_TAG = "batch-submit"
 #: With these tags a run is found again, so nobody else's may begin like them.
-_OUR_PREFIXES = ("run:", "try:")
+_OUR_PREFIXES = (RUN_PREFIX, TRY_PREFIX)
 
 
 def slug(text: str, limit: int) -> str:
@@ -76,16 +90,6 @@ def normalise_run_id(given: str) -> RunId:
 def local_application_id(run_id: str) -> str:
     """The id under which backend ``local`` shows a run."""
     return f"local-{run_id}"
-
-
-def run_tag(run_id: str) -> str:
-    """The tag that all tries of a run share."""
-    return f"run:{run_id}"
-
-
-def try_tag(run_id: str, number: int) -> str:
-    """The tag of one try: it is how spark-submit's application is found."""
-    return f"try:{run_id}.{number}"
 
 
 def all_tags(run_id: str, number: int, user_tags: Sequence[str]) -> tuple[str, ...]:

@@ -53,6 +53,15 @@ def _top() -> tuple[Key, ...]:
     )
 
 
+def _storage() -> tuple[Key, ...]:
+    section = "storage"
+    return (
+        Key((section, "owner"), Kind.TEXT, "owner of the folders that init-hdfs makes", "ml-pipeline"),
+        Key((section, "group"), Kind.TEXT, "their group", "ml-team"),
+        Key((section, "mode"), Kind.TEXT, "their mode, in octal digits", "755"),
+    )
+
+
 def _environment() -> tuple[Key, ...]:
     section = "environment_config"
     return (
@@ -97,7 +106,7 @@ def _execution() -> tuple[Key, ...]:
         Key((section, "wait_timeout"), Kind.DURATION, "stop waiting after this time; the run goes on", "2h"),
         Key((section, "rm_patience"), Kind.DURATION, "how long a ResourceManager may be away while we wait", "15m"),
         Key((section, "log_file"), Kind.LOCAL_PATH, "log of this tool on this host", "hadoop_job_submission.log"),
-        Key((section, "save_logs"), Kind.BOOLEAN, "keep the containers' logs of each run", "false", later=("*",)),
+        Key((section, "save_logs"), Kind.BOOLEAN, "keep the containers' logs of each run under logs/", "false"),
         Key(
             (section, "claims_dir"),
             Kind.DATA_PATH,
@@ -230,6 +239,7 @@ def _job() -> tuple[Key, ...]:
 
 KEYS: tuple[Key, ...] = (
     *_top(),
+    *_storage(),
     *_environment(),
     *_execution(),
     *_spark(),

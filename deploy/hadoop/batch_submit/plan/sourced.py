@@ -1,4 +1,4 @@
-"""The smallest pieces of the configuration: a value that knows where it came from, a problem, a layer."""
+"""The smallest pieces of the configuration: a value that knows its source, a problem, a layer, the texts of files."""
 
 from __future__ import annotations
 
@@ -65,3 +65,37 @@ class Layer:
     values: Mapping[Path, Sourced]
     kind: str = "file"
     warnings: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """A file's text, the name that messages show, and its folder (where its relative local paths start)."""
+
+    text: str
+    name: str
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class ConfigSources:
+    """The texts that a configuration is made of.
+
+    Parameters
+    ----------
+    main
+        The file; None when there is none.
+    overlay
+        ``<stem>_<env>.yaml``, or None.
+    spark_defaults
+        The site's ``spark-defaults.conf``, or None.
+    overlay_place
+        Where the overlay was looked for.
+    disk_environments
+        Environments for which such a file exists, for messages.
+    """
+
+    main: SourceText | None
+    overlay: SourceText | None = None
+    spark_defaults: SourceText | None = None
+    overlay_place: str = ""
+    disk_environments: tuple[str, ...] = ()

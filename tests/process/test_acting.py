@@ -1,0 +1,229 @@
+"""``kill``, ``move``, ``priority``, and names as targets: exactly what was meant is touched, and the outcome said."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from tests.process.canned_rm import Mode
+from tests.process.door import RUNNING, SUCCEEDED, Door, Step
+from tests.process.test_list import on_a_terminal
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+OURS = ["batch-submit"]
+ACCEPTED: Step = ("ACCEPTED", "UNDEFINED", {})
+
+
+def killed(door: Door) -> list[str]:
+    return [application_id for application_id, _ in door.rm.kills]
+
+
+def test_a_name_means_the_only_run_of_that_name(door: Door) -> None:
+    one = door.rm.add("nightly", user=ME, tags=[*OURS, "run:n1", "try:n1.1"], steps=[RUNNING])
+    for other in (
+        {"name": "nightly", "user": "mallory", "tags": OURS},
+        {"name": "nightly", "user": ME, "tags": []},
+        {"name": "nightly-2", "user": ME, "tags": OURS},
+        {"name": "NIGHTLY", "user": ME, "tags": OURS},
+    ):
+        door.rm.add(steps=[RUNNING], **other)
+    assert door.run("status", "nightly", "--json").json["application_id"] == one
+    outcome = door.run("kill", "nightly")
+    assert (outcome.code, outcome.out) == (0, f"{one} killed\n"), outcome.err
+    assert killed(door) == [one]
+
+
+def test_the_tries_of_one_run_are_one_run(door: Door) -> None:
+    door.rm.add("nightly", user=ME, tags=[*OURS, "run:n1", "try:n1.1"], steps=[("FAILED", "FAILED", {})])
+    second = door.rm.add("nightly", user=ME, tags=[*OURS, "run:n1", "try:n1.2"], steps=[RUNNING])
+    assert door.run("status", "nightly", "--json").json["application_id"] == second
+
+
+@pytest.mark.parametrize("verb", ["status", "kill", "wait"])
+def test_an_ambiguous_name_lists_the_candidates_newest_first(door: Door, verb: str) -> None:
+    older, newer = (
+        door.rm.add("nightly", user=ME, tags=[*OURS, f"run:{run}", f"try:{run}.1"], steps=[RUNNING])
+        for run in ("n1", "n2")
+    )
+    outcome = door.run(verb, "nightly")
+    assert (outcome.code, outcome.out) == (2, ""), outcome.err
+    assert outcome.said("2 runs are named 'nightly'", "run n1", "run n2")
+    assert 0 < outcome.err.index(newer) < outcome.err.index(older)
+    assert door.rm.kills == []
+
+
+def test_a_name_on_record_finds_a_run_that_the_cluster_has_forgotten(door: Door) -> None:
+    door.submits(SUCCEEDED)
+    assert door.submit("-n", "by-name").code == 0
+    application_id = door.application_id
+    door.rm.applications.clear()
+    assert door.run("status", "by-name", "--json").json["application_id"] == application_id
+
+
+def test_the_beginning_of_an_id_is_no_id(door: Door) -> None:
+    door.rm.add("job", user=ME, tags=OURS, steps=[RUNNING], id="application_1700000000000_00010")
+    outcome = door.run("kill", "application_1700000000000_0001", "application_1700000000000", "application")
+    assert outcome.code == 4 and door.rm.kills == []
+
+
+def test_two_different_ids_are_not_one(door: Door) -> None:
+    outcome = door.run("status", "one", "-a", "another")
+    assert outcome.code == 2 and outcome.said("two are given")
+
+
+def bystanders(door: Door) -> list[str]:
+    """What ``--all-mine`` must leave alone."""
+    return [
+        door.rm.add("theirs with our tag", user="mallory", tags=OURS, steps=[RUNNING]),
+        door.rm.add("mine by another tool", user=ME, steps=[RUNNING]),
+        door.rm.add("like our tag", user=ME, tags=["batch-submit-2"], steps=[RUNNING]),
+        door.rm.add("ended", user=ME, tags=OURS, steps=[SUCCEEDED]),
+    ]
+
+
+def test_all_mine_kills_what_is_mine_and_lives(door: Door) -> None:
+    others = bystanders(door)
+    first = door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    second = door.rm.add("b", user=ME, tags=OURS, steps=[ACCEPTED], queue="root.etl")
+    outcome = door.run("kill", "--all-mine", "--yes", "--json")
+    assert outcome.code == 0, outcome.err
+    assert {one["application_id"]: one["result"] for one in outcome.json} == {first: "killed", second: "killed"}
+    assert sorted(killed(door)) == sorted([first, second])
+    assert [door.rm.applications[one].state for one in others] == ["RUNNING", "RUNNING", "RUNNING", "FINISHED"]
+
+
+@pytest.mark.parametrize("queue", ["etl", "root.etl"])
+def test_a_queue_bounds_it(door: Door, queue: str) -> None:
+    bystanders(door)
+    door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    second = door.rm.add("b", user=ME, tags=OURS, steps=[RUNNING], queue="root.etl")
+    assert door.run("kill", "--queue", queue, "--yes").code == 0
+    assert killed(door) == [second]
+
+
+def test_it_works_also_where_the_server_filters_nothing(door: Door) -> None:
+    door.rm.ignore_filters = True
+    bystanders(door)
+    assert door.run("kill", "--all-mine", "--yes").code == 0
+    assert door.rm.kills == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--all-mine"], "there is no terminal to ask on"),
+        (["--queue", "etl"], "there is no terminal to ask on"),
+        (["--all-mine", "--yes", "application_1700000000000_0001"], "either name what is to be killed"),
+        ([], "kill needs at least one"),
+    ],
+)
+def test_what_is_not_said_clearly_kills_nothing(door: Door, arguments: list[str], words: str) -> None:
+    door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING], queue="root.etl")
+    outcome = door.run("kill", *arguments)
+    assert outcome.code == 2 and outcome.said(words), outcome.err
+    assert door.rm.kills == []
+
+
+def test_nothing_lives(door: Door) -> None:
+    outcome = door.run("kill", "--all-mine", "--yes", "--json")
+    assert (outcome.code, outcome.json) == (0, [])
+
+
+def yarn_program(door: Door, *lines: str) -> None:
+    """A ``yarn`` on the PATH of this door."""
+    program = Path(door.folder, "bin", "yarn")
+    program.write_text("#!/usr/bin/env bash\n" + "\n".join(lines) + "\n")
+    program.chmod(0o755)
+
+
+def test_where_rest_wants_a_ticket_the_yarn_program_is_asked(door: Door) -> None:
+    one = door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    door.rm.writes_need_ticket = True
+    said = door.folder / "said"
+    # The real program asks over RPC; this one says what it was told, and the application is ended for it.
+    yarn_program(door, f'echo "$*" > {said}')
+    running = door.start("kill", one)
+    running.wait_until_said("asked by yarn application -kill")
+    door.rm.applications[one].end("KILLED", "KILLED", "killed by yarn")
+    outcome = running.end()
+    assert (outcome.code, outcome.out) == (0, f"{one} killed\n"), outcome.err
+    assert said.read_text() == f"application -kill {one}\n"
+
+
+def test_a_program_that_fails_too_is_told_with_its_words(door: Door) -> None:
+    one = door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    door.rm.writes_need_ticket = True
+    yarn_program(door, "echo 'no ticket either' >&2", "exit 3")
+    outcome = door.run("kill", one)
+    assert outcome.code == 3 and outcome.said("401", "exit status 3", "no ticket either"), outcome.err
+
+
+def test_without_a_program_the_ticket_is_named(door: Door) -> None:
+    one = door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    door.rm.writes_need_ticket = True
+    outcome = door.run("kill", one)
+    assert outcome.code == 3 and outcome.said("kinit")
+
+
+def test_the_program_is_not_asked_for_another_reason(door: Door) -> None:
+    theirs = door.rm.add("theirs", user="mallory", steps=[RUNNING])
+    door.rm.refuse_kill_by.add(ME)
+    yarn_program(door, f"touch {door.folder}/called")
+    assert door.run("kill", theirs).code == 4
+    door.rm.mode = Mode.ERROR
+    assert door.run("kill", theirs).code == 5
+    assert not (door.folder / "called").exists()
+
+
+def test_move_is_confirmed(door: Door) -> None:
+    one = door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    outcome = door.run("move", one, "etl")
+    assert (outcome.code, outcome.out) == (0, f"{one} queue root.etl\n"), outcome.err
+    assert door.run("move", "a", "default", "--json").json == {"application_id": one, "queue": "root.default"}
+
+
+def test_move_gives_the_schedulers_words(door: Door) -> None:
+    one = door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    outcome = door.run("move", one, "nope")
+    assert outcome.code == 4 and outcome.said("The specified Queue: nope doesn't exist"), outcome.err
+    door.rm.applications[one].end("KILLED", "KILLED", "")
+    outcome = door.run("move", one, "etl")
+    assert outcome.code == 4 and outcome.said("App in KILLED state cannot be moved."), outcome.err
+
+
+def test_priority_is_read_back(door: Door) -> None:
+    one = door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    outcome = door.run("priority", one, "7")
+    assert (outcome.code, outcome.out) == (0, f"{one} priority 7\n"), outcome.err
+    assert door.run("priority", one, "0", "--json").json == {"application_id": one, "priority": 0}
+    cut = door.run("priority", one, "99")
+    assert cut.code == 4 and cut.said("has priority 10 and not 99", "max-application-priority")
+    door.rm.applications[one].end("FINISHED", "SUCCEEDED", "")
+    late = door.run("priority", one, "3")
+    assert late.code == 4 and late.said("it has ended (FINISHED)")
+
+
+@pytest.mark.parametrize("number", ["abc", "-1"])
+def test_a_priority_is_a_number_from_0(door: Door, number: str) -> None:
+    outcome = door.run("priority", "application_1700000000000_0001", "--", number)
+    assert outcome.code == 2 and outcome.err.count("error: ") == 1
+
+
+@pytest.mark.parametrize(("answer", "kills"), [("y", True), ("YES", True), ("n", False), (" ", False), ("sure", False)])
+def test_on_a_terminal_it_shows_what_it_will_kill_and_asks(door: Door, answer: str, kills: bool) -> None:
+    bystanders(door)
+    one = door.rm.add("to-be-killed", user=ME, tags=OURS, steps=[RUNNING])
+    text, code = on_a_terminal(door, 100, "kill", "--all-mine", answer=answer)
+    shown = text.partition("[y/N]")[0]
+    assert "1 live application" in shown and one in shown and "to-be-killed" in shown
+    assert "mallory" not in text and "mine by another tool" not in text
+    assert (code, killed(door)) == ((0, [one]) if kills else (2, []))
+
+
+def test_where_the_question_can_not_be_seen_nothing_is_killed(door: Door) -> None:
+    door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    _, code = on_a_terminal(door, 100, "kill", "--all-mine")  # its stderr is no terminal
+    assert code == 2 and door.rm.kills == []

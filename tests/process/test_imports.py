@@ -1,0 +1,133 @@
+"""What ``list`` and ``status`` load. Start-up time is designed: a new name here is a decision and not an accident."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.process.door import RUNNING, Door
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+#: Our own modules on the way of both, and then of each. The verb's own, below cli, is loaded by importlib, which the
+#: interpreter's account leaves out.
+SHARED = {
+    "adapters",
+    "adapters.addresses",
+    "adapters.auth",
+    "adapters.clock",
+    "adapters.config_cache",
+    "adapters.config_files",
+    "adapters.hadoop_conf",
+    "adapters.http_reply",
+    "adapters.plain_http",
+    "adapters.resource_manager",
+    "adapters.rm_errors",
+    "adapters.rm_replies",
+    "adapters.spark_finder",
+    "adapters.terminal",
+    "backends",
+    "backends.base",
+    "backends.yarn",
+    "cli",
+    "cli.options",
+    "errors",
+    "host_check",
+    "ledger",
+    "model",
+    "operations",
+    "operations.context",
+    "plan",
+    "plan.backend_choice",
+    "plan.merged",
+    "plan.reading",
+    "plan.sourced",
+    "plan.tags",
+    "plan.units",
+    "plan.verbs",
+    "render",
+    "render.listing",
+    "render.reports",
+    "render.tables",
+    "services",
+}
+OURS = {
+    "status": SHARED | {"operations.status", "operations.targets", "render.status"},
+    "list": SHARED | {"operations.listing", "plan.listing", "plan.moments"},
+}
+#: Heavy things that nobody needs to ask one question over plain HTTP.
+UNWANTED = {
+    "yaml",
+    "requests",
+    "rich",
+    "hdfs",
+    "ssl",
+    "http.client",
+    "email",
+    "hmac",
+    "logging.handlers",
+    "lzma",
+    "pickle",
+}
+UNWANTED |= {
+    "subprocess",
+    "tempfile",
+    "shutil",
+    "difflib",
+    "concurrent",
+    "asyncio",
+    "http.server",
+    "ml_pipeline_framework",
+}
+
+
+def loaded(door: Door, *arguments: str) -> set[str]:
+    """The modules that a call loads, by the interpreter's own account."""
+    program = [
+        sys.executable,
+        "-X",
+        "importtime",
+        str(Path(door.program[0]).parent / "deploy/hadoop/batch_submit/__main__.py"),
+    ]
+    outcome = door.run(*arguments, program=program)
+    assert outcome.code == 0, outcome.err
+    return set(re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", outcome.err, re.MULTILINE))
+
+
+@pytest.fixture
+def arguments(door: Door) -> dict[str, list[str]]:
+    """The calls; the first one fills the cache of the configuration."""
+    one = door.rm.add("job", user=ME, tags=["batch-submit"], steps=[RUNNING])
+    door.env["SPARK_HOME"] = str(door.folder)  # as on every edge host: nothing is searched on PATH
+    assert door.run("list").code == 0
+    return {"list": ["list"], "status": ["status", one]}
+
+
+@pytest.mark.parametrize("verb", ["list", "status"])
+def test_our_own_modules_are_those_of_the_list(door: Door, arguments: dict[str, list[str]], verb: str) -> None:
+    ours = {
+        name.removeprefix("batch_submit.")
+        for name in loaded(door, *arguments[verb])
+        if name.startswith("batch_submit.")
+    }
+    assert ours == OURS[verb]
+
+
+@pytest.mark.parametrize("verb", ["list", "status"])
+def test_third_party_is_click_alone_and_nothing_heavy(door: Door, arguments: dict[str, list[str]], verb: str) -> None:
+    names = loaded(door, *arguments[verb])
+    mine = {"batch_submit", "click", "__main__", "sitecustomize", "usercustomize"}
+    outside = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - mine
+    # What a .pth file of this environment loads at the start of every Python is not ours to choose.
+    assert {name for name in outside if not name.startswith(("__editable__", "_distutils", "org"))} == set()
+    assert names & UNWANTED == set()
+
+
+def test_the_overview_loads_no_operation(door: Door) -> None:
+    names = loaded(door, "--help")
+    assert {name for name in names if name.startswith("batch_submit.operations")} == set()
+    assert names & UNWANTED <= {"shutil", "lzma"}  # click asks shutil how wide the terminal is

@@ -1,0 +1,148 @@
+"""Plain questions over a socket: as the whole session answers them, and through it where an answer is not simple."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from batch_submit.adapters.http_reply import CannotConnect
+from batch_submit.adapters.plain_http import PlainSession
+from batch_submit.errors import ClusterUnreachable, UsageError
+from tests.process.canned_rm import CannedResourceManager, Mode
+
+JSON = b"Content-Type: application/json\r\n"
+
+
+@contextmanager
+def server(*answers: bytes, linger: bool = False) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that gives these bytes to one connection after the other; its address, and what it was asked."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    asked: list[bytes] = []
+    over = threading.Event()
+
+    def serve() -> None:
+        for answer in answers:
+            connection, _ = listener.accept()
+            with connection:
+                asked.append(connection.recv(65536))
+                connection.sendall(answer)
+                if linger:
+                    over.wait(30)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+    finally:
+        over.set()
+        listener.close()
+        thread.join(30)
+
+
+def ask(url: str, path: str = "/ws", *, user: str | None = "alice", timeout_s: float = 10) -> tuple[int, bytes]:
+    with closing(PlainSession(user)) as session:
+        reply = session.request("GET", url + path, headers={"Accept": "application/json"}, timeout_s=timeout_s)
+        return reply.status, reply.body
+
+
+def test_one_question() -> None:
+    body = b'{"a": 1}'
+    with server(b"HTTP/1.1 200 OK\r\n" + JSON + b"content-length: 8\r\n\r\n" + body + b"rubbish") as (url, asked):
+        assert ask(url, "/ws?x=1") == (200, body)
+    head = asked[0].decode().split("\r\n")
+    assert head[0] == "GET /ws?x=1&user.name=alice HTTP/1.0"
+    assert f"Host: {url.removeprefix('http://')}" in head and "Accept: application/json" in head
+    assert head.count("Accept: */*") == 0
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\n" + JSON + b"\r\n", b"{}"),
+        (b"HTTP/1.0 307 Temporary Redirect\r\nLocation: http://x/\r\n\r\n", b""),
+        (b"HTTP/1.1 503\r\n\r\n", b"words"),
+    ],
+)
+def test_any_status_is_an_answer_and_the_end_of_the_connection_its_end(head: bytes, body: bytes) -> None:
+    with server(head + body) as (url, _):
+        assert ask(url) == (int(head.split()[1]), body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"HTTP/1.1 200 OK\r\nContent-", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"],
+)
+def test_an_answer_that_breaks_off(answer: bytes) -> None:
+    with server(answer) as (url, _), pytest.raises(ClusterUnreachable, match="broke") as caught:
+        ask(url)
+    assert not isinstance(caught.value, CannotConnect)
+
+
+def test_an_answer_that_does_not_end_is_given_up() -> None:
+    began = time.monotonic()
+    with (
+        server(b"HTTP/1.1 200 OK\r\n\r\nsome", linger=True) as (url, _),
+        pytest.raises(ClusterUnreachable, match="no answer within"),
+    ):
+        ask(url, timeout_s=0.3)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("kind", [b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", None])
+def test_what_is_not_simple_is_asked_for_again_by_the_whole_session(kind: bytes | None) -> None:
+    odd = b"HTTP/1.1 200 OK\r\n" + JSON + kind if kind else b"HTTP/1.1 100 Continue\r\n\r\n"
+    whole = b"HTTP/1.1 200 OK\r\n" + JSON + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+    with server(odd, whole) as (url, asked):
+        assert ask(url) == (200, b"{}")
+    assert asked[0].startswith(b"GET /ws") and b"HTTP/1.0" in asked[0] and b"HTTP/1.1" in asked[1]
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with pytest.raises(CannotConnect, match="no connection"):
+        ask(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [("http://no-such-host.invalid:1", CannotConnect), ("ftp://x", UsageError), ("http://", UsageError)],
+)
+def test_a_bad_address(url: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        ask(url)
+
+
+def test_a_user_who_is_named_already_is_not_named_twice() -> None:
+    with server(b"HTTP/1.1 200 OK\r\n\r\n") as (url, asked):
+        ask(url, "/ws?user.name=bob")
+    assert asked[0].split(b" ")[1] == b"/ws?user.name=bob"
+
+
+def test_writes_go_through_the_whole_session_and_questions_after_them_too(rm: CannedResourceManager) -> None:
+    one = rm.add("job", user="alice", steps=[("RUNNING", "UNDEFINED", {})])
+    path = f"{rm.url}/ws/v1/cluster/apps/{one}/state"
+    with closing(PlainSession("alice")) as session:
+        reply = session.request("PUT", path, body=b'{"state": "KILLED"}', timeout_s=10)
+        assert reply.status == 202
+        connections = rm.connections_made
+        for _ in range(3):
+            assert session.request("GET", path, timeout_s=10).json() == {"state": "KILLED"}
+        assert rm.connections_made <= connections + 1
+    assert rm.kills == [(one, "alice")]
+
+
+def test_the_answers_of_a_resource_manager(rm: CannedResourceManager) -> None:
+    with closing(PlainSession("alice")) as session:
+        info = f"{rm.url}/ws/v1/cluster/info"
+        assert session.request("GET", info, timeout_s=10).json()["clusterInfo"]["haState"] == "ACTIVE"
+        rm.mode = Mode.BROKEN
+        with pytest.raises(ClusterUnreachable):
+            session.request("GET", info, timeout_s=10)
+        rm.mode = Mode.NONE_ACTIVE
+        assert session.request("GET", f"{rm.url}/ws/v1/cluster/apps", timeout_s=10).status == 307
