@@ -14,7 +14,7 @@ from batch_submit.adapters import host_probe, yarn_probe
 from batch_submit.adapters.hdfs_probe import HdfsProbe
 from batch_submit.adapters.http import HttpResponse
 from batch_submit.adapters.http_reply import Headers
-from batch_submit.adapters.spark_submit import SparkDistribution
+from batch_submit.adapters.spark_finder import SparkDistribution
 from batch_submit.errors import ClusterUnreachable
 from tests.unit.fake_clock import FakeClock
 

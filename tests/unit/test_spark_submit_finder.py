@@ -11,13 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch_submit.adapters.spark_submit import (
-    find_java,
-    find_spark,
-    secret_properties,
-    spark_defaults_file,
-    write_secret_properties,
-)
+from batch_submit.adapters.spark_finder import find_java, find_spark, spark_defaults_file
+from batch_submit.adapters.spark_submit import secret_properties, write_secret_properties
 from batch_submit.errors import ExitCode, HostNotReady
 from batch_submit.plan.java_properties import parse_properties
 

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol
 
-from batch_submit.adapters.spark_submit import SparkDistribution
+from batch_submit.adapters.spark_finder import SparkDistribution
 from batch_submit.plan.health_host import Disk, Interpreter, Spark
 
 PROGRAM_TIMEOUT_S = 5.0

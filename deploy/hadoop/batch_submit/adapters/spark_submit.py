@@ -10,18 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from batch_submit.adapters.spark_finder import SparkDistribution, find_java, find_spark, spark_defaults_file
 from batch_submit.errors import HostNotReady
-
-__all__ = [
-    "Child",
-    "SparkDistribution",
-    "find_java",
-    "find_spark",
-    "secret_properties",
-    "spark_defaults_file",
-    "write_secret_properties",
-]
 
 
 def write_secret_properties(secrets: Mapping[str, str], folder: Path) -> str:

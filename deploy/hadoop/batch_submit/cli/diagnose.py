@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import click
 
-from batch_submit.cli.options import backend_option, config_options, json_option, selection, verbose_option
-from batch_submit.errors import UsageError
+from batch_submit.cli.options import (
+    backend_option,
+    config_options,
+    json_option,
+    one_target,
+    selection,
+    target_argument,
+    verbose_option,
+)
 from batch_submit.operations.diagnose import diagnose_run
 from batch_submit.services import build_services
 
 
 @click.command("diagnose", short_help="Why a run failed: cause, evidence, remedy.")
-@click.argument("target", required=False, metavar="ID")
-@click.option("-a", "application", metavar="ID", help="The same as the argument.")
+@target_argument
 @config_options
 @backend_option
 @json_option
@@ -34,8 +40,6 @@ def diagnose_command(
     \b
     batch-submit diagnose application_1700000000000_0042
     """
-    text = application or target
-    if not text:
-        raise UsageError("diagnose needs an application id or a run id", next_step="batch-submit diagnose ID")
+    text = one_target("diagnose", application, target)
     chosen = selection(config_file, env, profile, backend)
     return diagnose_run(build_services(verbose=verbose), chosen, text, as_json=as_json or format_name == "json")

@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from batch_submit.backends.yarn_logs import SOURCES
-from batch_submit.cli.options import backend_option, config_options, json_option, selection, verbose_option
+from batch_submit.cli.options import (
+    backend_option,
+    config_options,
+    json_option,
+    one_target,
+    selection,
+    target_argument,
+    verbose_option,
+)
 from batch_submit.errors import UsageError
 from batch_submit.operations.log_view import DEFAULT_PATIENCE_S, LogsOptions
 from batch_submit.operations.logs import show_logs
@@ -17,8 +25,7 @@ from batch_submit.services import build_services
 
 
 @click.command("logs", short_help="What the containers wrote: print, follow, search, store.")
-@click.argument("target", required=False, metavar="ID")
-@click.option("-a", "application", metavar="ID", help="The same as the argument.")
+@target_argument
 @click.option("--driver", is_flag=True, help="The driver (application master) of the last attempt; the default.")
 @click.option("--executors", is_flag=True, help="All containers but the drivers.")
 @click.option(
@@ -55,9 +62,7 @@ def logs_command(**typed: Any) -> int:
     batch-submit logs nightly-2026-01-31 --executors --grep 'ERROR|Exception'
     batch-submit logs RUN --follow
     """
-    text = typed["application"] or typed["target"]
-    if not text:
-        raise UsageError("logs needs an application id or a run id", next_step="batch-submit logs ID")
+    text = one_target("logs", typed["application"], typed["target"])
     as_json = typed["as_json"] or typed["format_name"] == "json"
     _refuse_contradictions(typed, as_json)
     several = typed["only_list"] or typed["out"] is not None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from batch_submit.cli.options import backend_option, config_options, json_option, selection, verbose_option
+from batch_submit.cli.options import (
+    backend_option,
+    config_options,
+    json_option,
+    one_target,
+    selection,
+    target_argument,
+    verbose_option,
+)
 from batch_submit.errors import UsageError
 from batch_submit.operations.monitor import MonitorOptions, monitor_run
 from batch_submit.plan.units import UnitError, parse_duration_s
@@ -24,8 +32,7 @@ def _seconds(flag: str, text: str | None, least: float = 0.0) -> float | None:
 
 
 @click.command("monitor", short_help="Follow a run: why it waits, what it does, how it ends.")
-@click.argument("target", required=False, metavar="ID")
-@click.option("-a", "application", metavar="ID", help="The same as the argument.")
+@target_argument
 @click.option("--interval", metavar="T", help="The longest pause between two looks, at least 1s; default 5s.")
 @click.option("--wait-timeout", metavar="T", help="Stop watching after T (exit 7); the run goes on.")
 @click.option("--stall-after", metavar="T", help="Say so when no task has finished for T; default 5m.")
@@ -58,9 +65,7 @@ def monitor_command(
     batch-submit monitor application_1700000000000_0042
     batch-submit monitor nightly-2026-01-31 --json-lines
     """
-    chosen = application or target
-    if not chosen:
-        raise UsageError("monitor needs an application id or a run id", next_step="batch-submit monitor ID")
+    chosen = one_target("monitor", application, target)
     default = MonitorOptions()
     stall_after_s = _seconds("--stall-after", stall_after)
     options = MonitorOptions(

@@ -17,7 +17,7 @@ from batch_submit.plan.scheduling import Ask, Node, Queue, QueueUser, Resources,
 _RESOURCE = r"<memory:(\d+), vCores:(\d+)[^>]*>"
 _LAUNCHED = "AM container is launched"
 _ASSIGNED = "has assigned a container for AM"
-#: Of an attempt that had its container before the ResourceManager went away (``tests/golden/rm/app_recovered_3.5.json``).
+#: Of an attempt that had its container before the ResourceManager went away (recorded in ``app_recovered_3.5.json``).
 _RECOVERED = "Attempt recovered after RM restart"
 
 
