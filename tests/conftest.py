@@ -1,11 +1,19 @@
-"""Property tests draw the same examples every time, so that a red run stays red; `make test-full` draws new ones."""
+"""What holds for every test.
+
+Property tests draw the same examples every time, so that a red run stays red; `make test-full` draws new ones.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("searching", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores SIGINT, and so would all programs under test, which keep what is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
