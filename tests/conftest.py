@@ -14,6 +14,8 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("searching", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell's background job ignores SIGINT, and so would all programs under test, which keep what is ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+#: A shell's background job ignores SIGINT, one below nohup SIGHUP; and so would all programs under test, which keep
+#: what their caller ignores.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)

@@ -1,6 +1,7 @@
 """Runs the commands of the README's picture on the cluster that HADOOP_CONF_DIR names and draws what they print.
 
-``eval "$(deploy/devcluster/devcluster env)"; python docs/images/at_work.py`` writes ``docs/images/at-work.svg``.
+``eval "$(deploy/devcluster/devcluster env)"; ./batch_submit.sh demo-data; python docs/images/at_work.py`` writes
+``docs/images/at-work.svg``. The runs are those of user alice.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from rich.text import Text
 
 REPO = Path(__file__).resolve().parents[2]
 WIDTH = 128
-JOB = "from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()\nraise ValueError('no such column')\n"
+JOB = """\
+from pyspark.sql import SparkSession
+flights = SparkSession.builder.getOrCreate().read.parquet("/ml-pipeline/data/training/flights.parquet")
+flights.groupBy("carier").count().show()
+"""
 SMALL = "--num-executors 1 --executor-memory 512m --driver-memory 512m"
 
 
@@ -27,7 +32,8 @@ def shown(folder: str) -> list[str]:
         "./batch_submit.sh submit -t training -q ml-queue --run-id nightly-2026-01-31",
         "./batch_submit.sh submit -t training -q ml-queue --run-id nightly-2026-01-31",
         f"./batch_submit.sh submit -t custom --script {folder}/job.py {SMALL}; echo exit code $?",
-        "./batch_submit.sh submit -t training --executor-memory 64g --dry-run",
+        "./batch_submit.sh list",
+        "./batch_submit.sh submit -t training -q frozen; echo exit code $?",
         "./batch_submit.sh config show -t training --profile large-training --origin | grep spark.executor",
     ]
 
@@ -36,7 +42,7 @@ def main() -> None:
     """Run, draw, write."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     with tempfile.TemporaryDirectory(prefix="demo") as folder:
-        state = {"XDG_STATE_HOME": folder, "XDG_CACHE_HOME": folder, "PATH": os.environ["PATH"]}
+        state = {"XDG_STATE_HOME": folder, "XDG_CACHE_HOME": folder, "HADOOP_USER_NAME": "alice", "COLUMNS": str(WIDTH)}
         env = {name: value for name, value in os.environ.items() if name not in state} | state
         for command in shown(folder):
             done = subprocess.run(
