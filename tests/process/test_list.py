@@ -206,9 +206,10 @@ def test_on_a_terminal_it_fits_and_ids_stay_whole(door: Door, columns: int) -> N
     assert ("queue" in lines[0].split()) == (columns == 120)
 
 
-def test_watch_draws_until_a_signal(door: Door) -> None:
+@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}], ids=["", "NO_COLOR"])
+def test_watch_draws_until_a_signal(door: Door, env: dict[str, str]) -> None:
     door.rm.add("watched", user=ME, tags=OURS, steps=[RUNNING])
-    text, code = on_a_terminal(door, 100, "list", "--watch", stop_after="watched")
+    text, code = on_a_terminal(door, 100, "list", "--watch", stop_after="watched", **env)
     assert "1 applications" in text and "\x1b[2J" in text
     assert code == 130
 

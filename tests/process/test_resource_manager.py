@@ -394,3 +394,12 @@ def test_another_process_submits(rm: CannedResourceManager, client: Client) -> N
     assert [report.application_id for report in client(rm).find_by_tag("try:x.1")] == [application_id]
     with opener.open(f"{rm.url}/requests", timeout=5) as reply:
         assert json.load(reply)[0]["path"] == "/ws/v1/cluster/apps"
+
+
+def test_a_tls_failure_keeps_its_cause_and_its_remedy(rm: CannedResourceManager) -> None:
+    with closing(StdlibSession("alice")) as session:
+        manager = ResourceManager([rm.url.replace("http://", "https://")], session, user="alice", timeout_s=5)
+        with pytest.raises(ClusterUnreachable) as caught:
+            manager.info()
+    assert "TLS failed" in caught.value.details[0] and "SSL" in caught.value.details[0]
+    assert "security_config.ca_bundle" in caught.value.next_step

@@ -247,3 +247,15 @@ def test_any_value_gives_a_configuration_or_a_config_error(values: dict[str, str
         assert error.details
     else:
         assert all(value.origin == "default" or value.origin.startswith("flag --") for value in config.values.values())
+
+
+def test_a_password_inside_an_address_is_not_shown() -> None:
+    (problem,) = problems("environment_config: {resourcemanager_webapp_url: 'http://bob:s3cret@localhost:8188'}")
+    assert "resourcemanager_webapp_url" in problem and "s3cret" not in problem
+
+
+def test_a_local_path_starts_at_the_file_that_names_it() -> None:
+    config = build("security_config: {ca_bundle: certs/ca.pem}")
+    assert config.local_path("security_config.ca_bundle") == "/conf/certs/ca.pem"
+    assert build("security_config: {ca_bundle: /etc/ca.pem}").local_path("security_config.ca_bundle") == "/etc/ca.pem"
+    assert build("").local_path("security_config.ca_bundle") == ""

@@ -100,9 +100,8 @@ class Services:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def draws_on_stdout(self) -> bool:
-        """Whether stdout is a terminal on which an answer may be drawn again and again."""
-        drawable = not self.env.get("NO_COLOR") and self.env.get("TERM") not in ("dumb", None)
-        return drawable and sys.stdout is not None and sys.stdout.isatty()
+        """Whether stdout is a terminal on which an answer may be drawn again and again; that takes no colour."""
+        return self.env.get("TERM", "dumb") != "dumb" and sys.stdout is not None and sys.stdout.isatty()
 
     def answer_width(self) -> int | None:
         """Columns that an answer has: of the terminal, or ``COLUMNS``; ``None`` without one: a pipe takes any width."""
@@ -266,7 +265,7 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
     conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
     named = override_addresses(config, conf)
     kerberos = conf.kerberos or config.value("security_config.enable_kerberos") is True
-    ca_bundle = str(config.value("security_config.ca_bundle") or "") or None
+    ca_bundle = config.local_path("security_config.ca_bundle") or None
     user = effective_user(services.env, services.os_user, kerberos)
     session = build_session(kerberos, user, ca_bundle)
     if not named.resource_managers:

@@ -301,6 +301,7 @@ class ResourceManager:
         """Ask every address for its ``haState`` and remember the active one."""
         self._forget()
         said: list[str] = []
+        steps: list[str] = []
         cause: BaseException | None = because
         for base in dict.fromkeys((*self._urls, *peers)):
             try:
@@ -309,8 +310,9 @@ class ResourceManager:
                     raise_for(reply)
                 info = as_mapping(as_mapping(reply.json()).get("clusterInfo"))
             except ClusterUnreachable as error:
-                said.append(f"{base}: {error.message}")
+                said.append(": ".join((base, error.message, *error.details[:1])))
                 cause = error.__cause__ or error
+                steps.append(error.next_step)
                 continue
             state = str(info.get("haState") or "")
             if state == "ACTIVE" or (info and not state):
@@ -323,7 +325,8 @@ class ResourceManager:
             if one
             else "none of the ResourceManagers is active",
             details=said,
-            next_step="try again; if it stays so, check the address and the ResourceManager's log"
+            next_step=next(filter(None, steps), "")
+            or "try again; if it stays so, check the address and the ResourceManager's log"
             if one
             else "try again; if it stays so: yarn rmadmin -getAllServiceState",
         ) from cause

@@ -88,7 +88,7 @@ class Scene:
 
     def session(self) -> HttpSession:
         """A session of its own: sessions are not shared between threads, nor between services."""
-        ca_bundle = str(self.config.value("security_config.ca_bundle") or "") or None
+        ca_bundle = self.config.local_path("security_config.ca_bundle") or None
         return build_session(self.kerberos, self.user, ca_bundle)
 
 

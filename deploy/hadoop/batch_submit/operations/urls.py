@@ -47,7 +47,7 @@ def _of_cluster(services: Services, context: Context, backend: YarnBackend) -> d
         manager = named.resource_managers[0]
     found = {"resource_manager": f"{manager}/cluster"}
     others = [url for url in named.resource_managers if url != manager]
-    found |= {f"resource_manager_{number}": url for number, url in enumerate(others, start=2)}
+    found |= {f"resource_manager_{number}": f"{url}/cluster" for number, url in enumerate(others, start=2)}
     for number, url in enumerate(named.name_nodes, start=1):
         found["name_node" if number == 1 else f"name_node_{number}"] = url
     if conf.history_server_url:

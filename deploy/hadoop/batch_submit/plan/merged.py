@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,13 @@ class Config:
         """The value as text, or the default."""
         found = self.get(dotted)
         return default if found is None else str(found.value)
+
+    def local_path(self, dotted: str | Path) -> str:
+        """A path of this host, relative ones starting at the folder of the file that names them; "" when it is not set."""
+        found = self.get(dotted)
+        if found is None or not found.value:
+            return ""
+        return posixpath.normpath(posixpath.join(found.base, str(found.value)))
 
     def duration_s(self, dotted: str | Path) -> int | float | None:
         """A duration in seconds; None when it is not set."""

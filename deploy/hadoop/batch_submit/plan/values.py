@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from batch_submit.plan.schema import did_you_mean
 from batch_submit.plan.schema_types import Key, Kind
-from batch_submit.plan.secrets import is_secret
+from batch_submit.plan.secrets import is_secret, mask
 from batch_submit.plan.units import UnitError, parse_duration_s, spark_memory
 from batch_submit.plan.yaml_scalars import FALSES, TRUES, is_number, plain_value, trap
 from batch_submit.plan.yaml_tree import Mapping, Node, Scalar, Sequence, parse_yaml
@@ -141,7 +141,8 @@ def _shown(key: Key, scalar: Scalar) -> str:
     """The value as messages may show it."""
     if key.kind is Kind.SECRET or is_secret(key.dotted):
         return "this value"
-    text = scalar.text if len(scalar.text) <= 60 else scalar.text[:57] + "..."
+    text = str(mask(key.dotted, scalar.text))
+    text = text if len(text) <= 60 else text[:57] + "..."
     return f'the text "{text}"' if scalar.quoted else text or "nothing"
 
 
