@@ -305,3 +305,20 @@ def test_only_what_is_needed_is_loaded(door: Door, logs: CannedLogs) -> None:
     loaded = json.loads(outcome.err.strip().splitlines()[-1])
     heavy = {"requests", "rich", "hdfs", "urllib3", "logging.handlers", "batch_submit.adapters.webhdfs"}
     assert outcome.code == 0 and heavy & set(loaded) == set()
+
+
+def test_following_bears_a_resource_manager_that_does_not_know_it_for_a_while(door: Door, logs: CannedLogs) -> None:
+    application_id = add(door, logs, RUNNING)
+    driver = container(application_id, 1)
+    logs.aggregated, logs.at_node = False, True
+    logs.containers[driver]["stdout"] = b"one\n"
+    running = door.start("logs", application_id, "--follow", "--file", "stdout")
+    until(lambda: running._out.read_bytes() == b"one\n", "the first line is shown")
+    known = door.rm.applications.pop(application_id)
+    running.wait_until_said("asking on for")
+    door.rm.applications[application_id] = known
+    logs.containers[driver]["stdout"] += b"two\n"
+    until(lambda: running._out.read_bytes() == b"one\ntwo\n", "it goes on")
+    logs.at_node, logs.aggregated = False, True
+    known.end("FINISHED", "SUCCEEDED", "")
+    assert running.process.wait(timeout=60) == 0

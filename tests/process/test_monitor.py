@@ -218,3 +218,26 @@ def test_a_terminal_is_drawn_over_and_over(door: Door) -> None:
 def test_a_terminal_that_wants_plain_lines_gets_them(door: Door, env: dict[str, str]) -> None:
     outcome, sent = on_a_terminal(door, "monitor", add(door, RUNNING, RUNNING, SUCCEEDED), **env)
     assert outcome.code == 0 and "\x1b" not in sent and "RUNNING in root.default" in sent
+
+
+@pytest.mark.parametrize("verb", ["monitor", "wait"])
+@pytest.mark.parametrize("mode", [Mode.ACTIVE, Mode.NONE_ACTIVE], ids=["forgotten", "away"])
+def test_an_end_on_record_needs_no_cluster(door: Door, verb: str, mode: Mode) -> None:
+    door.submits(SUCCEEDED)
+    assert door.submit("--run-id", "r1").code == 0
+    door.rm.applications.clear()
+    door.rm.mode = mode
+    outcome = door.run(verb, "r1", "--json")
+    assert outcome.code == 0, outcome.err
+    assert (outcome.json["result"], outcome.json["final_status"]) == ("succeeded", "SUCCEEDED")
+    assert outcome.said("as this host's record has it")
+
+
+@pytest.mark.parametrize("verb", ["monitor", "wait", "logs", "diagnose", "status"])
+def test_an_application_of_yarn_wants_a_cluster(door: Door, verb: str) -> None:
+    """Cron's bare environment: without a cluster nobody may say that it is forgotten, or not on this host."""
+    for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR"):
+        door.env.pop(name, None)
+    outcome = door.run(verb, "application_1700000000000_0001")
+    assert outcome.code == 3 and outcome.out == ""
+    assert outcome.said("no cluster is named", "HADOOP_CONF_DIR")

@@ -27,7 +27,8 @@ def raise_for(reply: HttpResponse) -> NoReturn:
 def _error_for(reply: HttpResponse, failure: RemoteFailure, where: str, words: Sequence[str]) -> BatchSubmitError:
     status = reply.status
     if status == 404 and failure.exception == "NotFoundException":
-        return NotFound(failure.message or "the ResourceManager does not know it", where=where)
+        step = "batch-submit list --all-users --all-apps   (what the ResourceManager knows)"
+        return NotFound(failure.message or "the ResourceManager does not know it", where=where, next_step=step)
     if status == 401 and (not failure.exception or "www-authenticate" in reply.headers):
         return HostNotReady("the ResourceManager wants authentication (401)", where=where, next_step=TICKET_HINT)
     if status in (401, 403):

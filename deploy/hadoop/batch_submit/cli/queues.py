@@ -10,7 +10,7 @@ from batch_submit.services import build_services
 
 
 @click.command("queues", short_help="Queues: shares, what is used, and by whom.")
-@click.argument("name", required=False, metavar="NAME")
+@click.argument("name", required=False, metavar="[NAME]")
 @config_options
 @backend_option
 @json_option

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass
 
-from batch_submit.errors import BatchSubmitError, ClusterUnreachable
-from batch_submit.model import judge
+from batch_submit.errors import BatchSubmitError
+from batch_submit.model import Verdict, judge
 from batch_submit.operations.context import Selection
+from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.submit import rm_patience
 from batch_submit.operations.targets import Target, resolve
@@ -30,10 +30,9 @@ class WaitOptions:
 def wait_for_run(services: Services, selection: Selection, text: str, options: WaitOptions) -> int:
     """Wait for a run; the exit code is the run's."""
     target = resolve(services, selection, text)
-    if target.run is None:
-        # Nobody here has ever heard of it: a cluster that has not either is an answer, not a reason to wait.
-        with contextlib.suppress(ClusterUnreachable):
-            target.backend.report(target.application_id)
+    verdict = ended_before(services, target)
+    if verdict is not None:
+        return _answered(services, target, verdict, int(verdict.exit_code), options)
     params = target.run.params if target.run is not None else {}
     timeout_s = target.run.timeout_s if target.run is not None else None
     waiting = Waiting(
@@ -52,10 +51,19 @@ def wait_for_run(services: Services, selection: Selection, text: str, options: W
     )
     with services.clock.listening() as signals:
         verdict, code = wait_for_end(waiting, signals)
+    return _answered(services, target, verdict, code, options)
+
+
+def _answered(services: Services, target: Target, verdict: Verdict | None, code: int, options: WaitOptions) -> int:
     if options.as_json:
         answer: dict[str, object] = {"application_id": target.application_id, "exit_code": code}
         if verdict is not None:
-            answer |= {"result": verdict.result.value, "state": verdict.state.value, "reason": verdict.reason}
+            answer |= {
+                "result": verdict.result.value,
+                "state": verdict.state.value,
+                "final_status": verdict.final_status.value,
+                "reason": verdict.reason,
+            }
         services.terminal.answer(json.dumps(answer, sort_keys=True))
     else:
         services.terminal.answer(target.application_id)

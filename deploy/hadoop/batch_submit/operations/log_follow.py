@@ -18,7 +18,8 @@ from batch_submit.services import Services
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 4.0
 #: How often new containers are looked for.
 _LOOK_AGAIN_S = 10.0
-#: How long the cluster may be silent before it is said.
+#: How long the cluster may be silent before it is said, and say that it knows nothing of the application before that is
+#: believed: a ResourceManager that has just restarted may not have recovered it yet.
 _SILENCE_S = 30.0
 
 
@@ -54,6 +55,8 @@ class _Follower:
         self._sources: tuple[str, ...] = ()
         self._looked_at = float("-inf")
         self._heard_at = services.clock.monotonic()
+        #: Nobody knew of it from the start (the report is a stand-in then), or for too long since.
+        self._gone = not report.name and report.state is State.UNKNOWN
 
     def run(self) -> int:
         clock, terminal = self._services.clock, self._services.terminal
@@ -63,7 +66,7 @@ class _Follower:
                 name = signal.Signals(self._signals.first).name
                 terminal.note(f"{name}: no longer following; {self._report.application_id} goes on")
                 return 128 + self._signals.first
-            if _over(self._report):
+            if self._gone or self._report.state.terminal:
                 return self._finish()
             if clock.monotonic() - self._looked_at >= _LOOK_AGAIN_S or not self._files:
                 self._look()
@@ -78,8 +81,9 @@ class _Follower:
         try:
             self._report = self._backend.report(self._report.application_id)
             self._heard_at = clock.monotonic()
-        except NotFound:
-            self._report = dataclasses.replace(self._report, state=State.UNKNOWN)
+        except NotFound as error:
+            self._gone = clock.monotonic() - self._heard_at > _SILENCE_S
+            self._services.terminal.progress("not found", f"{error.message}; asking on for {_SILENCE_S:.0f} s")
         except ClusterUnreachable as error:
             if clock.monotonic() - self._heard_at > _SILENCE_S:
                 self._services.terminal.progress("silent", f"the cluster does not answer: {error.message}")
@@ -145,7 +149,3 @@ class _Follower:
         if names and names != self._sources:
             self._services.terminal.note(f"from {', '.join(names[:3])}")
             self._sources = names
-
-
-def _over(report: ApplicationReport) -> bool:
-    return report.state.terminal or report.state is State.UNKNOWN

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from batch_submit.errors import ClusterUnreachable
 from batch_submit.model import Verdict
 from batch_submit.operations.context import Selection
 from batch_submit.operations.following import DEFAULT_STALL_AFTER_S, FollowOptions, Style
+from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.submit import rm_patience
 from batch_submit.operations.targets import Target, resolve
@@ -44,10 +43,9 @@ class MonitorOptions:
 def monitor_run(services: Services, selection: Selection, text: str, options: MonitorOptions) -> int:
     """Follow an application or run; the exit code is the run's. Never ends it: that is asked of ``kill``."""
     target = resolve(services, selection, text)
-    if target.run is None:
-        # Nobody here has ever heard of it: a cluster that has not either is an answer, not a reason to wait.
-        with contextlib.suppress(ClusterUnreachable):
-            target.backend.report(target.application_id)
+    verdict = ended_before(services, target)
+    if verdict is not None:
+        return _answered(services, target, verdict, int(verdict.exit_code), options)
     params = target.run.params if target.run is not None else {}
     sink = _json_lines(services, target) if options.json_lines else None
     waiting = Waiting(
@@ -64,6 +62,10 @@ def monitor_run(services: Services, selection: Selection, text: str, options: Mo
     )
     with services.clock.listening() as signals:
         verdict, code = wait_for_end(waiting, signals)
+    return _answered(services, target, verdict, code, options)
+
+
+def _answered(services: Services, target: Target, verdict: Verdict | None, code: int, options: MonitorOptions) -> int:
     answer = _answer(target.application_id, verdict, code)
     if options.as_json or options.json_lines:
         event = {"event": "end"} if options.json_lines else {}

@@ -42,7 +42,7 @@ def show_queues(services: Services, selection: Selection, name: str | None, *, a
         return ExitCode.SUCCEEDED
     lines = queue_lines(top, view.kind) if name else [f"{view.kind} scheduler"]
     if not name or top.children:
-        lines += ["", *queue_table(top)]
+        lines += ["", *queue_table(top, services.answer_width())]
     users = user_table(top)
     services.terminal.answer("\n".join([*lines, *(["", *users] if users else [])]))
     return ExitCode.SUCCEEDED

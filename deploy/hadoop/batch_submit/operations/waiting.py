@@ -86,7 +86,7 @@ def conclude(waiting: Waiting, verdict: Verdict) -> None:
         from batch_submit.operations.diagnose import explain_end  # its rules are of no use to a run that succeeds
 
         explanation = explain_end(waiting.services, backend, verdict)
-    lines = describe(verdict, lambda kind: hints.get(kind, ""), explanation)
+    lines = describe(verdict, lambda kind: hints.get(kind, ""), explanation, _verb(waiting))
     if final and verdict.state in (State.FAILED, State.KILLED):
         for line in backend.after_failure(waiting.application_id):
             terminal.debug(line)
@@ -116,6 +116,11 @@ def _show_result(waiting: Waiting) -> None:
     terminal.note(f"metrics: {waiting.metrics_path}")
 
 
+def _verb(waiting: Waiting) -> str:
+    """The verb that goes on where this one stopped."""
+    return "monitor" if waiting.follow.style is Style.FULL else "wait"
+
+
 def _interrupted(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, int]:
     """A signal ended the waiting: the application goes on, or with ``--kill-on-exit`` is killed, confirmed."""
     terminal, backend = waiting.services.terminal, waiting.backend
@@ -128,7 +133,8 @@ def _interrupted(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
         terminal.note(f"  see its end:  batch-submit wait {waiting.application_id}")
         return None, code
     if not waiting.kill_on_exit:
-        verb, what = ("monitor", "watching") if waiting.follow.style is Style.FULL else ("wait", "waiting")
+        verb = _verb(waiting)
+        what = {"monitor": "watching", "wait": "waiting"}[verb]
         terminal.note(f"{name}: no longer {what}; {waiting.application_id} goes on running")
         terminal.note(f"  kill it:      {hints.get('kill', '')}")
         terminal.note(f"  wait for it:  batch-submit {verb} {waiting.application_id}")

@@ -18,8 +18,9 @@ STATE_WORDS = {
     "waiting": (State.NEW, State.NEW_SAVING, State.SUBMITTED, State.ACCEPTED),
     "live": tuple(state for state in _KNOWN_STATES if not state.terminal),
     "ended": tuple(state for state in _KNOWN_STATES if state.terminal),
-    "all": _KNOWN_STATES,
 }
+#: The word for no filter: also states that this release has not met, and forgotten runs whose end nobody saw.
+_ALL = "all"
 #: What ``--sort`` takes: numbers largest (for times: newest) first, texts from A to Z.
 SORT_KEYS = ("started", "finished", "elapsed", "memory", "name", "user", "queue", "state")
 
@@ -53,7 +54,7 @@ class ListFilters:
 
 
 def parse_states(texts: Iterable[str]) -> tuple[State, ...]:
-    """States from words in any case, comma-separated or repeated.
+    """States from words in any case, comma-separated or repeated; none, which takes every state, for ``all``.
 
     Raises
     ------
@@ -61,16 +62,18 @@ def parse_states(texts: Iterable[str]) -> tuple[State, ...]:
         A word that is neither a state of YARN nor one of ours; lists what is valid.
     """
     found: dict[State, None] = {}
+    every = False
     for word in _words(texts):
         state = State.parse(word.replace("-", "_"))
+        every = every or word.lower() == _ALL
         if word.lower() in STATE_WORDS:
             found |= dict.fromkeys(STATE_WORDS[word.lower()])
-        elif state in _KNOWN_STATES:
+        elif state in _KNOWN_STATES or word.upper() == State.UNKNOWN.value:
             found[state] = None
-        else:
-            valid = ", ".join([*(state.value for state in _KNOWN_STATES), *STATE_WORDS])
+        elif word.lower() != _ALL:
+            valid = ", ".join([*(state.value for state in _KNOWN_STATES), *STATE_WORDS, "unknown", _ALL])
             raise UsageError(f"{word!r} is not a state", where="--states", next_step=f"take of: {valid}")
-    return tuple(found)
+    return () if every else tuple(found)
 
 
 def parse_final_statuses(texts: Iterable[str]) -> tuple[FinalStatus, ...]:
@@ -107,8 +110,8 @@ def is_wanted(row: Listed, filters: ListFilters, now_ms: int) -> bool:
         return False
     if filters.application_type and report.application_type.lower() != filters.application_type.lower():
         return False
-    # A stranger's application may hide its times: 0 is no end in 1970.
-    ended = report.state.terminal and report.finished_ms > 0
+    # A stranger's application may hide its times: 0 is no end in 1970. A state that we don't know may be an end too.
+    ended = (report.state.terminal or report.state is State.UNKNOWN) and report.finished_ms > 0
     return not (ended and filters.since_s is not None and report.finished_ms < now_ms - filters.since_s * 1000)
 
 

@@ -38,7 +38,7 @@ class Config:
         return default if found is None else str(found.value)
 
     def local_path(self, dotted: str | Path) -> str:
-        """A path of this host, relative ones starting at the folder of the file that names them; "" when it is not set."""
+        """A path of this host, a relative one from the folder of the file that names it; "" when it is not set."""
         found = self.get(dotted)
         if found is None or not found.value:
             return ""

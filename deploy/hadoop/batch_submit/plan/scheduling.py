@@ -130,6 +130,7 @@ class SchedulerView:
             by_name.setdefault(queue.name.lower(), queue.path)
             by_name.setdefault(queue.path.lower(), queue.path)
         found = get_close_matches(name.lower(), by_name, n=3, cutoff=0.5)
+        found += [one for one in by_name if one.startswith(name.lower())][:3]
         return list(dict.fromkeys(by_name[one] for one in found))
 
     def line(self, path: str) -> list[Queue]:

@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batch_submit.plan.scheduling import Node, Queue, QueueUser, Resources, SchedulerView
-from batch_submit.render.reports import aligned, local_time
+from batch_submit.render.reports import local_time
+from batch_submit.render.tables import Column, aligned, fitted
+
+#: What goes first where the terminal is narrow; the numbers of a queue stay longest.
+_QUEUE_COLUMNS = (
+    Column("queue", shortest=12),
+    Column("state", leave_out=6),
+    Column("share", leave_out=4),
+    Column("max", leave_out=2),
+    Column("used"),
+    Column("memory MiB"),
+    Column("vcores", leave_out=5),
+    Column("run"),
+    Column("wait"),
+    Column("drivers MiB", leave_out=1),
+)
 
 
-def queue_table(top: Queue) -> list[str]:
-    """A queue and all below it as a tree, one line each; percentages are of the whole cluster."""
-    rows = [("queue", "state", "share", "max", "used", "memory MiB", "vcores", "run", "wait", "drivers MiB")]
+def queue_table(top: Queue, width: int | None = None) -> list[str]:
+    """A queue and all below it as a tree, one line each; percentages are of the whole cluster.
+
+    ``width`` characters wide at most; ``None``: as wide as it gets.
+    """
+    rows: list[tuple[str, ...]] = []
     for queue in top.walk():
         depth = queue.path.count(".") - top.path.count(".")
         name = top.path if queue is top else "  " * depth + queue.name
@@ -28,7 +46,7 @@ def queue_table(top: Queue) -> list[str]:
                 _drivers(queue),
             )
         )
-    return aligned(rows)
+    return fitted(_QUEUE_COLUMNS, rows, width)
 
 
 def queue_lines(queue: Queue, kind: str) -> list[str]:

@@ -1,0 +1,54 @@
+"""How a run ended by this host's record, for when the cluster can't tell (any more): a seen end never changes."""
+
+from __future__ import annotations
+
+from batch_submit.errors import ClusterUnreachable, NotFound, OutcomeUnknown
+from batch_submit.ledger import Run, TryState
+from batch_submit.model import FinalStatus, Result, State, Verdict
+from batch_submit.operations.targets import Target
+from batch_submit.services import Services
+
+
+def verdict_on_record(run: Run | None, application_id: str) -> Verdict | None:
+    """The end of an application as it was seen and written down; ``None`` when nobody saw it."""
+    for one in run.tries if run is not None else ():
+        if one.application_id == application_id and one.state is TryState.FINISHED and one.result in _RESULTS:
+            state, final = State.parse(one.yarn_state), FinalStatus.parse(one.final_status)
+            return Verdict(Result(one.result), application_id, state, final, one.reason)
+    return None
+
+
+_RESULTS = {result.value for result in Result}
+
+
+def ended_before(services: Services, target: Target) -> Verdict | None:
+    """The recorded end of a target that the cluster does not tell of; ``None``: it is to be watched.
+
+    Raises
+    ------
+    NotFound
+        The cluster does not know it, and neither does this host: an answer, not a reason to wait.
+    """
+    recorded = verdict_on_record(target.run, target.application_id)
+    try:
+        if recorded is not None or target.run is None:
+            target.backend.report(target.application_id)
+    except ClusterUnreachable as error:
+        return _told(services, recorded, error.message)
+    except (NotFound, OutcomeUnknown) as error:
+        if recorded is None:
+            raise
+        return _told(services, recorded, error.message)
+    return None
+
+
+def _told(services: Services, recorded: Verdict | None, why: str) -> Verdict | None:
+    if recorded is not None:
+        text = f"{recorded.application_id}: {recorded.result.value}, as this host's record has it ({why})"
+        if recorded.result is Result.SUCCEEDED:
+            services.terminal.note(text)
+        else:
+            reason = [f"  {line.strip()}" for line in recorded.reason.splitlines() if line.strip()]
+            next_step = f"  next: batch-submit diagnose {recorded.application_id}"
+            services.terminal.error([text, *reason[:12], next_step])
+    return recorded
