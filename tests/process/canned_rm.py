@@ -281,6 +281,8 @@ class CannedResourceManager:
     def _standing(self, asked: Asked, application: Application, what: str) -> Reply:
         """Queue and priority, read and set, as recorded from 3.5.0 (``queue_*``, ``priority_*`` in golden/rm)."""
         if asked.method == "PUT" and what == "queue":
+            if asked.body["queue"] == application.fields["queue"]:
+                return json_reply(200, {what: application.fields[what]})  # also of an ended one
             if application.state in TERMINAL:
                 # Plain text under a JSON content type.
                 text = f"App in {application.state} state cannot be moved."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.canned_replies import html_reply
 from tests.process.canned_rm import Mode
 from tests.process.door import RUNNING, SUCCEEDED, Door, Step
 from tests.process.test_list import on_a_terminal
@@ -15,6 +16,8 @@ from tests.process.test_list import on_a_terminal
 ME = pwd.getpwuid(os.getuid()).pw_name
 OURS = ["batch-submit"]
 ACCEPTED: Step = ("ACCEPTED", "UNDEFINED", {})
+#: For ``Door.changed_program``: a kill asks on for a moment only.
+IMPATIENT = "from batch_submit.operations import kill as ending; ending._RM_PATIENCE_S = 0.1"
 
 
 def killed(door: Door) -> list[str]:
@@ -174,7 +177,7 @@ def test_the_program_is_not_asked_for_another_reason(door: Door) -> None:
     yarn_program(door, f"touch {door.folder}/called")
     assert door.run("kill", theirs).code == 4
     door.rm.mode = Mode.ERROR
-    assert door.run("kill", theirs).code == 5
+    assert door.run("kill", theirs, program=door.changed_program(IMPATIENT)).code == 5
     assert not (door.folder / "called").exists()
 
 
@@ -192,6 +195,9 @@ def test_move_gives_the_schedulers_words(door: Door) -> None:
     door.rm.applications[one].end("KILLED", "KILLED", "")
     outcome = door.run("move", one, "etl")
     assert outcome.code == 4 and outcome.said("App in KILLED state cannot be moved."), outcome.err
+    # Told the queue that it was in, the server answers 200 and moves nothing.
+    outcome = door.run("move", one, "root.default")
+    assert (outcome.code, outcome.out) == (4, "") and outcome.said("it has ended (KILLED)"), outcome.err
 
 
 def test_priority_is_read_back(door: Door) -> None:
@@ -204,6 +210,90 @@ def test_priority_is_read_back(door: Door) -> None:
     door.rm.applications[one].end("FINISHED", "SUCCEEDED", "")
     late = door.run("priority", one, "3")
     assert late.code == 4 and late.said("it has ended (FINISHED)")
+    same = door.run("priority", one, "10")
+    assert (same.code, same.out) == (4, "") and same.said("it has ended (FINISHED), it keeps priority 10"), same.err
+
+
+@pytest.mark.parametrize("arguments", [["kill"], ["move", "etl"], ["priority", "1"]], ids=lambda words: words[0])
+def test_an_id_that_the_cluster_does_not_know_has_a_next_step(door: Door, arguments: list[str]) -> None:
+    verb, *rest = arguments
+    gone = "application_1700000000000_9999"
+    outcome = door.run(verb, gone, *rest)
+    assert (outcome.code, outcome.out) == (4, "") and outcome.said("next: ", f"status {gone}"), outcome.err
+
+
+def test_a_forgotten_one_whose_end_is_on_record_has_ended(door: Door) -> None:
+    assert door.submit("--run-id", "r1").code == 0
+    application_id = door.application_id
+    door.rm.applications.clear()
+    outcome = door.run("kill", "r1")
+    assert (outcome.code, outcome.out) == (0, f"{application_id} succeeded (as recorded)\n"), outcome.err
+    (told,) = door.run("kill", application_id, "--json").json
+    assert told == {
+        "target": application_id,
+        "application_id": application_id,
+        "result": "succeeded",
+        "state": "FINISHED",
+        "final_status": "SUCCEEDED",
+        "forgotten": True,
+    }
+
+
+def test_a_forgotten_one_whose_end_nobody_saw_is_not_said_to_have_ended(door: Door) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--no-wait").code == 0
+    application_id = door.application_id
+    door.rm.applications.clear()
+    outcome = door.run("kill", "r1")
+    assert (outcome.code, outcome.out) == (4, ""), outcome.err
+    assert outcome.said("nobody has seen how it ended", f"status {application_id}")
+    assert door.last_try["state"] == "SUBMITTED"
+
+
+def test_kill_asks_on_through_a_failover(door: Door) -> None:
+    one, other = (door.rm.add(name, user=ME, tags=OURS, steps=[RUNNING]) for name in ("a", "b"))
+    door.rm.mode = Mode.NONE_ACTIVE
+    running = door.start("kill", "a", other)
+    running.wait_until_said("asking on for 30 s")
+    assert running.process.poll() is None
+    door.rm.mode = Mode.ACTIVE
+    outcome = running.end()
+    assert (outcome.code, outcome.out) == (0, f"{one} killed\n{other} killed\n"), outcome.err
+    assert outcome.err.count("asking on") == 1
+
+
+def test_a_name_that_the_cluster_did_not_confirm_kills_nothing(door: Door) -> None:
+    """A second run of the name, of another host, comes to light when the cluster answers again."""
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "-n", "nightly", "--no-wait").code == 0
+    door.rm.add("nightly", user=ME, tags=[*OURS, "run:r2", "try:r2.1"], steps=[RUNNING])
+    door.rm.mode = Mode.NONE_ACTIVE
+    running = door.start("kill", "nightly")
+    running.wait_until_said("asking on")
+    door.rm.mode = Mode.ACTIVE
+    outcome = running.end()
+    assert (outcome.code, door.rm.kills) == (2, []), outcome.err
+    assert outcome.said("2 runs are named 'nightly'")
+
+
+@pytest.mark.parametrize("arguments", [["kill"], ["move", "etl"], ["priority", "3"]], ids=lambda words: words[0])
+def test_where_only_the_listing_fails_a_name_on_record_is_not_enough_to_change_anything(
+    door: Door, arguments: list[str]
+) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "-n", "nightly", "--no-wait").code == 0
+    door.rm._listing = lambda asked: html_reply(500, "too many applications")  # type: ignore[method-assign]
+    verb, *rest = arguments
+    outcome = door.run(verb, "nightly", *rest, program=door.changed_program(IMPATIENT))
+    assert (outcome.code, outcome.out, door.rm.paths("PUT")) == (5, "", []), outcome.err
+    assert door.run("status", "nightly").said("nightly is taken for run r1")
+
+
+def test_its_patience_ends(door: Door) -> None:
+    one = door.rm.add("a", user=ME, tags=OURS, steps=[RUNNING])
+    door.rm.mode = Mode.NONE_ACTIVE
+    outcome = door.run("kill", one, "a", program=door.changed_program(IMPATIENT))
+    assert (outcome.code, outcome.out) == (5, "") and outcome.err.count("asking on") == 1, outcome.err
 
 
 @pytest.mark.parametrize("number", ["abc", "-1"])
@@ -218,9 +308,20 @@ def test_on_a_terminal_it_shows_what_it_will_kill_and_asks(door: Door, answer: s
     one = door.rm.add("to-be-killed", user=ME, tags=OURS, steps=[RUNNING])
     text, code = on_a_terminal(door, 100, "kill", "--all-mine", answer=answer)
     shown = text.partition("[y/N]")[0]
-    assert "1 live application" in shown and one in shown and "to-be-killed" in shown
+    assert "1 live application of" in shown and "kill 1 application?" in shown
+    assert one in shown and "to-be-killed" in shown
     assert "mallory" not in text and "mine by another tool" not in text
     assert (code, killed(door)) == ((0, [one]) if kills else (2, []))
+
+
+def test_what_it_will_kill_is_shown_with_the_job_type_on_record(door: Door) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "-n", "typed", "--no-wait").code == 0
+    door.rm.add("b", user=ME, tags=OURS, steps=[RUNNING])
+    outcome = door.run("kill", "--all-mine", "--yes")
+    assert outcome.code == 0 and outcome.said("2 live applications of"), outcome.err
+    (line,) = [line for line in outcome.err.splitlines() if "typed" in line.split()]
+    assert line.split()[2] == "custom"
 
 
 def test_where_the_question_can_not_be_seen_nothing_is_killed(door: Door) -> None:

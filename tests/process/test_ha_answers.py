@@ -16,6 +16,7 @@ from batch_submit.model import FinalStatus, Result, State, judge
 from tests.process.canned_rm import CannedResourceManager
 from tests.process.door import RUNNING, Door
 from tests.process.recorded_rm import GOLDEN, RECORDED_ID, RecordedResourceManager
+from tests.process.test_acting import IMPATIENT
 
 INFO = "/ws/v1/cluster/info"
 STATE = f"/ws/v1/cluster/apps/{RECORDED_ID}/state"
@@ -156,7 +157,7 @@ def test_the_program_with_a_standby_named_first(door: Door, standby: RecordedRes
 def test_the_program_when_none_is_active(words: list[str], door: Door, lonely: RecordedResourceManager) -> None:
     configure(door, lonely.url, "http://127.0.0.1:1")
 
-    done = door.run(*words)
+    done = door.run(*words, program=door.changed_program(IMPATIENT))
 
     assert (done.code, done.out) == (5, "")
     assert done.err.count("error:") == 1

@@ -129,8 +129,30 @@ def test_what_the_resource_manager_has_forgotten_is_shown_from_the_record_and_ma
     assert "FINISHED*" in lines["its-end-was-seen"] and "unknown*" in lines["its-end-was-not"]
     assert "SUCCEEDED" not in lines["its-end-was-not"]
     assert table.said("forgotten by the ResourceManager")
+    assert set(names(door, "--states", "all")) == set(rows)
+    assert names(door, "--states", "unknown") == ["its-end-was-not"]
     # With the scope widened the answer holds strangers' applications; what is ours is still looked at whole.
     assert {one["name"] for one in door.run("list", "--json", "--all-users").json} == set(rows)
+
+
+@pytest.mark.parametrize("scope", [[], ["--all-users", "--all-apps", "--states", "unknown,live"]])
+def test_a_state_that_this_release_does_not_know_is_not_lost(door: Door, scope: list[str]) -> None:
+    door.rm.add("odd", user=ME, tags=OURS, steps=[("PAUSED", "UNDEFINED", {})])
+    door.rm.add("runs", user=ME, tags=OURS, steps=[RUNNING])
+    door.rm.add("long ago", user=ME, tags=OURS, steps=[SUCCEEDED], **ended(25))
+    assert names(door, *scope) == ["runs", "odd"]
+    assert names(door, *scope, "--states", "all", "--since", "2h") == ["runs", "odd"]
+    assert names(door, *scope, "--states", "all") == ["long ago", "runs", "odd"]
+    assert names(door, *scope, "--states", "unknown", "--since", "2h") == ["odd"]
+
+
+def test_named_states_with_a_bound_are_asked_of_the_server(door: Door) -> None:
+    door.rm.add("runs", user=ME, tags=OURS, steps=[RUNNING])
+    door.rm.add("long ago", user=ME, tags=OURS, steps=[SUCCEEDED], **ended(25))
+    door.rm.add("lately", user=ME, tags=OURS, steps=[SUCCEEDED], **ended(1))
+    assert names(door, "--all-users", "--states", "live,finished", "--since", "2h") == ["lately", "runs"]
+    bounds = [asked.query.get("finishedTimeBegin") for asked in door.rm.asked if asked.path.endswith("/apps")]
+    assert [bound is not None for bound in bounds][:2] == [False, True]
 
 
 def test_what_is_still_known_but_out_of_the_window_is_not_called_forgotten(door: Door) -> None:
@@ -210,7 +232,7 @@ def test_on_a_terminal_it_fits_and_ids_stay_whole(door: Door, columns: int) -> N
 def test_watch_draws_until_a_signal(door: Door, env: dict[str, str]) -> None:
     door.rm.add("watched", user=ME, tags=OURS, steps=[RUNNING])
     text, code = on_a_terminal(door, 100, "list", "--watch", stop_after="watched", **env)
-    assert "1 applications" in text and "\x1b[2J" in text
+    assert "1 application;" in text and "\x1b[2J" in text
     assert code == 130
 
 

@@ -8,6 +8,7 @@ import pwd
 import pytest
 
 from tests.process.door import RUNNING, SUCCEEDED, Door, Step
+from tests.process.test_acting import IMPATIENT
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 OURS = ["batch-submit", "run:r1", "try:r1.1"]
@@ -70,7 +71,7 @@ def test_no_target_is_a_usage_error(door: Door, verb: str) -> None:
 @pytest.mark.parametrize("verb", [["list"], ["status", GONE], ["kill", GONE]])
 def test_a_resource_manager_that_is_down(door: Door, verb: list[str]) -> None:
     door.rm.stop()
-    outcome = door.run(*verb)
+    outcome = door.run(*verb, program=door.changed_program(IMPATIENT))
     assert (outcome.code, outcome.out) == (5, ""), outcome.err
 
 

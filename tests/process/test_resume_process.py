@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.canned_rm import Mode
 from tests.process.door import RUNNING, SUCCEEDED, Door, Step, until
 
 FAILED: Step = ("FINISHED", "FAILED", {})
+#: For ``Door.changed_program``: the user is asked of the cluster as soon as it is opened, as with Kerberos.
+NOBODY = (
+    "from batch_submit.operations import context; connect = context.connect;"
+    " context.connect = lambda *given, **how: (opened := connect(*given, **how), opened.resource_manager.identify())[0]"
+)
 
 
 def record(door: Door) -> Path:
@@ -119,6 +125,96 @@ def test_an_application_that_the_cluster_forgot_before_we_saw_its_end_gives_8(do
     door.rm.applications.clear()
     outcome = door.submit("--run-id", "r1")
     assert (outcome.code, len(door.calls)) == (8, 1), outcome.err
+
+
+PATIENCE = "execution: {rm_patience: 1s}\njob_specific_config: {custom: {script: job.py}}\n"
+
+
+def submitted_and_away(door: Door, *arguments: str, state: str = "SUBMITTED") -> str:
+    """A live run r1 on record; from then on no ResourceManager is active."""
+    door.write_config(PATIENCE)
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--no-wait", *arguments).code == 0
+    application_id = door.application_id
+    run = json.loads(record(door).read_text())
+    known = application_id if state == "SUBMITTED" else ""
+    run["tries"][0] |= {"state": state, "application_id": known}
+    record(door).write_text(json.dumps(run))
+    door.rm.mode = Mode.NONE_ACTIVE
+    return application_id
+
+
+def test_a_live_run_is_attached_to_by_its_record_while_nobody_can_be_asked(door: Door) -> None:
+    application_id = submitted_and_away(door)
+    outcome = door.submit("--run-id", "r1", "--json")
+    assert outcome.code == 8, outcome.err
+    assert (outcome.json["application_id"], outcome.json["attached"]) == (application_id, True)
+    assert outcome.said("attached to", "by this host's record", "asking on for 1s") and len(door.calls) == 1
+
+
+def test_a_live_run_attached_to_by_its_record_is_followed_to_its_end(door: Door) -> None:
+    application_id = submitted_and_away(door)
+    door.write_config(PATIENCE.replace("1s", "15m"))
+    again = door.submitting("--run-id", "r1")
+    again.wait_until_said("asking on")
+    door.application.end("FINISHED", "SUCCEEDED", "")
+    door.rm.mode = Mode.ACTIVE
+    outcome = again.end()
+    assert (outcome.code, outcome.out) == (0, f"{application_id}\n"), outcome.err
+    assert door.last_try["result"] == "succeeded" and len(door.calls) == 1
+
+
+def test_without_anybody_who_waits_a_live_run_gives_8_at_once(door: Door) -> None:
+    application_id = submitted_and_away(door)
+    outcome = door.submit("--run-id", "r1", "--no-wait")
+    assert (outcome.code, outcome.out) == (8, ""), outcome.err
+    assert outcome.said(application_id, str(record(door)), "does not answer as the active one", "wait r1"), outcome.err
+    assert "nothing was submitted" not in outcome.err
+
+
+@pytest.mark.parametrize("call", [["submit", "-t", "custom", "--run-id", "r1"], ["wait", "r1"], ["monitor", "r1"]])
+def test_a_launch_of_unknown_outcome_gives_8_while_nobody_can_be_asked(door: Door, call: list[str]) -> None:
+    submitted_and_away(door, state="LAUNCHING")
+    outcome = door.run(*call)
+    assert (outcome.code, outcome.out) == (8, ""), outcome.err
+    assert outcome.said(str(record(door)), "began to launch", "wait r1") and len(door.calls) == 1
+    assert door.run("status", "r1").code == 5
+
+
+@pytest.mark.parametrize("end", [FAILED, SUCCEEDED])
+def test_a_run_that_has_ended_by_its_record_gives_5_while_nobody_can_be_asked(door: Door, end: Step) -> None:
+    door.submits(end)
+    door.submit("--run-id", "r1")
+    door.rm.mode = Mode.NONE_ACTIVE
+    outcome = door.submit("--run-id", "r1")
+    assert (outcome.code, outcome.out) == (5, "") and outcome.said("nothing was submitted"), outcome.err
+
+
+@pytest.mark.parametrize("verb", ["wait", "monitor"])
+def test_a_name_is_resolved_by_the_records_while_nobody_can_be_asked(door: Door, verb: str) -> None:
+    application_id = submitted_and_away(door, "-n", "nightly")
+    outcome = door.run(verb, "nightly", "--json")
+    assert (outcome.code, outcome.json["application_id"]) == (8, application_id), outcome.err
+    assert outcome.said("nightly is taken for run r1 by this host's records", "asking on for 1s")
+    unknown = door.run(verb, "weekly")
+    assert (unknown.code, unknown.out) == (5, ""), unknown.err
+
+
+def test_a_name_of_two_runs_on_record_is_refused_while_nobody_can_be_asked(door: Door) -> None:
+    for run in ("r1", "r2"):
+        assert door.submit("--run-id", run, "-n", "nightly").code == 0
+    door.rm.stop()
+    outcome = door.run("wait", "nightly")
+    assert (outcome.code, outcome.out) == (2, "") and outcome.said("run r1", "run r2"), outcome.err
+
+
+def test_where_only_the_cluster_tells_who_we_are_the_records_are_looked_at(door: Door) -> None:
+    """With Kerberos the record's folder is named by a user whom nobody can tell now."""
+    submitted_and_away(door)
+    outcome = door.submit("--run-id", "r1", program=door.changed_program(NOBODY))
+    assert (outcome.code, outcome.out) == (8, "") and outcome.said(str(record(door)), "wait r1"), outcome.err
+    new = door.submit("--run-id", "r2", program=door.changed_program(NOBODY))
+    assert (new.code, new.out) == (5, "") and new.said("nothing was submitted"), new.err
 
 
 def test_a_damaged_record_gives_8_and_names_the_file(door: Door) -> None:

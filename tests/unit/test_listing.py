@@ -52,6 +52,7 @@ FORGOTTEN = Listed(
         (["new-saving", "NEW_SAVING"], (State.NEW_SAVING,)),
         (["ended"], (State.FINISHED, State.FAILED, State.KILLED)),
         (["waiting", "running"], (*STATE_WORDS["waiting"], State.RUNNING)),
+        (["unknown", "killed"], (State.UNKNOWN, State.KILLED)),
         ([], ()),
     ],
 )
@@ -59,15 +60,24 @@ def test_states_are_words_of_yarn_and_some_of_ours(texts: list[str], states: tup
     assert parse_states(texts) == states
 
 
-def test_all_and_live_and_ended_hold_every_state_that_yarn_has() -> None:
+def test_live_and_ended_hold_every_state_that_yarn_has() -> None:
     known = {state for state in State if state is not State.UNKNOWN}
-    assert set(STATE_WORDS["all"]) == known == {*STATE_WORDS["live"], *STATE_WORDS["ended"]}
+    assert known == {*STATE_WORDS["live"], *STATE_WORDS["ended"]}
 
 
-@pytest.mark.parametrize("word", ["BOGUS", "UNKNOWN", "runing"])
+@pytest.mark.parametrize("texts", [["all"], ["ALL,running"], ["killed", "all"]])
+def test_all_is_no_filter(texts: list[str]) -> None:
+    assert parse_states(texts) == ()
+    assert is_wanted(FORGOTTEN, ListFilters(states=parse_states(texts)), NOW_MS)
+    with pytest.raises(UsageError):
+        parse_states([*texts, "runing"])
+
+
+@pytest.mark.parametrize("word", ["BOGUS", "RUNNING_", "runing"])
 def test_another_word_is_an_error_that_lists_the_valid_ones(word: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_states([word])
+    assert "unknown, all" in caught.value.next_step
     assert word in caught.value.message and "ACCEPTED" in caught.value.next_step and "live" in caught.value.next_step
     with pytest.raises(UsageError, match="not a final status"):
         parse_final_statuses([word])
@@ -90,6 +100,8 @@ def ended(hours_ago: float, **fields: object) -> Listed:
         (ended(25), ListFilters(since_s=None), True),
         (Listed(replace(REPORT, state=State.FINISHED)), ListFilters(), True),  # its end is hidden from us
         (ROW, ListFilters(since_s=1), True),
+        (Listed(replace(REPORT, state=State.UNKNOWN)), ListFilters(since_s=1), True),  # it may live
+        (Listed(replace(REPORT, state=State.UNKNOWN, finished_ms=NOW_MS - 9_000)), ListFilters(since_s=1), False),
         (ROW, ListFilters(name="gr*e"), True),
         (ROW, ListFilters(name="GR*"), False),
         (ROW, ListFilters(job_type="training"), True),

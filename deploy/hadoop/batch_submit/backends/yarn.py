@@ -124,17 +124,20 @@ class YarnBackend:
         """See :class:`batch_submit.backends.base.Backend`.
 
         With a bound on the end two questions are asked, because the server's excludes what has not ended. First for
-        what lives: an application that ends between the two is then in both answers and not in none.
+        what lives: an application that ends between the two is then in both answers and not in none. A state that this
+        release does not know can't be asked for (the server refuses words that it does not know): it is found without a
+        bound, or with ``UNKNOWN`` among the states, when everything is asked for and the caller filters.
         """
         from batch_submit.model import State
 
         ask = self.servers.resource_manager.applications
         tags = (search.tag,) if search.tag else ()
         user, types = search.user or None, search.application_types
-        if search.ended_after_ms is None:
-            found = ask(tags=tags, user=user, application_types=types, states=search.states)
+        states = () if State.UNKNOWN in search.states else search.states
+        if search.ended_after_ms is None or State.UNKNOWN in search.states:
+            found = ask(tags=tags, user=user, application_types=types, states=states)
         else:
-            wanted = search.states or tuple(state for state in State if state is not State.UNKNOWN)
+            wanted = states or tuple(state for state in State if state is not State.UNKNOWN)
             live = tuple(state for state in wanted if not state.terminal)
             ended = tuple(state for state in wanted if state.terminal)
             found = ask(tags=tags, user=user, application_types=types, states=live) if live else []

@@ -16,7 +16,7 @@ from batch_submit.services import build_services
 @click.command("list", short_help="Our applications, newest first.")
 @click.option("--all-users", is_flag=True, help="Of every user, not only your own.")
 @click.option("--all-apps", is_flag=True, help="Also what was not submitted by this tool.")
-@click.option("--states", multiple=True, metavar="S,…", help="YARN's states, or waiting, live, ended, all.")
+@click.option("--states", multiple=True, metavar="S,…", help="YARN's states, or waiting, live, ended, unknown, all.")
 @click.option("--final-status", multiple=True, metavar="S,…", help="SUCCEEDED, FAILED, KILLED, UNDEFINED.")
 @click.option("--user", metavar="U", help="Of this user.")
 @click.option("--queue", metavar="Q", help="In this queue: its short name or its full path.")

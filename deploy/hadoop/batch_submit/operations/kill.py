@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from batch_submit.adapters.rm_replies import queue_matches
 from batch_submit.backends.base import Backend
-from batch_submit.errors import BatchSubmitError, ExitCode, UsageError
-from batch_submit.model import ApplicationReport, Listed
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, NotFound, UsageError
+from batch_submit.ledger import Try, TryState
+from batch_submit.model import ApplicationReport, Verdict
 from batch_submit.operations.context import Context, Selection, local_backend, open_backend, open_context
+from batch_submit.operations.listing import with_records
 from batch_submit.operations.targets import Target, resolve_in, resolve_local
 from batch_submit.operations.watch import kill_and_confirm
 from batch_submit.plan.tags import LOCAL_PREFIX, OUR_TAG
 from batch_submit.render.listing import listing_table
 from batch_submit.services import Services
+
+#: How long, in one call, a ResourceManager may be away: a failover passes in that time.
+_RM_PATIENCE_S = 30.0
+_RM_PAUSE_S = 1.0
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,30 @@ class KillOptions:
     as_json: bool = False
 
 
+@dataclass
+class _Asking:
+    """Asks on through an outage; all of one call's outages together have one patience."""
+
+    services: Services
+    _left_s: float
+
+    def answer(self, ask: Callable[[], _Answer]) -> _Answer:
+        """What ``ask`` gives. It is done again as a whole, so that it acts on what the cluster says then."""
+        clock, told = self.services.clock, False
+        while True:
+            began = clock.monotonic()
+            try:
+                return ask()
+            except ClusterUnreachable as error:
+                if self._left_s <= 0:
+                    raise
+                if not told:
+                    self.services.terminal.warn(f"{error.message}; asking on for {self._left_s:.0f} s")
+                    told = True
+                clock.sleep(min(_RM_PAUSE_S, self._left_s))
+                self._left_s -= clock.monotonic() - began
+
+
 def kill_applications(services: Services, selection: Selection, options: KillOptions) -> int:
     """End applications and confirm it; exit code 0 when every one has ended.
 
@@ -59,16 +91,17 @@ def kill_applications(services: Services, selection: Selection, options: KillOpt
             "--all-mine and --queue ask before they kill, and there is no terminal to ask on",
             next_step="batch-submit list, to see what it would kill; then repeat it with --yes",
         )
-    context, backend = _open(services, selection, options.texts)
+    asking = _Asking(services, _RM_PATIENCE_S)
+    context, backend = _open(services, selection, options.texts, asking)
     if every:
         assert context is not None
-        texts = _chosen(services, backend, options)
+        texts = _chosen(services, backend, options, asking.answer(backend.applications))
     else:
         texts = list(dict.fromkeys(options.texts))
     code = ExitCode.SUCCEEDED
-    became: list[dict[str, str]] = []
+    became: list[dict[str, object]] = []
     for text in texts:
-        done, its_code = _kill_one(services, context, backend, text, quiet=options.as_json)
+        done, its_code = _kill_one(services, context, backend, text, asking, quiet=options.as_json)
         became.append(done)
         code = max(code, its_code)
     if options.as_json:
@@ -76,27 +109,32 @@ def kill_applications(services: Services, selection: Selection, options: KillOpt
     return int(code)
 
 
-def _open(services: Services, selection: Selection, texts: Sequence[str]) -> tuple[Context | None, Backend]:
+def _open(
+    services: Services, selection: Selection, texts: Sequence[str], asking: _Asking
+) -> tuple[Context | None, Backend]:
     """The configured backend; local ids alone need no configuration."""
     if texts and all(text.startswith(LOCAL_PREFIX) for text in texts):
         return None, local_backend(services)
     context = open_context(services, selection)
-    return context, open_backend(context)
+    return context, asking.answer(lambda: open_backend(context))
 
 
-def _chosen(services: Services, backend: Backend, options: KillOptions) -> list[str]:
+def _chosen(
+    services: Services, backend: Backend, options: KillOptions, reports: Sequence[ApplicationReport]
+) -> list[str]:
     """What ``--all-mine`` and ``--queue`` mean now, shown and agreed to; later arrivals are not touched."""
-    found = [report for report in backend.applications() if _is_ours_and_lives(report, backend)]
+    found = [report for report in reports if _is_ours_and_lives(report, backend)]
     if options.queue:
         found = [report for report in found if queue_matches(report.queue, options.queue)]
     where = f" in queue {options.queue}" if options.queue else ""
     if not found:
         services.terminal.note(f"no live application of {backend.user}{where} was submitted by this tool")
         return []
-    services.terminal.note(f"{len(found)} live applications of {backend.user}{where}:")
-    for line in listing_table([Listed(report) for report in found], services.answer_width()):
+    plural = "" if len(found) == 1 else "s"
+    services.terminal.note(f"{len(found)} live application{plural} of {backend.user}{where}:")
+    for line in listing_table(with_records(services, backend, found), services.answer_width()):
         services.terminal.note(line)
-    if not options.yes and not services.agreed(f"kill {len(found)} applications?"):
+    if not options.yes and not services.agreed(f"kill {len(found)} application{plural}?"):
         raise UsageError("not agreed to: nothing was killed", next_step="answer y, or name the applications")
     return [report.application_id for report in found]
 
@@ -106,29 +144,64 @@ def _is_ours_and_lives(report: ApplicationReport, backend: Backend) -> bool:
 
 
 def _kill_one(
-    services: Services, context: Context | None, backend: Backend, text: str, *, quiet: bool
-) -> tuple[dict[str, str], ExitCode]:
+    services: Services, context: Context | None, backend: Backend, text: str, asking: _Asking, *, quiet: bool
+) -> tuple[dict[str, object], ExitCode]:
     """Kill one and tell it; what it became, and the exit code that this deserves."""
     try:
-        target = _resolved(services, context, backend, text)
-        verdict = kill_and_confirm(target.backend, target.application_id, services.clock)
+        target, ended = asking.answer(lambda: _end(services, context, backend, text))
     except BatchSubmitError as error:
         services.terminal.error(error.lines())
         return {"target": text, "error": error.message}, error.exit_code
-    told = {"target": text, "application_id": target.application_id}
-    if verdict is None:
+    told: dict[str, object] = {"target": text, "application_id": target.application_id}
+    if ended is None:
         services.terminal.warn(f"{target.application_id} was asked to end and has not yet")
         return {**told, "result": "asked to end"}, ExitCode.UNKNOWN
+    if isinstance(ended, Try):
+        if not quiet:
+            services.terminal.answer(f"{target.application_id} {ended.result} (as recorded)")
+        state = {"state": ended.yarn_state, "final_status": ended.final_status}
+        return {**told, "result": ended.result, **state, "forgotten": True}, ExitCode.SUCCEEDED
     if target.recorder is not None:
-        target.recorder.finished(verdict)
+        target.recorder.finished(ended)
     target.backend.after_failure(target.application_id)
     if not quiet:
-        services.terminal.answer(f"{target.application_id} {verdict.result.value}")
-    state = {"state": verdict.state.value, "final_status": verdict.final_status.value}
-    return {**told, "result": verdict.result.value, **state}, ExitCode.SUCCEEDED
+        services.terminal.answer(f"{target.application_id} {ended.result.value}")
+    state = {"state": ended.state.value, "final_status": ended.final_status.value}
+    return {**told, "result": ended.result.value, **state, "forgotten": False}, ExitCode.SUCCEEDED
+
+
+def _end(
+    services: Services, context: Context | None, backend: Backend, text: str
+) -> tuple[Target, Verdict | Try | None]:
+    """Find one and end it: its verdict, or the try of a forgotten one whose end is on record, or ``None`` so far.
+
+    Raises
+    ------
+    NotFound
+        The backend does not know it, and this host has no end of it on record.
+    """
+    target = _resolved(services, context, backend, text)
+    try:
+        return target, kill_and_confirm(target.backend, target.application_id, services.clock)
+    except NotFound as gone:
+        one = _recorded_end(target)
+        if one is not None:
+            return target, one
+        if target.run is not None:
+            gone.details = (*gone.details, f"run {target.run.run_id} is on record, and nobody has seen how it ended")
+        gone.next_step = f"batch-submit status {target.application_id}"
+        raise
+
+
+def _recorded_end(target: Target) -> Try | None:
+    tries = target.run.tries if target.run is not None else ()
+    for one in tries:
+        if one.application_id == target.application_id and one.state is TryState.FINISHED and one.result:
+            return one
+    return None
 
 
 def _resolved(services: Services, context: Context | None, backend: Backend, text: str) -> Target:
     if context is not None:
-        return resolve_in(services, context, backend, text)
+        return resolve_in(services, context, backend, text, changing=True)
     return resolve_local(services, text)

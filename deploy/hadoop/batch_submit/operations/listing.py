@@ -48,7 +48,7 @@ def watch_applications(services: Services, selection: Selection, filters: ListFi
     """
     if not services.draws_on_stdout():
         raise UsageError(
-            "--watch draws on a terminal, and stdout is none",
+            "--watch draws on a terminal, and stdout is none that can be drawn on (TERM)",
             next_step="leave --watch out, and repeat the call: watch -n 5 batch-submit list",
         )
     backend = open_backend(open_context(services, selection, reading=True))
@@ -56,7 +56,8 @@ def watch_applications(services: Services, selection: Selection, filters: ListFi
     trouble = ""
     with services.clock.listening() as signals:
         while not signals.received:
-            head = f"{services.clock.today():%H:%M:%S}  {len(rows)} applications; Ctrl-C ends this"
+            count = f"{len(rows)} application{'' if len(rows) == 1 else 's'}"
+            head = f"{services.clock.today():%H:%M:%S}  {count}; Ctrl-C ends this"
             lines = [head, *([trouble] if trouble else []), "", *listing_table(rows, services.answer_width())]
             if any(row.forgotten for row in rows):
                 lines.append(_FORGOTTEN)
@@ -83,7 +84,7 @@ def find_rows(services: Services, backend: Backend, filters: ListFilters) -> lis
     # The records first: what is submitted between the two looks must not seem to be forgotten.
     runs = _records(services, backend, after_ms) if user in ("", backend.user) else []
     reports = backend.search(search)
-    rows = _with_records(services, backend, reports)
+    rows = with_records(services, backend, reports)
     if runs:
         ours = reports if own_only else backend.applications()
         rows += _forgotten(runs, {report.application_id for report in ours})
@@ -95,7 +96,7 @@ def find_rows(services: Services, backend: Backend, filters: ListFilters) -> lis
     return in_order(wanted, filters.sort)[: filters.limit]
 
 
-def _with_records(services: Services, backend: Backend, reports: Sequence[ApplicationReport]) -> list[Listed]:
+def with_records(services: Services, backend: Backend, reports: Sequence[ApplicationReport]) -> list[Listed]:
     """Reports with the job types that this host has on record."""
     run_ids = {
         report.application_id: run_id

@@ -11,6 +11,7 @@ from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
 from batch_submit.errors import (
     BatchSubmitError,
+    ClusterUnreachable,
     ExitCode,
     Interrupted,
     OutcomeUnknown,
@@ -32,6 +33,7 @@ from batch_submit.operations.prepare import (
     script_digest,
     with_preparation,
 )
+from batch_submit.operations.record_alone import attach_by_record, unless_on_record
 from batch_submit.operations.recording import Recorder, known_of, stamp
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.waiting import Waiting, conclude, wait_for_end
@@ -82,7 +84,7 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
     identified = identify(context, call)
     if options.dry_run:
         return _dry_run(context, identified, options)
-    with nothing_submitted():
+    with nothing_submitted(), unless_on_record(services, identified.run_id.value):
         backend = open_backend(context)
     ledger = ledger_of(services, backend)
     with services.clock.listening() as signals:
@@ -163,9 +165,13 @@ def _submit_once(
     fingerprint = fingerprint_of(spec, script_digest(spec))
     if earlier is not None:
         _refuse_another_job(earlier, fingerprint.difference(earlier.fingerprint_parts))
-    spec = with_preparation(backend, spec)
     decision = Decision(Action.SUBMIT)
-    seen = backend.find_run(spec.run_id) if identified.explicit else []
+    try:
+        spec = with_preparation(backend, spec)
+        seen = backend.find_run(spec.run_id) if identified.explicit else []
+    except ClusterUnreachable as error:
+        application_id, recorder = attach_by_record(context.services, ledger, earlier, error, wait=options.wait)
+        return spec, Accepted(application_id, recorder, attached=True)
     if identified.explicit:
         decision = decide(known_of(earlier), seen)
     run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch_submit.errors import NotFound, OutcomeUnknown, UsageError
+from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown, UsageError
 from batch_submit.ledger import Run, Try, TryState
 from batch_submit.model import APPLICATION_ID, ApplicationReport
 from batch_submit.operations.context import Context, Selection, ledger_of, local_backend, open_backend, open_context
@@ -30,16 +30,21 @@ class Target:
     context: Context | None
 
 
-def resolve(services: Services, selection: Selection, text: str, *, reading: bool = False) -> Target:
+def resolve(
+    services: Services, selection: Selection, text: str, *, reading: bool = False, changing: bool = False
+) -> Target:
     """Find the application that ``text`` names: an application id, a local id, a run id, or the name of one run.
 
     A run id is looked up in this host's records first, then on the cluster by its tag; a name in both, because only
-    both together tell whether it is unique. A text that is a run id is never taken for a name.
+    both together tell whether it is unique. A text that is a run id is never taken for a name. While the cluster can't
+    be asked, a name means the only run that this host has on record under it.
 
     Parameters
     ----------
     reading
         For commands that only look; see :func:`batch_submit.operations.context.open_context`.
+    changing
+        For commands that end or change what they find: a name that the cluster did not confirm is not enough for them.
 
     Raises
     ------
@@ -49,28 +54,41 @@ def resolve(services: Services, selection: Selection, text: str, *, reading: boo
         When several runs of ours have this name; lists them, newest first.
     OutcomeUnknown
         When the run's newest try may be on its way.
+    ClusterUnreachable
+        When the cluster can't be asked, and this host's records don't tell.
     """
     if _is_local(text):
         return resolve_local(services, text)
     context = open_context(services, selection, reading=reading)
-    return resolve_in(services, context, open_backend(context), text)
+    return resolve_in(services, context, open_backend(context), text, changing=changing)
 
 
-def resolve_in(services: Services, context: Context, backend: Backend, text: str) -> Target:
+def resolve_in(services: Services, context: Context, backend: Backend, text: str, *, changing: bool = False) -> Target:
     """The same with a context and backend that are open already, for several texts in one call."""
     if _is_local(text):
         return resolve_local(services, text)
     if APPLICATION_ID.fullmatch(text):
+        if backend.name == "local":
+            raise HostNotReady(
+                f"{text} is an application of YARN, and no cluster is named: {context.choice.reason}",
+                next_step="export HADOOP_CONF_DIR=<the folder with core-site.xml and yarn-site.xml>",
+            )
         return _target(services, backend, text, context)
-    backends = _with_local(services, backend)
-    for candidate in backends:
+    for candidate in _with_local(services, backend):
         run = ledger_of(services, candidate).load(text) if is_run_id(text) else None
         if run is not None and run.last is not None:
-            return _newest_try(services, candidate, run, run.last, context)
-    found = backend.find_run(text.lower()) if is_run_id(text.lower()) else []
+            return _newest_try(services, candidate, run, run.last, context, changing=changing)
+    away: ClusterUnreachable | None = None
+    try:
+        found = backend.find_run(text.lower()) if is_run_id(text.lower()) else []
+        seen = [] if found else backend.applications()
+    except ClusterUnreachable as error:
+        if changing:
+            raise
+        found, seen, away = [], [], error
     if found:
         return _target(services, backend, found[0].application_id, context)
-    return _by_name(services, context, backends, text)
+    return _by_name(services, context, backend, text, seen, away)
 
 
 def resolve_local(services: Services, text: str) -> Target:
@@ -115,8 +133,20 @@ class _Named:
         )
 
 
-def _by_name(services: Services, context: Context, backends: list[Backend], text: str) -> Target:
-    found = [one for backend in backends for one in _runs_named(services, backend, text)]
+def _by_name(
+    services: Services,
+    context: Context,
+    backend: Backend,
+    text: str,
+    seen: list[ApplicationReport],
+    away: ClusterUnreachable | None,
+) -> Target:
+    """The only run of a name among what the backend has ``seen`` and this host's records, or these alone: ``away``."""
+    found = _runs_named(services, backend, text, seen)
+    for local in _with_local(services, backend)[1:]:
+        found += _runs_named(services, local, text, local.applications())
+    if away is not None and not found:
+        raise away
     if not found:
         raise NotFound(
             f"{text!r} is no application id, and neither the run id nor the name of a run that this host or the"
@@ -124,38 +154,49 @@ def _by_name(services: Services, context: Context, backends: list[Backend], text
             next_step="batch-submit list",
         )
     if len(found) > 1:
-        found.sort(key=lambda one: one.when, reverse=True)
-        lines = [one.line() for one in found[:_MOST_CANDIDATES]]
-        more = len(found) - len(lines)
-        raise UsageError(
-            f"{len(found)} runs are named {text!r}: which one is meant can't be told",
-            details=[*lines, *([f"and {more} older ones"] if more else [])],
-            next_step="name one of them by its application id or run id",
-        )
+        raise _ambiguous(text, found)
     (one,) = found
     if one.run is not None and one.run.last is not None:
+        if away is not None:
+            services.terminal.note(
+                f"{text} is taken for run {one.run_id} by this host's records, for the cluster can't be asked"
+            )
         return _newest_try(services, one.backend, one.run, one.run.last, context)
     assert one.report is not None
     return _target(services, one.backend, one.report.application_id, context)
 
 
-def _runs_named(services: Services, backend: Backend, name: str) -> list[_Named]:
-    """The runs of a name that a backend and this host's records know, each once however many tries it has."""
+def _ambiguous(text: str, found: list[_Named]) -> UsageError:
+    found = sorted(found, key=lambda one: one.when, reverse=True)
+    lines = [one.line() for one in found[:_MOST_CANDIDATES]]
+    more = len(found) - len(lines)
+    return UsageError(
+        f"{len(found)} runs are named {text!r}: which one is meant can't be told",
+        details=[*lines, *([f"and {more} older ones"] if more else [])],
+        next_step="name one of them by its application id or run id",
+    )
+
+
+def _runs_named(services: Services, backend: Backend, name: str, seen: list[ApplicationReport]) -> list[_Named]:
+    """The runs of a name that this host has on record or a backend has seen, each once however many tries it has."""
     runs = {run.run_id: run for run in ledger_of(services, backend).runs() if run.name == name and run.last is not None}
     reports: dict[str, ApplicationReport] = {}
-    for report in backend.applications():  # newest first
+    for report in seen:  # newest first
         if report.name == name:
             reports.setdefault(run_id_of(report.tags) or report.application_id, report)
     return [_Named(key, backend, runs.get(key), reports.get(key)) for key in {**runs, **reports}]
 
 
-def _newest_try(services: Services, backend: Backend, run: Run, last: Try, context: Context | None) -> Target:
+def _newest_try(
+    services: Services, backend: Backend, run: Run, last: Try, context: Context, *, changing: bool = False
+) -> Target:
     """The application of a run's newest try; an earlier try's would be another answer to another question.
 
     Raises
     ------
     OutcomeUnknown
-        When the newest try is being launched, or its launch was cut off, and the cluster shows nothing of it.
+        When the newest try is being launched, or its launch was cut off, and the cluster shows nothing of it or (for
+        commands that wait for it) can't be asked.
     NotFound
         When it is known that the newest try was not submitted.
     """
@@ -166,7 +207,14 @@ def _newest_try(services: Services, backend: Backend, run: Run, last: Try, conte
             f"try {last.number} of run {run.run_id} was not submitted: {last.reason or 'no reason on record'}",
             next_step="repeat the submit with the same run id",
         )
-    report = backend.find_try(run.run_id, last.number)
+    try:
+        report = backend.find_try(run.run_id, last.number)
+    except ClusterUnreachable as error:
+        from batch_submit.operations.record_alone import may_run, outcome_unknown  # status has to start fast
+
+        if not may_run(run) or context.reading or changing:
+            raise
+        raise outcome_unknown(run, ledger_of(services, backend).folder, error) from error
     if report is None:
         raise OutcomeUnknown(
             f"try {last.number} of run {run.run_id} is being launched, or its launch was cut off;"

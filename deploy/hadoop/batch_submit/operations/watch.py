@@ -97,8 +97,10 @@ class Watcher:
                 return None
             waited = self.clock.monotonic() - started
             if self.limits.wait_timeout_s is not None and waited >= self.limits.wait_timeout_s:
+                # "It still runs" is said of what was seen a moment ago, and of nothing else.
+                seen = self._last is not None and self._away_since is None and self._forgotten_since is None
                 return self._give_up(
-                    Result.STILL_RUNNING,
+                    Result.STILL_RUNNING if seen else Result.UNKNOWN,
                     f"our waiting passed --wait-timeout ({format_duration(self.limits.wait_timeout_s)})",
                 )
             rest = self.limits.wait_timeout_s - waited if self.limits.wait_timeout_s is not None else pause
@@ -228,13 +230,17 @@ def kill_and_confirm(
     return None
 
 
-def describe(verdict: Verdict, hints: Callable[[str], str], explanation: Sequence[str] = ()) -> list[str]:
+def describe(
+    verdict: Verdict, hints: Callable[[str], str], explanation: Sequence[str] = (), again: str = "wait"
+) -> list[str]:
     """The verdict for people: one line, the cluster's own words, and the next command to type.
 
     Parameters
     ----------
     explanation
         The diagnosis as lines; it quotes what matters of the cluster's words and ends with the next command.
+    again
+        The verb that goes on with the waiting: ``wait``, or ``monitor``, which never ends a run.
     """
     report = verdict.report
     took = f" after {format_duration(report.elapsed_ms // 1000)}" if report is not None and report.elapsed_ms else ""
@@ -250,8 +256,8 @@ def describe(verdict: Verdict, hints: Callable[[str], str], explanation: Sequenc
         return [*lines, *explanation]
     next_step = {
         Result.REFUSED: "",
-        Result.STILL_RUNNING: f"batch-submit wait {verdict.application_id}",
-        Result.UNKNOWN: f"batch-submit wait {verdict.application_id}",
+        Result.STILL_RUNNING: f"batch-submit {again} {verdict.application_id}",
+        Result.UNKNOWN: f"batch-submit {again} {verdict.application_id}",
     }.get(verdict.result, hints("logs"))
     if next_step:
         lines.append(f"  next: {next_step}")
