@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.process.canned_logs import CannedLogs, site
+from tests.process.canned_rm import Mode
 from tests.process.door import RUNNING, SUCCEEDED, Door, Step
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "diagnosis"
@@ -131,7 +132,49 @@ def test_a_forgotten_application_is_explained_from_its_logs(door: Door, logs: Ca
     outcome = door.run("diagnose", APP)
     assert outcome.code == 0, outcome.err
     assert outcome.out.splitlines()[0] == f"{APP}: the ResourceManager has forgotten it"
+    assert outcome.out.splitlines()[1] == "  cause: how it ended is not known"
+    seen = "the data has no column `departure_delay`; near it: `id` [missing_column]"
+    assert f"  also seen in its logs: {seen}" in outcome.out
+    assert "probable cause" not in outcome.out and "remedy" not in outcome.out
+    answer = door.run("diagnose", APP, "--json").json
+    assert (answer["result"], answer["diagnosis"]["rule"]) == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize("how", ["forgotten", Mode.HTML_404, Mode.ERROR])
+def test_a_recorded_success_is_not_explained_whatever_its_logs_say(
+    door: Door, logs: CannedLogs, how: Mode | str
+) -> None:
+    steps_of("missing_column", logs)
+    door.quick()
+    door.submits(SUCCEEDED)
+    assert door.submit("--run-id", "r1").code == 0
+    _lose(door, how)
+    for target in ("r1", APP):
+        outcome = door.run("diagnose", target)
+        assert outcome.code == 0, outcome.err
+        assert "this host's record says succeeded; there is nothing to explain" in outcome.out
+        assert len(outcome.out.splitlines()) == 1
+    answer = door.run("diagnose", "r1", "--json").json
+    assert (answer["result"], answer["final_status"], answer["diagnosis"]) == ("succeeded", "SUCCEEDED", None)
+
+
+def test_a_recorded_failure_is_explained_from_its_logs(door: Door, logs: CannedLogs) -> None:
+    door.quick()
+    door.submits(*steps_of("missing_column", logs))
+    assert door.submit("--run-id", "r1").code == 1
+    _lose(door, "forgotten")
+    outcome = door.run("diagnose", "r1")
+    assert outcome.out.splitlines()[0].endswith("has forgotten it; this host's record says failed")
     assert "  probable cause: the data has no column `departure_delay`; near it: `id`" in outcome.out
+    assert door.run("diagnose", "r1", "--json").json["result"] == "failed"
+
+
+def _lose(door: Door, how: Mode | str) -> None:
+    """Make the ResourceManager forget everything, or answer nonsense."""
+    if isinstance(how, Mode):
+        door.rm.mode = how
+    else:
+        door.rm.applications.clear()
 
 
 def test_submit_and_wait_tell_the_same_at_a_bad_end(door: Door, logs: CannedLogs) -> None:
@@ -178,3 +221,18 @@ def test_a_local_run_is_explained_from_its_drivers_output(laptop: Door) -> None:
 def test_an_unknown_id_and_no_id_are_errors(door: Door) -> None:
     assert door.run("diagnose", "never-heard-of").code == 4
     assert door.run("diagnose").code == 2
+
+
+def test_an_id_that_nobody_ever_knew_is_an_error(door: Door, logs: CannedLogs) -> None:
+    outcome = door.run("diagnose", "application_1700000000000_9999")
+    assert (outcome.code, outcome.out) == (4, "")
+    assert "nothing is known of application_1700000000000_9999" in outcome.err
+    assert " list --all-users" in outcome.err
+    logs.containers[DRIVER] = {"stdout": b"x\n"}
+    logs.refuse.add("alice")
+    hidden = door.run("diagnose", APP, env={"HADOOP_USER_NAME": "alice"})  # its logs are there, so it was there
+    assert (hidden.code, "is not authorized to view the logs" in hidden.out) == (0, True), hidden.err
+    local = door.run("diagnose", "local-nope")
+    assert (local.code, local.out) == (4, "")
+    assert "no local run local-nope on this host" in local.err
+    assert "ResourceManager" not in local.err

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from batch_submit.cli import group
 from batch_submit.diagnosis.evidence import DRIVER, EXECUTOR, Evidence, LogText
-from batch_submit.diagnosis.explain import RULES, UNKNOWN, explain
+from batch_submit.diagnosis.explain import CAUGHT, RULES, UNKNOWN, explain
 from batch_submit.diagnosis.rules import Rule, Where, look
 from batch_submit.model import ApplicationReport, FinalStatus, State
 from batch_submit.plan.schema_keys import KEYS
@@ -112,6 +112,77 @@ def test_a_script_that_printed_a_traceback_and_left_with_another_status_left_by_
     report = replace(FAILED, diagnostics="User application exited with status 3")
     found = explain(Evidence(report, (driver(TRACEBACK + "giving up\n"),)))
     assert (found.rule, found.evidence[-1].lines[-1]) == ("script_exit", "giving up")
+
+
+def test_a_traceback_that_the_script_got_over_is_not_the_cause() -> None:
+    found = explain(Evidence(FAILED, (driver(TRACEBACK + "QUALITY GATE FAILED\n"),)))
+    assert (found.rule, found.evidence[-1].lines[-1]) == ("script_exit", "QUALITY GATE FAILED")
+    assert [(other.rule, other.cause) for other in found.others] == [
+        (CAUGHT, "the script printed ValueError: no rows (train.py, line 2), and went on")
+    ]
+    unknown = explain(Evidence(replace(FAILED, diagnostics=""), (driver(TRACEBACK + "on\n"),)))
+    assert (unknown.rule, unknown.others[0].rule) == (UNKNOWN, CAUGHT)
+    noise = driver("26/11/21 11:00:00 INFO ShutdownHookManager: Deleting directory\n", "stderr")
+    assert explain(Evidence(FAILED, (driver(TRACEBACK), noise))).rule == "python_exception"
+
+
+def test_without_a_traceback_status_1_is_no_proof_that_there_was_none() -> None:
+    assert explain(Evidence(FAILED, (driver("bye\n"),))).cause.endswith("; no traceback was found in its output")
+
+
+@pytest.mark.parametrize("name", ["jane.doe", "dr.who", "bob", "etl@EXAMPLE.COM"])
+@pytest.mark.parametrize(
+    "words", ["Application x was killed by user {} at 10.0.0.5", "Application killed by user {}.", "killed by user {}"]
+)
+def test_the_user_who_killed_it_is_named_whole(name: str, words: str) -> None:
+    killed = replace(FAILED, state=State.KILLED, final_status=FinalStatus.KILLED, diagnostics=words.format(name))
+    assert explain(Evidence(killed)).cause == f"user {name} killed the application"
+
+
+@pytest.mark.parametrize(
+    ("program", "frame", "rule"),
+    [
+        ("python3.9", "", "python_not_found"),
+        ("/opt/env/bin/python", "", "python_not_found"),
+        ("gdalwarp", "", "program_not_found"),
+        ("/opt/interp", "org.apache.spark.api.python.PythonWorkerFactory.startDaemon(P.scala:1)", "python_not_found"),
+    ],
+)
+def test_a_missing_program_is_a_python_by_its_name_or_by_who_starts_it(program: str, frame: str, rule: str) -> None:
+    error = f'java.io.IOException: Cannot run program "{program}": error=2, No such file or directory'
+    stack = f"\n\tat java.base/java.lang.ProcessBuilder.start(P.java:1)\n\tat {frame}" if frame else ""
+    text = TRACEBACK.replace("ValueError: no rows", f"py4j.protocol.Py4JJavaError: An error.\n: {error}{stack}")
+    assert explain(Evidence(FAILED, (driver(text),))).rule == rule
+
+
+def test_the_last_error_of_a_chain_comes_first() -> None:
+    handled = "\nDuring handling of the above exception, another exception occurred:\n\n"
+    direct = "\nThe above exception was the direct cause of the following exception:\n\n"
+    optional = TRACEBACK.replace("ValueError: no rows", "ModuleNotFoundError: No module named 'cudf'")
+    found = explain(Evidence(FAILED, (driver(optional + handled + TRACEBACK),)))
+    assert (found.rule, found.others) == ("python_exception", ())
+    assert "ModuleNotFoundError: No module named 'cudf'" in found.evidence[0].lines
+    found = explain(Evidence(FAILED, (driver(optional + direct + TRACEBACK),)))
+    assert (found.rule, found.evidence[0].first_line, found.evidence[0].last_line) == ("missing_module", 1, 15)
+
+
+@pytest.mark.parametrize(
+    ("error", "rule"),
+    [
+        ("ValueError: Path does not exist: s3-key foo", "python_exception"),
+        ("pyspark.errors.AnalysisException: Path does not exist: hdfs://n/a", "missing_input"),
+        ("pyspark.sql.utils.AnalysisException: 'Path does not exist: hdfs://n/a;'", "missing_input"),
+        (
+            "py4j.protocol.Py4JJavaError: An error.\n: org.apache.hadoop.mapred.InvalidInputException:"
+            " Input path does not exist: hdfs://n/a",
+            "missing_input",
+        ),
+    ],
+)
+def test_a_missing_input_is_sparks_word(error: str, rule: str) -> None:
+    found = explain(Evidence(FAILED, (driver(TRACEBACK.replace("ValueError: no rows", error)),)))
+    assert found.rule == rule
+    assert rule != "missing_input" or "hdfs://n/a does" in found.cause
 
 
 def test_the_newest_attempt_is_explained() -> None:

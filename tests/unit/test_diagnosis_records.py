@@ -22,8 +22,8 @@ ValueError: bad
 
 
 def test_the_lines_after_a_traceback_are_not_part_of_it() -> None:
-    (found,) = tracebacks(log(f"begin\n{SIMPLE}\nend\n"))
-    assert (found.first, found.last) == (1, 4)
+    (found,) = tracebacks(log(f"begin\n{SIMPLE}end\n"))
+    assert (found.first, found.last, found.went_on) == (1, 4, True)
     assert (found.error.type, found.error.message, found.error.file, found.error.line) == (
         "ValueError",
         "bad",
@@ -109,3 +109,95 @@ def test_jvm_frames_are_told_from_messages() -> None:
     assert is_jvm_frame("\t... 11 more")
     assert not is_jvm_frame("Caused by: java.io.IOException: at last")
     assert not is_jvm_frame('  File "a.py", line 1, in <module>')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SIMPLE.replace("bad", "bad\n\nexpected: a,b\ngot: a,c\n"),
+        SIMPLE.replace("bad", "these are wrong:\na\nb"),
+        SIMPLE.replace("    f()", '    raise ValueError("bad\\nworse")').replace("bad\n", "bad\nworse\n"),
+        SIMPLE.replace(
+            "ValueError: bad", "pydantic.ValidationError: 1 validation error for Job\nname\n  Field required"
+        ),
+    ],
+    ids=["blank line", "colon", "raised with line ends", "validation"],
+)
+def test_a_message_of_several_lines_is_whole(text: str) -> None:
+    (found,) = tracebacks(log(text))
+    assert (found.last, found.went_on) == (len(text.rstrip("\n").split("\n")) - 1, False)
+
+
+@pytest.mark.parametrize("rest", ["step\n" * 3000, "x" * 5000 + "\n"], ids=["lines", "characters"])
+def test_what_is_printed_below_a_traceback_is_no_part_of_it_however_much(rest: str) -> None:
+    for text in (SIMPLE + rest, f"{SIMPLE}\n{rest}"):
+        (found,) = tracebacks(log(text))
+        assert (found.last, found.went_on) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "26/11/21 11:49:55 INFO SparkContext: Invoking stop() from shutdown hook\n",
+        "[Stage 0:>                  (0 + 1) / 1]\n",
+        "java.io.IOException: closed\n\tat a.B.c(B.java:1)\n",
+        "Exception ignored in: <function f at 0x7f>\n" + SIMPLE,
+    ],
+    ids=["log record", "progress of a stage", "JVM", "ignored"],
+)
+def test_noise_of_the_end_does_not_show_that_the_script_went_on(noise: str) -> None:
+    assert not tracebacks(log(SIMPLE + noise))[0].went_on
+
+
+def test_records_of_the_script_show_that_it_went_on_and_those_of_a_jvm_do_not() -> None:
+    text = f"{SIMPLE}2026-11-21 11:49:55,123 INFO job: goes on\n"
+    assert tracebacks(log(text))[0].went_on
+    mixed = LogText("container_1_1_01_000001", DRIVER, 1, "driver.log", text)
+    assert not tracebacks(mixed)[0].went_on
+
+
+def test_what_the_interpreter_itself_printed_was_not_caught() -> None:
+    frame = '  File "/x/pyspark.zip/pyspark/sql/df.py", line 9, in collect\n'
+    uncaught = SIMPLE.replace("ValueError: bad", f"{frame}ValueError: bad") + "worse\n"
+    (found,) = tracebacks(log(uncaught))
+    assert (found.last, found.went_on) == (5, False)
+    caught = uncaught.replace(frame, f"{frame}    return self._jdf.collect()\n")
+    assert tracebacks(log(caught))[0].went_on
+
+
+@pytest.mark.parametrize(
+    ("before", "number"),
+    [
+        (" 50%|#####     | 1/2 [00:00<00:00]", 1),
+        ("\r 0%\r 50%: ", 0),
+        ("\r 0%: \r", 1),
+        ("WARN: ", 0),
+        ('{"exc": "', 0),
+    ],
+)
+def test_a_traceback_may_stand_behind_a_progress_bar_but_is_not_quoted(before: str, number: int) -> None:
+    assert len(tracebacks(log(before + SIMPLE))) == number
+
+
+def test_an_exception_group_is_one_traceback() -> None:
+    text = (
+        "  + Exception Group Traceback (most recent call last):\n"
+        '  |   File "g.py", line 9, in <module>\n  |     raise ExceptionGroup("2 failed", errors)\n'
+        "  | ExceptionGroup: 2 failed (2 sub-exceptions)\n  +-+---------------- 1 ----------------\n"
+        '    | Traceback (most recent call last):\n    |   File "g.py", line 7, in <module>\n    | KeyError: 1\n'
+        "    +------------------------------------\n"
+    )
+    (found,) = tracebacks(log(text))
+    assert (found.first, found.last, found.error.name, found.error.line) == (0, 8, "ExceptionGroup", 9)
+    assert tracebacks(log(f"{text}on\n"))[0].went_on
+
+
+def test_only_what_it_was_raised_from_is_a_cause() -> None:
+    last = SIMPLE.replace("ValueError: bad", "RuntimeError: worse")
+    direct = "The above exception was the direct cause of the following exception:"
+    handled = "During handling of the above exception, another exception occurred:"
+    (found,) = tracebacks(log(f"{SIMPLE}\n{direct}\n\n{last}"))
+    assert [one.error.type for one in found.causes()] == ["ValueError"]
+    assert found.text.splitlines()[-1] == "RuntimeError: worse" and "ValueError" not in found.text
+    (found,) = tracebacks(log(f"{SIMPLE}\n{handled}\n\n{last}"))
+    assert found.causes() == [] and "ValueError" not in found.text

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from batch_submit.diagnosis.evidence import Excerpt
-from batch_submit.diagnosis.explain import Diagnosis, Finding
-from batch_submit.render.diagnosis import diagnosis_lines, place, shown
+from batch_submit.diagnosis.explain import Diagnosis, Finding, unasserted
+from batch_submit.render.diagnosis import diagnosis_json, diagnosis_lines, place, shown
 
 FRAME = "\tat org.apache.spark.rdd.RDD.collect(RDD.scala:1122)"
 
@@ -54,12 +54,43 @@ def test_runs_of_jvm_frames_are_one_line() -> None:
     ]
 
 
-def test_a_traceback_is_never_cut_and_other_long_excerpts_are() -> None:
-    frames = [f'  File "a.py", line {number}, in f' for number in range(60)]
+def test_long_excerpts_are_cut_a_traceback_later() -> None:
+    frames = [f'  File "a.py", line {number}, in f' for number in range(58)]
     traceback = ("Traceback (most recent call last):", *frames, "RecursionError: deep")
     assert shown(traceback) == list(traceback)
+    long = shown((*traceback, *traceback), "batch-submit logs ID --driver")
+    assert (len(long), long[20], long[-1]) == (
+        61,
+        "… 60 lines left out: batch-submit logs ID --driver",
+        "RecursionError: deep",
+    )
     cut = shown([f"line {number}" for number in range(100)])
-    assert (len(cut), cut[0], cut[12], cut[-1]) == (25, "line 0", "… 76 lines", "line 99")
+    assert (len(cut), cut[0], cut[12], cut[-1]) == (25, "line 0", "… 76 lines left out", "line 99")
+
+
+def test_json_is_limited_too() -> None:
+    found = Diagnosis("x", "y", (excerpt(tuple(["a" * 5000] * 1000)),))
+    (evidence,) = diagnosis_json(found)["evidence"]  # type: ignore[misc]
+    assert (len(evidence["lines"]), len(evidence["lines"][0])) == (401, 4001)
+    assert "… 600 lines left out" in evidence["lines"]
+    assert (evidence["first_line"], evidence["last_line"]) == (3, 1002)
+
+
+def test_a_log_can_not_steer_the_terminal() -> None:
+    evil = "\x1b]0;pwned\x07\x1b[31mred\tend"
+    found = Diagnosis("x", evil, (excerpt((evil, "  0%\r 50%")),), others=(Finding("y", evil),), note=evil)
+    lines = diagnosis_lines(found)
+    assert all(one.isprintable() or one == "\t" for line in lines for one in line)
+    assert "    ?]0;pwned??[31mred\tend" in lines
+    assert "     50%" in lines
+
+
+def test_where_the_end_is_not_known_nothing_is_a_probable_cause() -> None:
+    known = Diagnosis("missing_module", "the module x is missing", (excerpt(("one",)),), ("install it",))
+    lines = diagnosis_lines(unasserted(known, "how it ended is not known"))
+    assert lines[0] == "  cause: how it ended is not known"
+    assert "  also seen in its logs: the module x is missing [missing_module]" in lines
+    assert not any("remedy" in line for line in lines)
 
 
 def test_the_containers_folder_is_the_working_directory() -> None:

@@ -66,8 +66,8 @@ def test_live_and_ended_hold_every_state_that_yarn_has() -> None:
 
 
 @pytest.mark.parametrize("texts", [["all"], ["ALL,running"], ["killed", "all"]])
-def test_all_is_no_filter(texts: list[str]) -> None:
-    assert parse_states(texts) == ()
+def test_all_is_every_state(texts: list[str]) -> None:
+    assert set(parse_states(texts)) == set(State)
     assert is_wanted(FORGOTTEN, ListFilters(states=parse_states(texts)), NOW_MS)
     with pytest.raises(UsageError):
         parse_states([*texts, "runing"])

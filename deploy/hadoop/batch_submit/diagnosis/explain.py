@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batch_submit.diagnosis.evidence import DRIVER, EXECUTOR, YARN, Evidence, Excerpt, LogText
 from batch_submit.diagnosis.records import PythonError, Traceback, record_at, tracebacks
 from batch_submit.diagnosis.rules import Extent, Look, Rule, Where
-from batch_submit.diagnosis.rules_python import EXCEPTIONS, SPARK_ERRORS
+from batch_submit.diagnosis.rules_python import EXCEPTIONS, SPARK_ERRORS, WORKERS
 from batch_submit.diagnosis.rules_spark import EXECUTORS, LIMITS
 from batch_submit.diagnosis.rules_yarn import ENDED_BY_YARN, NOT_STARTED
 from batch_submit.model import State
 
 #: The order is the priority: who ended it, what kept it from starting, then from the special to the general.
-RULES: tuple[Rule, ...] = (*ENDED_BY_YARN, *NOT_STARTED, *SPARK_ERRORS, *LIMITS, *EXECUTORS, *EXCEPTIONS)
+RULES: tuple[Rule, ...] = (*ENDED_BY_YARN, *NOT_STARTED, *SPARK_ERRORS, *LIMITS, *EXECUTORS, *WORKERS, *EXCEPTIONS)
+#: Rules about a traceback's own words, for the errors that the last one was raised from.
+SPECIAL = tuple(rule for rule in (*NOT_STARTED, *SPARK_ERRORS, *LIMITS, *EXECUTORS, *WORKERS) if not rule.decisive)
 #: Rules that say no more than "there was an exception": never worth a line beside another one.
-_GENERAL = {rule.id for rule in EXCEPTIONS}
+_GENERAL = {"program_not_found", *(rule.id for rule in EXCEPTIONS)}
 UNKNOWN = "unknown"
+#: Id of a finding that is no rule's: a traceback that did not end the script.
+CAUGHT = "caught_exception"
 _TAIL_LINES = 20
 _MOST_OTHERS = 4
-#: The driver's Python sees its JVM go away: what ended the JVM is the cause, never this.
-_LOST_GATEWAY = ("Py4JNetworkError", "ConnectionRefusedError", "ConnectionResetError")
 _FROM_SPARK = re.compile(r"^(?:py4j\.|pyspark\.)")
 #: What an end says that came from executors going away.
 _EXECUTORS_GONE = re.compile(r"ExecutorLostFailure|FetchFailed|maximum allowable number of times|executor failures")
@@ -77,6 +79,7 @@ class _Scene:
     diagnostics: LogText
     traceback: Traceback | None
     lost_gateway: bool
+    caught: Traceback | None = None
 
     @property
     def own_exception(self) -> bool:
@@ -113,19 +116,18 @@ def explain(evidence: Evidence, rules: Sequence[Rule] = RULES) -> Diagnosis:
 
 def _explain(evidence: Evidence, rules: Sequence[Rule]) -> Diagnosis:
     scene = _survey(evidence)
-    matches: list[tuple[Rule, tuple[_Found, ...]]] = []
-    failed: list[str] = []
-    for rule in rules:
-        try:
-            found = _apply(rule, scene)
-        except Exception as error:
-            failed.append(f"rule {rule.id} failed ({type(error).__name__})")
-            continue
-        if found is not None:
-            matches.append((rule, found))
+    matches, failed = _matches(rules, scene)
+    if scene.traceback is not None and (not matches or matches[0][0].id in _GENERAL):
+        # The last error itself says nothing special: what it was raised from may.
+        for cause in scene.traceback.causes():
+            special = [one for one in _matches(SPECIAL, replace(scene, traceback=cause))[0] if one not in matches]
+            if special:
+                scene, matches = replace(scene, traceback=cause), special
+                break
     note = "; ".join([*([evidence.gap] if evidence.gap else []), *failed])
+    caught = [Finding(CAUGHT, _caught(scene.caught))] if scene.caught is not None else []
     if not matches:
-        return _plain_tail(evidence, note)
+        return replace(_plain_tail(evidence, note), others=tuple(caught))
     rule, found = matches[0]
     texts = _texts(scene, found)
     excerpts = _excerpts(rule, scene, found)
@@ -136,22 +138,65 @@ def _explain(evidence: Evidence, rules: Sequence[Rule]) -> Diagnosis:
         excerpts,
         tuple(_fill(remedy, texts) for remedy in rule.remedies),
         _next_command(rule, evidence, excerpts),
-        tuple(other for other in others if other.rule not in _GENERAL)[:_MOST_OTHERS],
+        (*caught, *(other for other in others if other.rule not in _GENERAL))[:_MOST_OTHERS],
         rule.decisive,
         "" if rule.decisive else note,
     )
 
 
+def _matches(rules: Sequence[Rule], scene: _Scene) -> tuple[list[tuple[Rule, tuple[_Found, ...]]], list[str]]:
+    """The rules that apply, in their order, and what is to be said of those that failed."""
+    matches: list[tuple[Rule, tuple[_Found, ...]]] = []
+    failed: list[str] = []
+    for rule in rules:
+        try:
+            found = _apply(rule, scene)
+        except Exception as error:
+            failed.append(f"rule {rule.id} failed ({type(error).__name__})")
+            continue
+        if found is not None:
+            matches.append((rule, found))
+    return matches, failed
+
+
+def unasserted(diagnosis: Diagnosis, why: str) -> Diagnosis:
+    """The same for an application whose end nobody knows: what stands in its logs is shown, and nothing is blamed."""
+    seen = () if diagnosis.rule == UNKNOWN else (Finding(diagnosis.rule, diagnosis.cause),)
+    return replace(
+        diagnosis,
+        rule=UNKNOWN,
+        cause=why,
+        remedies=(),
+        decisive=False,
+        others=(*seen, *diagnosis.others)[:_MOST_OTHERS],
+    )
+
+
 def _survey(evidence: Evidence) -> _Scene:
     diagnostics = evidence.diagnostics()
-    status = _EXIT_STATUS.search(diagnostics.searched)
-    # Python leaves with 1 after an exception; with another number the script ended itself, whatever it had printed.
-    by_exception = status is None or int(status[1]) == 1 or int(status[1]) == 13
-    found = [one for log in evidence.of(DRIVER) for one in tracebacks(log)] if by_exception else []
+    logs = evidence.of(DRIVER) if _leaves_by_exception(diagnostics) else ()
+    found = [one for log in logs for one in tracebacks(log) if not one.ignored]
     newest = _newest_attempt(found)
-    telling = [one for one in newest if not _lost_gateway(one)]
+    telling = [one for one in newest if not one.lost_gateway]
     final = telling[-1] if telling else None
-    return _Scene(evidence, diagnostics, final, bool(newest) and _lost_gateway(newest[-1]))
+    lost_gateway = bool(newest) and newest[-1].lost_gateway
+    if final is not None and final.went_on:
+        return _Scene(evidence, diagnostics, None, lost_gateway, final)
+    return _Scene(evidence, diagnostics, final, lost_gateway)
+
+
+def _leaves_by_exception(diagnostics: LogText) -> bool:
+    """Whether an exception may have ended the script.
+
+    Python leaves with 1 after one; with another number the script ended itself, whatever it had printed.
+    """
+    status = _EXIT_STATUS.search(diagnostics.searched)
+    return status is None or int(status[1]) in (1, 13)
+
+
+def _caught(traceback: Traceback) -> str:
+    error = traceback.error
+    return f"the script printed {_told(error)}{_place(error)}, and went on"
 
 
 def _newest_attempt(found: Sequence[Traceback]) -> list[Traceback]:
@@ -162,10 +207,6 @@ def _newest_attempt(found: Sequence[Traceback]) -> list[Traceback]:
     return sorted(
         (one for one in found if one.log.attempt == newest), key=lambda one: one.log.file in ("stdout", "driver.log")
     )
-
-
-def _lost_gateway(traceback: Traceback) -> bool:
-    return traceback.error.name in _LOST_GATEWAY and "py4j" in traceback.text
 
 
 def _apply(rule: Rule, scene: _Scene) -> tuple[_Found, ...] | None:
@@ -219,7 +260,11 @@ def _in_log(look: Look, log: LogText) -> _Found | None:
 
 
 def _texts(scene: _Scene, found: Sequence[_Found]) -> _Texts:
-    texts = _Texts(id=scene.evidence.report.application_id)
+    texts = _Texts(id=scene.evidence.report.application_id, how=", without an exception")
+    if scene.caught is not None:
+        texts["how"] = "; it had gone on after the last traceback that it printed"
+    elif _leaves_by_exception(scene.diagnostics):
+        texts["how"] = "; no traceback was found in its output"
     if scene.traceback is not None:
         error, worker = scene.traceback.error, scene.traceback.worker
         texts["error"], texts["error_place"] = _told(error), _place(error)

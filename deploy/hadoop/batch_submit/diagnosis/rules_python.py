@@ -7,6 +7,11 @@ from batch_submit.diagnosis.rules import Extent, Rule, Where, look
 
 _EXITED = r"(?:User application|the driver) exited with(?: status)?"
 _MODULE = r"^(?:ModuleNotFoundError|ImportError): No module named '(?P<module>[^']+)'"
+#: Spark's own words, with its error class or of its exception: anybody's script may say "Path does not exist".
+_NO_PATH = (
+    r"(?:AnalysisException: '?(?:\[PATH_NOT_FOUND\] )?Path|\[PATH_NOT_FOUND\] Path|InvalidInputException: Input path)"
+    r" does not exist: (?P<path>\S+?)[.;']*(?:\s|$)"
+)
 
 SPARK_ERRORS = (
     Rule(
@@ -31,7 +36,7 @@ SPARK_ERRORS = (
     ),
     Rule(
         "missing_input",
-        ((look(Where.TRACEBACK, r"(?:\[PATH_NOT_FOUND\] )?Path does not exist: (?P<path>\S+?)\.?(?:\s|$)"),),),
+        ((look(Where.TRACEBACK, _NO_PATH),),),
         "the input path {path} does not exist",
         (
             "correct the path in data_config, or in the arguments of the script; dates in it are filled by --date",
@@ -126,6 +131,26 @@ SPARK_ERRORS = (
     ),
 )
 
+WORKERS = (
+    Rule(
+        "python_worker_crashed",
+        ((look(Where.TRACEBACK, r"Python worker exited unexpectedly \(crashed\)"),),),
+        "a Python worker on an executor crashed: by native code in a package, or for want of memory",
+        (
+            "see where: spark_config.spark.python.worker.faulthandler.enabled=true, for UDFs"
+            " spark_config.spark.sql.execution.pyspark.udf.faulthandler.enabled=true",
+            "when it was memory: spark_config.spark.executor.memoryOverhead"
+            " (--conf spark.executor.memoryOverhead=2g), or fewer rows at a time",
+        ),
+    ),
+    Rule(
+        "program_not_found",
+        ((look(Where.TRACEBACK, r'Cannot run program "(?P<program>[^"]+)": .*error=2'),),),
+        "the program {program} does not exist on the node",
+        ("have it installed on every node, or ship it: job_specific_config.<type>.archives",),
+    ),
+)
+
 EXCEPTIONS = (
     Rule(
         "udf_exception",
@@ -162,7 +187,7 @@ EXCEPTIONS = (
             # 1 is also what an exception leaves with: without the driver's output nobody can tell.
             (look(Where.DIAGNOSTICS, rf"{_EXITED} (?P<status>1)\b"), look(Where.DRIVER, r"\A", Extent.NOTHING)),
         ),
-        "the script ended itself with status {status} (sys.exit), without an exception",
+        "the script ended itself with status {status} (sys.exit){how}",
         ("what it printed last tells why; end with status 0, or without sys.exit, when that is no failure",),
         ending=DRIVER,
     ),

@@ -7,6 +7,13 @@ from batch_submit.diagnosis.rules import Extent, Look, Rule, Where, look
 _PHYSICAL = r"(?P<used>[\d.]+ [KMGT]?B) of (?P<limit>[\d.]+ [KMGT]?B) physical memory used"
 _VIRTUAL = r"(?P<used>[\d.]+ [KMGT]?B) of (?P<limit>[\d.]+ [KMGT]?B) virtual memory used"
 
+#: A program that is a Python by its name, or that Spark itself wanted to start as one (whatever its name).
+_NO_PYTHON = r'Cannot run program "(?P<program>(?:[^"]*/)?(?:python|pypy)[\d.]*)": .*error=2'
+_NO_INTERPRETER = (
+    r'Cannot run program "(?P<program>[^"]+)": .*error=2.*'
+    r"(?:\n\s+at java\..*){0,12}\n\s+at org\.apache\.spark\.(?:deploy\.PythonRunner|api\.python\.PythonWorkerFactory)\b"
+)
+
 
 def _said(pattern: str) -> tuple[Look, ...]:
     return (look(Where.DIAGNOSTICS, pattern),)
@@ -25,7 +32,7 @@ ENDED_BY_YARN = (
     ),
     Rule(
         "killed_by_user",
-        (_said(r"killed by user (?P<user>[^\s.]+)(?: at (?P<address>[\w.:-]*\w))?"),),
+        (_said(r"killed by user (?P<user>\S*[^\s.,;])(?: at (?P<address>[\w.:-]*\w))?"),),
         "user {user} killed the application",
         ("ask {user} why; when it was a mistake, submit again",),
         "batch-submit status {id}",
@@ -85,8 +92,10 @@ NOT_STARTED = (
     Rule(
         "python_not_found",
         (
-            (look(Where.DRIVER, r'Cannot run program "(?P<program>[^"]+)": .*error=2', Extent.LINE),),
-            (look(Where.TRACEBACK, r'Cannot run program "(?P<program>[^"]+)": .*error=2'),),
+            (look(Where.DRIVER, _NO_PYTHON),),
+            (look(Where.TRACEBACK, _NO_PYTHON),),
+            (look(Where.DRIVER, _NO_INTERPRETER),),
+            (look(Where.TRACEBACK, _NO_INTERPRETER),),
         ),
         "the Python {program} does not exist on the node",
         (

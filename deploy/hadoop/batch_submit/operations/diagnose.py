@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batch_submit.diagnosis.evidence import DRIVER, EXECUTOR, Evidence, LogText
-from batch_submit.diagnosis.explain import UNKNOWN, Diagnosis, explain
+from batch_submit.diagnosis.explain import UNKNOWN, Diagnosis, explain, unasserted
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, NotFound
-from batch_submit.model import ApplicationReport, Result, State, Verdict, judge
+from batch_submit.model import ApplicationReport, FinalStatus, Result, State, Verdict, judge
 from batch_submit.operations.context import Selection
 from batch_submit.operations.targets import Target, resolve
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.units import format_duration
 from batch_submit.render.diagnosis import diagnosis_json, diagnosis_lines
+from batch_submit.render.tables import printable
 from batch_submit.services import Clock, Services
 
 if TYPE_CHECKING:
@@ -58,24 +59,28 @@ class _Budget:
 def diagnose_run(services: Services, selection: Selection, text: str, *, as_json: bool) -> int:
     """Explain how an application or run ended; exit code 0 when there was an answer."""
     target = resolve(services, selection, text)
-    report, forgotten = _report_of(target)
-    verdict = judge(report)
+    end = _end_of(target)
+    report, result = end.report, end.result
     reason = _recorded_reason(target)
+    application_id = printable(report.application_id)
     diagnosis: Diagnosis | None = None
-    if verdict is None and not forgotten:
-        head = f"{report.application_id}: still {report.state.value.lower()}; there is no end to explain"
+    next_command = ""
+    head = f"{application_id}: {end.forgotten}" if end.forgotten else headline(judge(report), report)
+    if result is Result.STILL_RUNNING:
+        head = f"{application_id}: still {report.state.value.lower()}; there is no end to explain"
         next_command = f"batch-submit status {report.application_id}"
-    elif verdict is not None and verdict.result is Result.SUCCEEDED:
-        head = f"{report.application_id}: succeeded; there is nothing to explain"
-        next_command = ""
+    elif result is Result.SUCCEEDED:
+        head = f"{head if end.forgotten else f'{application_id}: succeeded'}; there is nothing to explain"
     else:
-        head = headline(verdict, report) if not forgotten else f"{report.application_id}: {forgotten}"
-        diagnosis = diagnose(services, target.backend, report, reason=reason, patience_s=LOG_PATIENCE_S)
-        next_command = diagnosis.next_command
+        diagnosis, no_logs = _diagnose(services, target.backend, report, reason, LOG_PATIENCE_S)
+        if end.gone is not None and target.run is None and no_logs:
+            raise _never_known(end.gone, report.application_id, diagnosis)
+        if result is Result.UNKNOWN:
+            diagnosis = unasserted(diagnosis, "how it ended is not known")
     if as_json:
         answer: dict[str, object] = {
             "application_id": report.application_id,
-            "result": verdict.result.value if verdict is not None else "unknown" if forgotten else "still running",
+            "result": result.value,
             "state": report.state.value,
             "final_status": report.final_status.value,
             "headline": head,
@@ -88,6 +93,17 @@ def diagnose_run(services: Services, selection: Selection, text: str, *, as_json
         below = [f"  next: {next_command}"]
     services.terminal.answer("\n".join([head, *below]), for_people=True)
     return ExitCode.SUCCEEDED
+
+
+def _never_known(gone: NotFound, application_id: str, diagnosis: Diagnosis) -> NotFound:
+    """Nobody has a trace of it: most likely the id is wrong."""
+    return NotFound(
+        f"nothing is known of {application_id}: the ResourceManager does not know it, this host has no record of it,"
+        " and no log of it was found",
+        where=gone.where,
+        details=[diagnosis.note] if diagnosis.note else [],
+        next_step="batch-submit list --all-users --states all   (shows the ids that exist)",
+    )
 
 
 def headline(verdict: Verdict | None, report: ApplicationReport) -> str:
@@ -115,10 +131,17 @@ def diagnose(
     services: Services, backend: Backend, report: ApplicationReport, *, reason: str = "", patience_s: float = 0.0
 ) -> Diagnosis:
     """Collect the evidence and explain it. Never raises: what could not be read is told in the diagnosis' note."""
+    return _diagnose(services, backend, report, reason, patience_s)[0]
+
+
+def _diagnose(
+    services: Services, backend: Backend, report: ApplicationReport, reason: str, patience_s: float
+) -> tuple[Diagnosis, bool]:
+    """The diagnosis, and whether everybody who keeps logs said that there are none of this application."""
     evidence = Evidence(report, reason=reason)
     first = explain(evidence)
     if first.decisive or (report.state is State.FAILED and not report.was_launched):
-        return first
+        return first, False
     terminal = services.terminal
     try:
         logs = backend.open_logs(
@@ -127,15 +150,15 @@ def diagnose(
             waiting=lambda what: terminal.progress(what, f"looking for the cause: {what}"),
         )
     except BatchSubmitError as error:
-        return explain(replace(evidence, gap=f"no logs could be read: {_in_a_line(error)}"))
+        gap = f"no logs could be read: {_in_a_line(error)}"
+        return explain(replace(evidence, gap=gap)), isinstance(error, NotFound)
     except Exception as error:
-        return explain(replace(evidence, gap=f"no logs could be read: {type(error).__name__}: {error}"))
+        return explain(replace(evidence, gap=f"no logs could be read: {type(error).__name__}: {error}")), False
     for notice in logs.notices:
         terminal.debug(notice)
     budget = _Budget(services.clock, services.clock.monotonic() + _READING_S)
-    return explain(
-        _read_needed(replace(evidence, gap=f"partial logs: {logs.partial}" if logs.partial else ""), logs, budget)
-    )
+    evidence = replace(evidence, gap=f"partial logs: {logs.partial}" if logs.partial else "")
+    return explain(_read_needed(evidence, logs, budget)), False
 
 
 def _read_needed(evidence: Evidence, logs: ApplicationLogs, budget: _Budget) -> Evidence:
@@ -204,32 +227,63 @@ def _read_end(one: ContainerLogs, role: str, most: int, budget: _Budget) -> LogT
     return LogText(one.file.container_id, role, attempt, one.file.name, text, 1 if whole else 0, whole)
 
 
-def _report_of(target: Target) -> tuple[ApplicationReport, str]:
-    """The report, and why it is not the ResourceManager's ("" when it is): its logs can outlive its memory of it."""
+@dataclass(frozen=True)
+class _End:
+    """What is known of an application's end, and from whom.
+
+    Parameters
+    ----------
+    forgotten
+        Why it is not the ResourceManager's word ("" when it is); its logs can outlive its memory.
+    gone
+        Its answer, when it said that there is no such application.
+    """
+
+    report: ApplicationReport
+    result: Result
+    forgotten: str = ""
+    gone: NotFound | None = None
+
+
+def _end_of(target: Target) -> _End:
+    """How it ended: the cluster's word, else that of this host's record, else unknown.
+
+    Raises
+    ------
+    NotFound
+        Of a local run that never was: nobody else could know it.
+    """
+    gone: NotFound | None = None
     try:
-        return target.backend.report(target.application_id), ""
-    except NotFound:
-        forgotten = "the ResourceManager has forgotten it"
+        report = target.backend.report(target.application_id)
+        verdict = judge(report)
+        return _End(report, verdict.result if verdict is not None else Result.STILL_RUNNING)
+    except NotFound as error:
+        if target.backend.name == LOCAL:
+            raise
+        forgotten, gone = "the ResourceManager has forgotten it", error
     except ClusterUnreachable as error:
         if target.run is None:
             raise
         forgotten = f"the ResourceManager can't be asked ({error.message})"
-    last = (
-        next((one for one in target.run.tries if one.application_id == target.application_id), None)
-        if target.run
-        else None
-    )
+    tries = target.run.tries if target.run is not None else ()
+    last = next((one for one in tries if one.application_id == target.application_id), None)
     if last is None:
-        return ApplicationReport(target.application_id, user=target.backend.user), forgotten
+        return _End(ApplicationReport(target.application_id, user=target.backend.user), Result.UNKNOWN, forgotten, gone)
+    result = Result(last.result) if last.result in {one.value for one in Result} else Result.UNKNOWN
     report = ApplicationReport(
         target.application_id,
         name=target.run.name if target.run else "",
         user=target.backend.user,
         state=State.parse(last.yarn_state),
+        final_status=FinalStatus.parse(last.final_status),
         diagnostics=last.reason,
-        launched_ms=1,
+        launched_ms=0 if result is Result.REFUSED else 1,
     )
-    return report, f"{forgotten}; this host's record says {last.result or 'nothing of its end'}"
+    if result is Result.STILL_RUNNING:  # that was so when somebody last looked
+        result = Result.UNKNOWN
+    said = f"{forgotten}; this host's record says {last.result or 'nothing of its end'}"
+    return _End(report, result, said, gone)
 
 
 def _recorded_reason(target: Target) -> str:

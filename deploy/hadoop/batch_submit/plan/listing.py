@@ -19,7 +19,7 @@ STATE_WORDS = {
     "live": tuple(state for state in _KNOWN_STATES if not state.terminal),
     "ended": tuple(state for state in _KNOWN_STATES if state.terminal),
 }
-#: The word for no filter: also states that this release has not met, and forgotten runs whose end nobody saw.
+#: The word for every state: also those that this release has not met, and of forgotten runs whose end nobody saw.
 _ALL = "all"
 #: What ``--sort`` takes: numbers largest (for times: newest) first, texts from A to Z.
 SORT_KEYS = ("started", "finished", "elapsed", "memory", "name", "user", "queue", "state")
@@ -54,7 +54,7 @@ class ListFilters:
 
 
 def parse_states(texts: Iterable[str]) -> tuple[State, ...]:
-    """States from words in any case, comma-separated or repeated; none, which takes every state, for ``all``.
+    """States from words in any case, comma-separated or repeated; every one, ``UNKNOWN`` too, for ``all``.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def parse_states(texts: Iterable[str]) -> tuple[State, ...]:
         elif word.lower() != _ALL:
             valid = ", ".join([*(state.value for state in _KNOWN_STATES), *STATE_WORDS, "unknown", _ALL])
             raise UsageError(f"{word!r} is not a state", where="--states", next_step=f"take of: {valid}")
-    return () if every else tuple(found)
+    return tuple(State) if every else tuple(found)
 
 
 def parse_final_statuses(texts: Iterable[str]) -> tuple[FinalStatus, ...]:
