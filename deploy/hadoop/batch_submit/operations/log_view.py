@@ -101,7 +101,8 @@ class LogView:
             self.read_to[key] = size  # the last lines end there
             return True
         start = self.read_to.setdefault(key, 0)
-        pieces = one.source.read(one.file, start=start)
+        empty = one.file.size == 0 and one.file.complete
+        pieces = iter(()) if empty else one.source.read(one.file, start=start)  # spares a question for each
         if self._pattern is None:
             self._print(one, pieces)
         else:
