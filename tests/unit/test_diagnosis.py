@@ -185,6 +185,29 @@ def test_a_missing_input_is_sparks_word(error: str, rule: str) -> None:
     assert rule != "missing_input" or "hdfs://n/a does" in found.cause
 
 
+def test_a_udf_error_that_the_script_raised_anew_is_the_cause() -> None:
+    """``raise RuntimeError(...) from error``: what the executor said is the news, not the wrapping."""
+    text = """Traceback (most recent call last):
+  File "./score.py", line 11, in <module>
+    spark.range(3).select(F.udf(per_mile, "long")("id")).collect()
+pyspark.errors.exceptions.captured.PythonException: An exception was thrown from the Python worker:
+Traceback (most recent call last):
+  File "./score.py", line 6, in per_mile
+    return 100 // miles
+ZeroDivisionError: integer division or modulo by zero
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "./score.py", line 13, in <module>
+    raise RuntimeError("the flights could not be scored") from error
+RuntimeError: the flights could not be scored
+"""
+    found = explain(Evidence(FAILED, (driver(text),)))
+    assert found.rule == "udf_exception" and "ZeroDivisionError" in found.cause
+    assert found.evidence[0].lines[-1] == "RuntimeError: the flights could not be scored"
+
+
 def test_the_newest_attempt_is_explained() -> None:
     older = LogText("container_1700000000000_0042_01_000001", DRIVER, 1, "stdout", TRACEBACK)
     newer = LogText("container_1700000000000_0042_02_000001", DRIVER, 2, "stdout", TRACEBACK.replace("no rows", "full"))

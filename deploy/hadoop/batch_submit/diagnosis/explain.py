@@ -17,7 +17,10 @@ from batch_submit.model import State
 #: The order is the priority: who ended it, what kept it from starting, then from the special to the general.
 RULES: tuple[Rule, ...] = (*ENDED_BY_YARN, *NOT_STARTED, *SPARK_ERRORS, *LIMITS, *EXECUTORS, *WORKERS, *EXCEPTIONS)
 #: Rules about a traceback's own words, for the errors that the last one was raised from.
-SPECIAL = tuple(rule for rule in (*NOT_STARTED, *SPARK_ERRORS, *LIMITS, *EXECUTORS, *WORKERS) if not rule.decisive)
+SPECIAL = (
+    *(rule for rule in (*NOT_STARTED, *SPARK_ERRORS, *LIMITS, *EXECUTORS, *WORKERS) if not rule.decisive),
+    *(rule for rule in EXCEPTIONS if rule.id == "udf_exception"),
+)
 #: Rules that say no more than "there was an exception": never worth a line beside another one.
 _GENERAL = {"program_not_found", *(rule.id for rule in EXCEPTIONS)}
 UNKNOWN = "unknown"
