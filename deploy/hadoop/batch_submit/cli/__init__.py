@@ -49,6 +49,9 @@ def group() -> None:
     batch-submit submit -t training -q ml-queue     submit and wait; the exit code is the run's
     batch-submit submit -t training --dry-run       show the spark-submit command
     batch-submit list                               our applications
+    batch-submit monitor RUN                        why it waits, what it does, how it ends
+    batch-submit diagnose RUN                       why it failed, and the remedy
+    batch-submit doctor                             every problem of this host and the cluster
     batch-submit config show -t training --origin   where every value comes from
     """
 

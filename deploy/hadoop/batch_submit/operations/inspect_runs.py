@@ -12,7 +12,7 @@ from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.submit import rm_patience
 from batch_submit.operations.targets import Target, resolve
-from batch_submit.operations.waiting import Waiting, wait_for_end
+from batch_submit.operations.waiting import Waiting, end_json, wait_for_end
 from batch_submit.operations.watch import DEFAULT_RM_PATIENCE_S
 from batch_submit.plan.units import parse_duration_s
 from batch_submit.services import Services
@@ -56,14 +56,7 @@ def wait_for_run(services: Services, selection: Selection, text: str, options: W
 
 def _answered(services: Services, target: Target, verdict: Verdict | None, code: int, options: WaitOptions) -> int:
     if options.as_json:
-        answer: dict[str, object] = {"application_id": target.application_id, "exit_code": code}
-        if verdict is not None:
-            answer |= {
-                "result": verdict.result.value,
-                "state": verdict.state.value,
-                "final_status": verdict.final_status.value,
-                "reason": verdict.reason,
-            }
+        answer = end_json(target.application_id, verdict, code)
         services.terminal.answer(json.dumps(answer, sort_keys=True))
     else:
         services.terminal.answer(target.application_id)

@@ -13,7 +13,7 @@ from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.submit import rm_patience
 from batch_submit.operations.targets import Target, resolve
-from batch_submit.operations.waiting import Waiting, wait_for_end
+from batch_submit.operations.waiting import Waiting, end_json, wait_for_end
 from batch_submit.operations.watch import DEFAULT_RM_PATIENCE_S
 from batch_submit.render.narration import Event
 from batch_submit.services import Services
@@ -66,26 +66,13 @@ def monitor_run(services: Services, selection: Selection, text: str, options: Mo
 
 
 def _answered(services: Services, target: Target, verdict: Verdict | None, code: int, options: MonitorOptions) -> int:
-    answer = _answer(target.application_id, verdict, code)
+    answer = end_json(target.application_id, verdict, code)
     if options.as_json or options.json_lines:
         event = {"event": "end"} if options.json_lines else {}
         services.terminal.answer(json.dumps({**event, **answer}, sort_keys=True))
     elif verdict is not None:
         services.terminal.answer(f"{target.application_id} {verdict.result.value}")
     return code
-
-
-def _answer(application_id: str, verdict: Verdict | None, code: int) -> dict[str, object]:
-    """The same keys as the answer of ``wait --json``."""
-    answer: dict[str, object] = {"application_id": application_id, "exit_code": code}
-    if verdict is not None:
-        answer |= {
-            "result": verdict.result.value,
-            "state": verdict.state.value,
-            "final_status": verdict.final_status.value,
-            "reason": verdict.reason,
-        }
-    return answer
 
 
 def _json_lines(services: Services, target: Target) -> Callable[[Event], None]:

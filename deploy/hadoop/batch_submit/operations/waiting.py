@@ -97,6 +97,19 @@ def conclude(waiting: Waiting, verdict: Verdict) -> None:
     terminal.error(lines)
 
 
+def end_json(application_id: str, verdict: Verdict | None, code: int) -> dict[str, object]:
+    """What ``wait --json`` and ``monitor --json`` answer; without a verdict when a signal ended the waiting."""
+    answer: dict[str, object] = {"application_id": application_id, "exit_code": code}
+    if verdict is not None:
+        answer |= {
+            "result": verdict.result.value,
+            "state": verdict.state.value,
+            "final_status": verdict.final_status.value,
+            "reason": verdict.reason,
+        }
+    return answer
+
+
 def _show_result(waiting: Waiting) -> None:
     """The metrics of a training run as a table, and where model and metrics lie."""
     terminal = waiting.services.terminal
