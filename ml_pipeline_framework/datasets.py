@@ -157,3 +157,54 @@ def _reason(error: Py4JJavaError) -> str:
     """Return the JVM's message in one line, without its stack."""
     cause = error.java_exception
     return f"{cause.getClass().getSimpleName()}: {str(cause.getMessage()).splitlines()[0]}"
+
+
+def names_in(spark: SparkSession, path: str) -> list[str]:
+    """Return the names of what lies in a folder, sorted, hidden ones left out; a missing folder has none."""
+    try:
+        _, place, file_system = _hadoop(spark, path)
+        if not file_system.exists(place):
+            return []
+        names = [str(one.getPath().getName()) for one in file_system.listStatus(place)]
+    except Py4JJavaError as error:
+        raise DataError(f"{path} can't be looked at: {_reason(error)}") from error
+    return sorted(name for name in names if not name.startswith((".", "_")))
+
+
+def sizes_in(spark: SparkSession, path: str) -> dict[str, int]:
+    """Return every file below a folder, by its path relative to it, with its size in bytes."""
+    found: dict[str, int] = {}
+    try:
+        _, place, file_system = _hadoop(spark, path)
+        base = str(file_system.makeQualified(place).toUri().getPath()).rstrip("/") + "/"
+        files = file_system.listFiles(place, True)
+        while files.hasNext():
+            one = files.next()
+            found[str(one.getPath().toUri().getPath()).removeprefix(base)] = int(one.getLen())
+    except Py4JJavaError as error:
+        raise DataError(f"{path} can't be looked at: {_reason(error)}") from error
+    return dict(sorted(found.items()))
+
+
+def replace_text(spark: SparkSession, path: str, text: str) -> None:
+    """Write a small file in place of the one that is there: readers see the old text or the new one, never neither."""
+    jvm, place, file_system = _hadoop(spark, path)
+    waiting = jvm.org.apache.hadoop.fs.Path(
+        place.getParent(), f".{place.getName()}.{jvm.java.util.UUID.randomUUID()}.tmp"
+    )
+    try:
+        file_system.mkdirs(place.getParent())
+        try:
+            write_text(spark, waiting.toString(), text)
+            target = file_system.makeQualified(place)
+            configuration = spark._jsparkSession.sessionState().newHadoopConf()
+            context = jvm.org.apache.hadoop.fs.FileContext.getFileContext(target.toUri(), configuration)
+            rename = jvm.org.apache.hadoop.fs.Options.Rename
+            gateway: Any = spark.sparkContext._gateway
+            options = gateway.new_array(rename, 1)
+            options[0] = rename.OVERWRITE
+            context.rename(file_system.makeQualified(waiting), target, options)
+        finally:
+            file_system.delete(waiting, True)
+    except Py4JJavaError as error:
+        raise OutputError(f"{path} can't be written: {_reason(error)}") from error

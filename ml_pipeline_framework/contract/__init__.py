@@ -11,13 +11,25 @@ from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
 
+from ml_pipeline_framework.contract.artifacts import (
+    LATEST,
+    LATEST_FILE,
+    MANIFEST_FILE,
+    METADATA_FILE,
+    METRICS_FILE,
+    PIPELINE_FOLDER,
+    ModelReference,
+    model_reference,
+)
+from ml_pipeline_framework.contract.data_processing import DataProcessingParams
+from ml_pipeline_framework.contract.evaluation import EvaluationParams
 from ml_pipeline_framework.contract.job_types import ALIASES, JobType, job_type, params_file_name
 from ml_pipeline_framework.contract.params import SCHEMA_VERSION, Params
+from ml_pipeline_framework.contract.pipeline import PipelineParams
+from ml_pipeline_framework.contract.prediction import PredictionParams
 from ml_pipeline_framework.contract.problems import ContractError, ParamProblem
 from ml_pipeline_framework.contract.training import (
     ALGORITHMS,
-    METRICS_FILE,
-    RUN_FILE,
     Hyperparameter,
     TrainingParams,
 )
@@ -26,34 +38,54 @@ __all__ = [
     "ALGORITHMS",
     "ALIASES",
     "FRAMEWORK_VERSION",
+    "JOB_KEYS",
+    "LATEST",
+    "LATEST_FILE",
+    "MANIFEST_FILE",
+    "METADATA_FILE",
     "METRICS_FILE",
     "MODEL_CONFIG_KEYS",
     "PARAMS",
-    "RUN_FILE",
+    "PIPELINE_FOLDER",
     "SCHEMA_VERSION",
     "ContractError",
+    "DataProcessingParams",
+    "EvaluationParams",
     "Hyperparameter",
     "JobType",
+    "ModelReference",
     "ParamProblem",
     "Params",
+    "PipelineParams",
+    "PredictionParams",
     "TrainingParams",
     "job_type",
+    "model_reference",
     "params_file_name",
 ]
 
 #: The version of the shipped package; edge and cluster compare it by what they find in records and metrics.
 FRAMEWORK_VERSION = "0.1.0"
 
-PARAMS: Mapping[JobType, type[Params]] = MappingProxyType({JobType.TRAINING: TrainingParams})
+PARAMS: Mapping[JobType, type[Params]] = MappingProxyType(
+    {
+        kind.job_type: kind
+        for kind in (DataProcessingParams, TrainingParams, EvaluationParams, PredictionParams, PipelineParams)
+    }
+)
 
 
 def _keys_of(section: str) -> dict[str, str]:
     """Return every key of a section that some job reads, with its line of documentation."""
     keys: dict[str, str] = {}
     for kind in PARAMS.values():
-        docs = {one.name: one.metadata["spec"].doc for one in fields(kind)}
-        keys |= {key: docs[name] for key, name in kind.places()[section].items()}
+        for one in fields(kind):
+            spec = one.metadata["spec"]
+            if spec.section == section:
+                keys |= dict.fromkeys((spec.key or one.name, *spec.aliases), spec.doc)
     return keys
 
 
+#: Keys of the section ``model_config``, and those of a job type's own section that are parameters of its job.
 MODEL_CONFIG_KEYS: Mapping[str, str] = MappingProxyType(_keys_of("model_config"))
+JOB_KEYS: Mapping[str, str] = MappingProxyType(_keys_of("job"))

@@ -17,6 +17,7 @@ class JobType(str, Enum):
     PREDICTION = "prediction"
     DATA_PROCESSING = "data_processing"
     EVALUATION = "evaluation"
+    PIPELINE = "pipeline"
     CUSTOM = "custom"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
@@ -45,6 +45,8 @@ def param(
     metadata = {"spec": _Spec(kind, doc, section, key, aliases, check)}
     if kind == "mapping":
         return field(default_factory=dict, metadata=metadata, hash=False)
+    if kind in ("mappings", "values"):
+        return field(default=MISSING if default is MISSING else (), metadata=metadata, hash=False)
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
@@ -60,7 +62,7 @@ def _required(one: Field[Any]) -> bool:
 P = TypeVar("P", bound="Params")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Params:
     """What one run of a job is told. Frozen; every way of making one checks all of it and reports all problems.
 
@@ -73,12 +75,16 @@ class Params:
     PATH_FIELDS: ClassVar[tuple[str, ...]] = ()
     NEEDS: ClassVar[tuple[str, ...]] = ()
     FLAG_ALIASES: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    #: Sections whose unknown keys are an error; in the others they belong to other jobs.
+    STRICT_SECTIONS: ClassVar[tuple[str, ...]] = ("job",)
 
     run_id: str = param(
         "text",
         "the run's identity",
         check=matching(r"[a-z0-9][a-z0-9._-]{0,62}", "a run id (1 to 63 of a-z 0-9 . _ -, a letter or digit first)"),
     )
+    name: str = param("text", "the run's label", default="")
+    mlflow: Mapping[str, object] = param("mapping", "MLflow tracking, as the section mlflow", section="job")
 
     def __post_init__(self) -> None:
         clean, problems = self._checked({one.name: getattr(self, one.name) for one in fields(self)}, lambda name: name)
@@ -120,6 +126,9 @@ class Params:
                 else:
                     clean[one.name] = {} if one.default is MISSING else one.default
                 continue
+            if values[one.name] is None and one.default is None:  # an optional value that nobody gave
+                clean[one.name] = None
+                continue
             try:
                 value = coerce(spec.kind, values[one.name])
             except ValueError as error:
@@ -143,6 +152,14 @@ class Params:
         if problems:
             raise ContractError(problems)
         return cls(**clean)
+
+    def with_paths(self: P, qualify: Callable[[str], str]) -> P:
+        """Return these parameters with every path of data replaced by ``qualify(path)``; empty ones stay empty.
+
+        The edge knows the storage root, the job does not. A job whose paths lie inside mappings extends this.
+        """
+        found = {name: getattr(self, name) for name in self.PATH_FIELDS}
+        return replace(self, **{name: qualify(path) for name, path in found.items() if path})
 
     # JSON -------------------------------------------------------------------------------------------------------------
 
@@ -206,8 +223,8 @@ class Params:
         ----------
         config : mapping
             ``model_config``, ``data_config`` and ``job`` (what the job's own section says beyond the edge's keys), as
-            they stand in YAML. ``job`` wins over the other two. ``None`` means: not given. Keys of ``data_config`` that
-            belong to other jobs are passed over; any other unknown key is an error.
+            they stand in YAML. ``job`` wins over the other two. ``None`` means: not given. An unknown key is an error
+            in the sections of ``STRICT_SECTIONS``; elsewhere it belongs to another job and is passed over.
         defaults : mapping
             Values that the caller derives (``run_id``, ``name``), under the field's name; the configuration wins.
         flags : sequence of str
@@ -248,7 +265,7 @@ class Params:
             given: dict[str, str] = {}
             for key, value in config.get(section, {}).items():
                 if key not in known:
-                    if section != "data_config":
+                    if section in cls.STRICT_SECTIONS:
                         problems.append(ParamProblem(f"{section}.{key}", "is not known", nearest(key, known)))
                 elif value is not None:
                     name = known[key]

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from ml_pipeline_framework.contract.artifacts import METRICS_FILE
 from ml_pipeline_framework.contract.job_types import JobType
 from ml_pipeline_framework.contract.params import Params, param
 from ml_pipeline_framework.contract.problems import ParamProblem, nearest
 from ml_pipeline_framework.contract.values import coerce, matching, not_empty, within
-
-METRICS_FILE = "metrics.json"
-RUN_FILE = "_run.json"  # inside a saved model: which run wrote it
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def _canonical(algorithm: str, given: Mapping[str, object]) -> dict[str, object]
 _NAME = matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "a name for a folder (letters, digits, . _ -)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingParams(Params):
     """What one training run is told. Paths are used in the job as they stand here."""
 
@@ -132,6 +130,7 @@ class TrainingParams(Params):
     INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("input_path",)
     OUTPUT_FIELDS: ClassVar[tuple[str, ...]] = ("model_path", "metrics_path")
     PATH_FIELDS: ClassVar[tuple[str, ...]] = ("input_path", "model_path", "metrics_path")
+    STRICT_SECTIONS: ClassVar[tuple[str, ...]] = ("model_config", "job")
     NEEDS: ClassVar[tuple[str, ...]] = ("numpy",)  # pyspark.ml imports it in the driver
     FLAG_ALIASES: ClassVar[Mapping[str, str]] = MappingProxyType({"output-path": "model_path"})
 
@@ -149,7 +148,6 @@ class TrainingParams(Params):
         section="model_config",
         check=not_empty,
     )
-    name: str = param("text", "the run's label", default="")
     model_name: str = param("text", "folder of the model", default="model", section="model_config", check=_NAME)
     model_path: str = param("text", "where the model goes; default models/<model_name>/<run_id>", default="")
     metrics_path: str = param(

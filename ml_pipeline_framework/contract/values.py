@@ -14,6 +14,9 @@ _EXPECTED = {
     "number": "a number",
     "texts": "a list of names",
     "mapping": "a mapping of names to values",
+    "flag": "true or false",
+    "mappings": "a list of mappings",
+    "values": "a list of plain values",
 }
 
 
@@ -30,6 +33,16 @@ def coerce(kind: str, value: object) -> object:
     if kind == "texts" and isinstance(value, (list, tuple)) and all(isinstance(one, str) and one for one in value):
         if len(set(value)) < len(value):
             raise ValueError(f"{list(value)!r} names something twice")
+        return tuple(value)
+    if kind == "flag" and isinstance(value, bool):
+        return value
+    if kind == "mappings" and isinstance(value, (list, tuple)) and all(isinstance(one, Mapping) for one in value):
+        return tuple(dict(one) for one in value)
+    if (
+        kind == "values"
+        and isinstance(value, (list, tuple))
+        and not any(isinstance(one, (Mapping, list, tuple)) for one in value)
+    ):
         return tuple(value)
     if kind == "mapping" and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return dict(value)
@@ -56,7 +69,12 @@ def from_text(kind: str, text: str) -> object:
             return int(text) if kind == "integer" else float(text)
         except ValueError:
             raise ValueError(f"{text!r} is not {_EXPECTED[kind]}") from None
-    if text.lstrip().startswith("{"):
+    if kind == "flag":
+        words = {"true": True, "false": False}
+        return words.get(text.strip().lower(), text)
+    if kind in ("mappings", "values") or text.lstrip().startswith("{"):
+        if kind == "values" and not text.lstrip().startswith("["):
+            return [scalar(one.strip()) for one in text.split(",")] if text.strip() else []
         return scalar(text)
     pairs = [one.partition("=") for one in text.split(",") if one.strip()]
     if not all(mark for _, mark, _ in pairs):

@@ -19,8 +19,9 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ml_pipeline_framework import datasets, features, metrics, models
-from ml_pipeline_framework.contract import RUN_FILE, TrainingParams
+from ml_pipeline_framework import datasets, features, models
+from ml_pipeline_framework.metrics import binary as metrics
+from ml_pipeline_framework.contract import TrainingParams
 from ml_pipeline_framework.errors import DataError, OutputError
 from ml_pipeline_framework.features import FeaturePlan
 from ml_pipeline_framework.jobs.training_report import Stopwatch, document, summary
@@ -28,6 +29,7 @@ from ml_pipeline_framework.schemas import BOOLEAN, NUMBER, columns_read_by, kind
 from ml_pipeline_framework.session import build_session
 from ml_pipeline_framework.splits import fold_of, in_test, key_hash
 
+RUN_FILE = "_run.json"
 ROWS_PER_PARTITION = 100_000
 
 _IN_TEST, _FOLD, _KEY, _ROW = "_in_test", "_fold", "_key", "_row"

@@ -10,7 +10,8 @@ from typing import Any
 import pyspark
 from pyspark.ml import PipelineModel
 
-from ml_pipeline_framework import features, metrics, models
+from ml_pipeline_framework import features, models
+from ml_pipeline_framework.metrics import binary as metrics
 from ml_pipeline_framework.contract import FRAMEWORK_VERSION, TrainingParams
 from ml_pipeline_framework.features import FeaturePlan
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from batch_submit.errors import ConfigError, UsageError
@@ -190,6 +190,9 @@ def _our_job(
         "data_config": data_config,
         "job": {key: value for key, value in _plain(config.section("job")).items() if key not in _EDGE_KEYS},
     }
+    tracking = _plain(config.section("mlflow"))
+    if tracking.get("tracking_uri"):
+        sections["job"] = {"mlflow": tracking, **sections["job"]}
     try:
         params = params_type.from_config(
             sections, defaults={"run_id": call.run_id.value, "name": call.name}, flags=given
@@ -200,9 +203,9 @@ def _our_job(
             details=[_problem_line(config, problem.key, problem.message, problem.hint) for problem in error.problems],
             next_step="batch-submit config check -t " + call.job_type.value,
         ) from error
-    paths = {name: qualify(str(getattr(params, name)), root=root, backend=backend) for name in params.PATH_FIELDS}
+    params = params.with_paths(lambda path: qualify(path, root=root, backend=backend))
     script = f"run_{call.job_type.value}.py"
-    return replace(params, **paths), ShippedFile(posixpath.join(places.job_scripts, script), script, "built-in job")
+    return params, ShippedFile(posixpath.join(places.job_scripts, script), script, "built-in job")
 
 
 def _problem_line(config: Config, key: str, message: str, hint: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batch_submit.plan.schema_types import EVERYWHERE, Combiner, Key, Kind, Where
-from ml_pipeline_framework.contract import MODEL_CONFIG_KEYS
+from ml_pipeline_framework.contract import JOB_KEYS, MODEL_CONFIG_KEYS
 
 #: Short names of Spark properties -> the property that Spark knows. Both may be used; see the docs for who wins.
 FLAG_STYLE = {
@@ -194,6 +194,16 @@ def _security() -> tuple[Key, ...]:
     )
 
 
+def _tracking() -> tuple[Key, ...]:
+    section = "mlflow"
+    return (
+        Key((section, "tracking_uri"), Kind.TEXT, "MLflow server; unset: no tracking", "http://mlflow:5000"),
+        Key((section, "experiment"), Kind.TEXT, "MLflow experiment", "hadoop_experiments"),
+        Key((section, "tags"), Kind.ANY, "tags of each run", "{team: ml}"),
+        Key((section, "log_model"), Kind.BOOLEAN, "store the model there too", "false"),
+    )
+
+
 def _limits() -> tuple[Key, ...]:
     section = "resource_limits"
     return (
@@ -208,7 +218,7 @@ def _job() -> tuple[Key, ...]:
     def key(name: str, kind: Kind, doc: str, example: str, combiner: Combiner = Combiner.REPLACE) -> Key:
         return Key(("job_specific_config", "*", name), kind, doc, example, combiner)
 
-    return (
+    ours = (
         key("script", Kind.LOCAL_PATH, "the script to run instead of the shipped one", "scripts/my_job.py"),
         key("additional_jars", Kind.LOCAL_PATHS, "jars for the driver and the executors", "[lib/udfs.jar]", _LIST),
         key("additional_py_files", Kind.LOCAL_PATHS, "Python files, zips and eggs", "[lib/features.zip]", _LIST),
@@ -225,16 +235,22 @@ def _job() -> tuple[Key, ...]:
             _MAP,
         ),
         key("app_args", Kind.TEXTS, "arguments of the script", "[--mode, full]"),
-        key("batch_size", Kind.COUNT, "rows per batch", "10000"),
         key("prediction_timeout", Kind.DURATION, "longest time a prediction may take", "1h"),
         key("timeout", Kind.DURATION, "as execution.timeout, for this job type", "6h"),
         key("wait_timeout", Kind.DURATION, "as execution.wait_timeout, for this job type", "2h"),
-        key("output_compression", Kind.TEXT, "codec of what is written", "snappy"),
         key("model_config", Kind.FREE_MAP, "as the section model_config, for this job type", "{cv_folds: 5}", _MAP),
         key(
             "data_config", Kind.FREE_MAP, "as the section data_config, for this job type", "{lookup_path: l.csv}", _MAP
         ),
     )
+    examples = {
+        "batch_size": "10000",
+        "output_compression": "snappy",
+        "gate": "{min_auc: 0.7}",
+        "model": "churn@latest",
+    }
+    # The contract checks the values: it owns what the jobs understand.
+    return (*ours, *(key(name, Kind.ANY, doc, examples.get(name, "...")) for name, doc in JOB_KEYS.items()))
 
 
 KEYS: tuple[Key, ...] = (
@@ -246,6 +262,7 @@ KEYS: tuple[Key, ...] = (
     *_model(),
     *_data(),
     *_security(),
+    *_tracking(),
     *_limits(),
     *_job(),
 )

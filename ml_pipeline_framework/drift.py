@@ -1,0 +1,1 @@
+"""Drift: the training data's histograms, and how far other data is from them."""
