@@ -12,6 +12,7 @@ from dataclasses import fields
 from types import MappingProxyType
 
 from ml_pipeline_framework.contract.artifacts import (
+    GIT_REVISION_KEY,
     LATEST,
     LATEST_FILE,
     MANIFEST_FILE,
@@ -38,6 +39,7 @@ __all__ = [
     "ALGORITHMS",
     "ALIASES",
     "FRAMEWORK_VERSION",
+    "GIT_REVISION_KEY",
     "JOB_KEYS",
     "LATEST",
     "LATEST_FILE",

@@ -16,6 +16,9 @@ MANIFEST_FILE = "manifest.json"
 LATEST_FILE = "latest.json"
 LATEST = "latest"
 
+#: Spark property by which the submitter hands on the git revision of the project.
+GIT_REVISION_KEY = "spark.batchSubmit.gitRevision"
+
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 _REFERENCE = re.compile(rf"({_NAME})(?:@({_NAME}))?")
 

@@ -12,12 +12,10 @@ import pyspark
 from pyspark.sql import SparkSession
 
 from ml_pipeline_framework import datasets
-from ml_pipeline_framework.contract import FRAMEWORK_VERSION, Params
+from ml_pipeline_framework.contract import FRAMEWORK_VERSION, GIT_REVISION_KEY, Params
 from ml_pipeline_framework.errors import DataError, OutputError
 
 REPORT_SCHEMA_VERSION = 2
-#: Set by the submitter: the revision of the project that the configuration lies in.
-GIT_REVISION = "spark.batchSubmit.gitRevision"
 
 
 class Stopwatch:
@@ -60,7 +58,7 @@ def now_ms() -> int:
 
 def git_revision(spark: SparkSession) -> str:
     """Return the revision that the submitter named; "" when it named none."""
-    return spark.sparkContext.getConf().get(GIT_REVISION, "") or ""
+    return spark.sparkContext.getConf().get(GIT_REVISION_KEY, "") or ""
 
 
 def versions(spark: SparkSession) -> dict[str, str]:

@@ -1,28 +1,34 @@
-"""``demo-data``: the flights as Parquet under the storage root, whole or not at all, on this host and in HDFS."""
+"""``demo-data``: the raw tables as CSV under the storage root, each whole or not at all, on this host and in HDFS."""
 
 from __future__ import annotations
 
-from pyarrow import parquet
+import csv
 
 from tests.process.door import Door
 
-ROWS = 336_776
+ROWS = {"flights": 336_776, "weather": 26_115, "planes": 3_322}
 
 
 def test_on_this_host_it_is_written_once(door: Door) -> None:
     first = door.run("demo-data", "--backend", "local", "--json")
     assert first.code == 0, first.err
-    target = door.work / "ml-pipeline" / "data" / "training" / "flights.parquet"
-    assert first.json == {"path": f"file://{target}", "rows": ROWS, "written": True}
-    found = parquet.ParquetFile(target)
-    assert found.metadata.num_rows == ROWS and found.metadata.num_columns == 19
-    assert found.metadata.num_row_groups > 2  # two cores share it
-    assert [one.name for one in target.parent.iterdir()] == [target.name]
+    folder = door.work / "ml-pipeline" / "data" / "raw"
+    files = [{"path": f"file://{folder}/{table}.csv", "rows": rows, "written": True} for table, rows in ROWS.items()]
+    assert first.json == {"path": f"file://{folder}", "files": files}
+    for table, rows in ROWS.items():
+        with (folder / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+            header, *found = csv.reader(file)
+        assert len(found) == rows and {len(one) for one in found} == {len(header)}, table
+    assert {one.name for one in folder.iterdir()} == {f"{table}.csv" for table in ROWS}
 
+    target = folder / "weather.csv"
     written = target.stat().st_mtime_ns
     again = door.run("demo-data", "--backend", "local", "--json")
-    assert (again.code, again.json["written"]) == (0, False) and "--force" in again.err
+    assert again.code == 0 and not any(one["written"] for one in again.json["files"]) and "--force" in again.err
     assert target.stat().st_mtime_ns == written
+    target.unlink()  # a file that is missing is written, the others are kept
+    missing = door.run("demo-data", "--backend", "local", "--json")
+    assert [one["written"] for one in missing.json["files"]] == [False, True, False]
     assert door.run("demo-data", "--backend", "local", "--force").code == 0
     assert target.stat().st_mtime_ns > written
 

@@ -15,6 +15,7 @@ from batch_submit.errors import (
     UnsafeForContainer,
     UsageError,
 )
+from batch_submit.plan import job_spec
 from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.config import ConfigSources, Path, Sourced, SourceText, build_config
 from batch_submit.plan.identity import RunId
@@ -122,10 +123,17 @@ def test_an_unknown_date_directive_names_the_line_of_the_path() -> None:
     assert caught.value.where == "c.yaml:7: data_config.training_data_path"
 
 
-def test_a_type_without_a_built_in_job_asks_for_a_script() -> None:
-    error = refused(UsageError, job=JobType.EVALUATION, script=None)
-    assert "no built-in job of type evaluation" in error.message
-    assert "--script FILE" in error.next_step and "job_specific_config.evaluation.script" in error.next_step
+def test_dates_are_filled_in_paths_of_the_jobs_own_section_however_deep() -> None:
+    day = date(2013, 2, 3)
+    value = {"flights": {"path": "raw/%Y"}, "steps": [{"filter": "x % 2 = 0"}, {"write": {"path": ["a/{{ ds }}"]}}]}
+    filled = job_spec._dated(value, "inputs", day, where="here")
+    assert filled == {
+        "flights": {"path": "raw/2013"},
+        "steps": [{"filter": "x % 2 = 0"}, {"write": {"path": ["a/2013-02-03"]}}],
+    }
+    with pytest.raises(UsageError) as caught:
+        job_spec._dated(value | {"late": {"path": "in/%H"}}, "inputs", day, where="c.yaml:4: inputs")
+    assert caught.value.where == "c.yaml:4: inputs.late.path"
 
 
 # --- a user's script --------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batch_submit.adapters.addresses import override_addresses
 from batch_submit.adapters.framework_archive import framework_archive, store
+from batch_submit.adapters.git_revision import git_revision
 from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.backends.base import Backend
 from batch_submit.errors import MissingFile, UsageError
@@ -23,7 +24,7 @@ from batch_submit.plan.dates import parse_day
 from batch_submit.plan.identity import RunId, make_run_id, normalise_run_id
 from batch_submit.plan.job_spec import Call, Places, build_spec, shipped_file
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
-from ml_pipeline_framework.contract import JobType, job_type, params_file_name
+from ml_pipeline_framework.contract import GIT_REVISION_KEY, JobType, job_type, params_file_name
 
 _LOG4J = Path(__file__).resolve().parents[1] / "log4j"
 
@@ -93,7 +94,7 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
         script=script,
         variables=services.env,
     )
-    spec = with_addresses(context, spec)
+    spec = with_revision(context, with_addresses(context, spec))
     missing = [f"{one.path} ({one.origin})" for one in spec.local_files() if not Path(one.path).exists()]
     keytab = spec.conf.get("spark.kerberos.keytab")
     if keytab is not None and not os.access(str(keytab.value), os.R_OK):
@@ -103,6 +104,14 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
             f"{len(missing)} file(s) to ship can't be found on this host", details=missing, next_step="check the paths"
         )
     return spec
+
+
+def with_revision(context: Context, spec: JobSpec) -> JobSpec:
+    """The job with the git revision of the configuration's folder, which a model's metadata then names."""
+    revision = git_revision(Path(context.config_folder), context.services.env)
+    if not revision:
+        return spec
+    return replace(spec, conf={GIT_REVISION_KEY: Sourced(revision, "git"), **spec.conf})
 
 
 def with_addresses(context: Context, spec: JobSpec) -> JobSpec:

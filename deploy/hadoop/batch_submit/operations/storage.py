@@ -7,7 +7,7 @@ import posixpath
 import tempfile
 from pathlib import Path
 
-from batch_submit.adapters.flights import write_flights
+from batch_submit.adapters.flights import TABLES, write_table
 from batch_submit.adapters.spark_archive import archive_name, build_archive
 from batch_submit.adapters.spark_finder import find_spark
 from batch_submit.adapters.terminal import Terminal
@@ -16,61 +16,80 @@ from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.errors import ExitCode, HostNotReady, UsageError
 from batch_submit.operations.context import Context, Selection, open_context
 from batch_submit.plan.backend_choice import LOCAL
-from batch_submit.plan.dates import fill_dates
 from batch_submit.plan.storage import hdfs_path, local_path, qualify, storage_root
 from batch_submit.services import Services, connect
 
 
+#: Where the demo's raw tables lie under the storage root; the shipped ``data_processing`` section reads them there.
+RAW_DATA = "data/raw"
+
+
 def put_demo_data(services: Services, selection: Selection, *, as_json: bool, force: bool) -> int:
-    """Write the flights to ``data_config.training_data_path`` under the storage root; what is there is kept."""
+    """Write the raw tables of the demo under the storage root; what is there is kept."""
     context = open_context(services, selection)
     root = storage_root(context.config, context.choice.backend, config_folder=context.config_folder)
-    named = context.config.get("data_config.training_data_path")
-    path = str(named.value) if named is not None else "data/training/flights.parquet"
-    filled = fill_dates(path, services.clock.today().date(), where="data_config.training_data_path")
-    target = qualify(filled, root=root, backend=context.choice.backend)
+    folder = qualify(RAW_DATA, root=root, backend=context.choice.backend)
     if context.choice.backend == LOCAL:
-        rows = _put_local(services.terminal, Path(local_path(target)), force=force)
+        rows = _put_local(services.terminal, Path(local_path(folder)), force=force)
     else:
         webhdfs, default_fs = _webhdfs(context)
-        rows = _put_hdfs(services, webhdfs, hdfs_path(target, default_fs), force=force)
+        rows = _put_hdfs(services, webhdfs, hdfs_path(folder, default_fs), force=force)
     if as_json:
-        services.terminal.answer(json.dumps({"path": target, "rows": rows, "written": rows is not None}))
+        files = [
+            {"path": f"{folder}/{table}.csv", "rows": count, "written": count is not None}
+            for table, count in rows.items()
+        ]
+        services.terminal.answer(json.dumps({"path": folder, "files": files}))
     else:
-        services.terminal.answer(target)
+        services.terminal.answer(folder)
     return ExitCode.SUCCEEDED
 
 
-def _put_local(terminal: Terminal, target: Path, *, force: bool) -> int | None:
-    if target.exists() and not force:
-        terminal.note(f"{target} is there already; --force writes it again")
-        return None
+def _put_local(terminal: Terminal, folder: Path, *, force: bool) -> dict[str, int | None]:
+    """Return the rows written per table; None for one that was there already."""
+    written: dict[str, int | None] = {}
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".demo-data-", dir=target.parent) as folder:
-            temporary = Path(folder, target.name)
-            rows = write_flights(temporary)
-            temporary.replace(target)
+        folder.mkdir(parents=True, exist_ok=True)
+        for table in TABLES:
+            target = folder / f"{table}.csv"
+            if target.exists() and not force:
+                written[table] = _is_there(terminal, str(target))
+                continue
+            with tempfile.TemporaryDirectory(prefix=".demo-data-", dir=folder) as temporary:
+                waiting = Path(temporary, target.name)
+                written[table] = _wrote(terminal, table, write_table(table, waiting))
+                waiting.replace(target)
     except OSError as error:
         raise HostNotReady(
             f"the demo data can't be written: {error.strerror or error}",
-            where=str(target),
+            where=str(folder),
             next_step="set storage_root to a folder that is writable",
         ) from error
-    terminal.note(f"wrote {rows:,} flights")
-    return rows
+    return written
 
 
-def _put_hdfs(services: Services, webhdfs: WebHdfs, target: str, *, force: bool) -> int | None:
-    if webhdfs.exists(target) and not force:
-        services.terminal.note(f"{target} is there already; --force writes it again")
-        return None
-    webhdfs.mkdirs(posixpath.dirname(target))
-    with tempfile.TemporaryDirectory(prefix="demo-data-") as folder:
-        temporary = Path(folder, "flights.parquet")
-        rows = write_flights(temporary)
-        webhdfs.upload(temporary, target, overwrite=force)
-    services.terminal.note(f"wrote {rows:,} flights")
+def _put_hdfs(services: Services, webhdfs: WebHdfs, folder: str, *, force: bool) -> dict[str, int | None]:
+    written: dict[str, int | None] = {}
+    webhdfs.mkdirs(folder)
+    for table in TABLES:
+        target = f"{folder}/{table}.csv"
+        if webhdfs.exists(target) and not force:
+            written[table] = _is_there(services.terminal, target)
+            continue
+        with tempfile.TemporaryDirectory(prefix="demo-data-") as temporary:
+            waiting = Path(temporary, f"{table}.csv")
+            rows = write_table(table, waiting)
+            webhdfs.upload(waiting, target, overwrite=force)
+        written[table] = _wrote(services.terminal, table, rows)
+    return written
+
+
+def _is_there(terminal: Terminal, target: str) -> None:
+    terminal.note(f"{target} is there already; --force writes it again")
+
+
+def _wrote(terminal: Terminal, table: str, rows: int) -> int:
+    terminal.note(f"wrote {rows:,} rows of {table}")
     return rows
 
 

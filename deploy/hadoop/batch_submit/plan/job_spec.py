@@ -188,7 +188,11 @@ def _our_job(
     sections: dict[str, Mapping[str, object]] = {
         "model_config": _plain(config.section("model_config")),
         "data_config": data_config,
-        "job": {key: value for key, value in _plain(config.section("job")).items() if key not in _EDGE_KEYS},
+        "job": {
+            key: _dated(sourced.value, key, call.day, where=f"{sourced.origin}: {key}")
+            for key, sourced in config.section("job").items()
+            if key not in _EDGE_KEYS
+        },
     }
     tracking = _plain(config.section("mlflow"))
     if tracking.get("tracking_uri"):
@@ -206,6 +210,17 @@ def _our_job(
     params = params.with_paths(lambda path: qualify(path, root=root, backend=backend))
     script = f"run_{call.job_type.value}.py"
     return params, ShippedFile(posixpath.join(places.job_scripts, script), script, "built-in job")
+
+
+def _dated(value: object, key: str, day: date, *, where: str) -> object:
+    """A value of a job's section with the dates of its paths filled in: what stands under ``path`` or ``…_path``."""
+    if isinstance(value, Mapping):
+        return {name: _dated(one, str(name), day, where=f"{where}.{name}") for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_dated(one, key, day, where=f"{where}[{place}]") for place, one in enumerate(value)]
+    if isinstance(value, str) and (key in ("path", "paths") or key.endswith("_path")):
+        return fill_dates(value, day, where=where)
+    return value
 
 
 def _problem_line(config: Config, key: str, message: str, hint: str) -> str:

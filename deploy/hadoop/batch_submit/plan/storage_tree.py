@@ -15,6 +15,7 @@ from batch_submit.plan.transfer import Item
 FOLDERS = (
     "",
     "data",
+    "data/raw",
     "data/training",
     "data/validation",
     "data/input",
