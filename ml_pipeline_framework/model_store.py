@@ -1,18 +1,20 @@
 """Models in their folder: ``<models>/<name>/<version>/``, whole or not at all, and the pointer to the latest.
 
 Inside a version: ``pipeline/`` (a Spark ``PipelineModel``), ``metadata.json`` (what is known of it, see
-``docs/models.md``) and ``manifest.json``, written last: the files and their sizes, and the run that wrote them. The whole
-folder is written under a temporary name and renamed. ``latest.json`` beside the versions moves only after that.
+``docs/models.md``) and ``manifest.json``, written last: the files and their sizes, and the run that wrote them. The
+whole folder is written under a temporary name and renamed. ``latest.json`` beside the versions moves only after that.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyspark
 from py4j.protocol import Py4JJavaError
 from pyspark.ml import PipelineModel
 from pyspark.sql import SparkSession
@@ -60,14 +62,27 @@ class StoredModel:
         try:
             return PipelineModel.load(place)
         except Exception as error:  # Spark raises anything from KeyError to Py4JJavaError for a foreign format
-            import pyspark
-
-            written = self.metadata.get("versions", {}).get("spark", "an unknown version")
             reason = str(error).strip().split("\n")[0]
             raise ModelError(
-                f"the model {place} can't be loaded by Spark {pyspark.__version__}; it was written by Spark {written}: "
-                f"{reason}; use the same minor version of Spark for both, or train again"
+                f"the model {place} can't be loaded by Spark {pyspark.__version__}; it was written by Spark "
+                f"{self.written_by or 'an unknown version'}: {reason}; use the same minor version of Spark for both, "
+                "or train again"
             ) from error
+
+    @property
+    def written_by(self) -> str:
+        """The version of Spark that wrote it; "" when the metadata does not say it."""
+        return str(self.metadata.get("versions", {}).get("spark") or "")
+
+    def version_warnings(self) -> list[str]:
+        """Return what is worth saying about the version of Spark that wrote the model, before it is loaded."""
+        written = self.written_by.split(".")[:2]
+        if not self.written_by or written == pyspark.__version__.split(".")[:2]:
+            return []
+        return [
+            f"the model {self.name}@{self.version} was written by Spark {self.written_by} and is read by Spark "
+            f"{pyspark.__version__}: Spark promises that for newer readers only"
+        ]
 
 
 def locate(spark: SparkSession, reference: str, models_path: str) -> str:
@@ -83,43 +98,90 @@ def locate(spark: SparkSession, reference: str, models_path: str) -> str:
         return wanted.path.rstrip("/")
     folder = f"{models_path.rstrip('/')}/{wanted.name}"
     if not datasets.exists(spark, folder):
-        there = ", ".join(datasets.names_in(spark, models_path)) or "none"
-        raise DataError(f"no model {wanted.name!r} under {models_path}; models there: {there}; train it first")
-    if wanted.version != LATEST:
-        return f"{folder}/{wanted.version}"
+        there = datasets.names_in(spark, models_path)
+        close = difflib.get_close_matches(wanted.name, there, 1, 0.6)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise DataError(
+            f"no model {wanted.name!r} under {models_path}; {hint}models there: {', '.join(there) or 'none'}; train it "
+            "first"
+        )
+    version = wanted.version if wanted.version != LATEST else _latest(spark, folder, wanted.name)
+    if not datasets.exists(spark, f"{folder}/{version}"):
+        said = f"{LATEST_FILE} of {wanted.name!r} names" if wanted.version == LATEST else "there is no"
+        gone = (
+            ", which is not there" if wanted.version == LATEST else f" of the model {wanted.name!r} under {models_path}"
+        )
+        raise DataError(f"{said} version {version!r}{gone}; {_versions(spark, folder, wanted.name)}")
+    return f"{folder}/{version}"
+
+
+def _latest(spark: SparkSession, folder: str, name: str) -> str:
+    """Return the version that the pointer names."""
     pointer = f"{folder}/{LATEST_FILE}"
     if not datasets.exists(spark, pointer):
+        raise DataError(f"{folder} has no {LATEST_FILE}: no training has ended well; {_versions(spark, folder, name)}")
+    try:
+        version = json.loads(datasets.read_text(spark, pointer))["version"]
+        if not isinstance(version, str) or model_reference(f"{name}@{version}").version != version:
+            raise ValueError(f"{version!r} is no version")
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{folder} has no {LATEST_FILE}: no training of {wanted.name!r} has ended well; name a version: {wanted.name}@VERSION"
-        )
-    return f"{folder}/{_json(spark, pointer)['version']}"
+            f"{pointer} is damaged ({error}); {_versions(spark, folder, name)}, or train again, which writes it anew"
+        ) from error
+    return version
+
+
+def _versions(spark: SparkSession, folder: str, name: str) -> str:
+    """Say which versions there are, and how one is named."""
+    there = [one for one in datasets.names_in(spark, folder) if one != LATEST_FILE]
+    return f"versions there: {', '.join(there)}; name one: {name}@{there[-1]}" if there else "no version is there"
 
 
 def open_model(spark: SparkSession, reference: str, models_path: str) -> StoredModel:
     """Find a model, check that it is complete, and read its metadata.
 
+    Complete means: every file of the manifest is there with its size (one listing; nothing is read).
+
     Raises
     ------
     DataError
-        No such model, or one that was not written whole.
+        No such model, or one that was not written whole or has lost files since.
     ModelError
         Its metadata is of another generation of this package.
     """
     path = locate(spark, reference, models_path)
     if not datasets.exists(spark, path):
-        folder = posixpath.dirname(path)
-        there = [one for one in datasets.names_in(spark, folder) if one != LATEST_FILE] if "@" in reference else []
-        raise DataError(f"no model at {path}" + (f"; versions there: {', '.join(there)}" if there else ""))
+        raise DataError(f"no model at {path}; check the path, or name it as NAME@VERSION")
     if not datasets.exists(spark, f"{path}/{MANIFEST_FILE}"):
         raise DataError(f"{path} has no {MANIFEST_FILE}: it is not a model of this toolkit, or was not written whole")
+    _check_files(spark, path)
     metadata = _json(spark, f"{path}/{METADATA_FILE}")
     found = metadata.get("schema_version")
     if found != METADATA_SCHEMA_VERSION:
         raise ModelError(
-            f"{path}/{METADATA_FILE} has schema version {found!r}, this package reads {METADATA_SCHEMA_VERSION}: use the "
-            "version of the toolkit that trained it, or train again"
+            f"{path}/{METADATA_FILE} has schema version {found!r}, this package reads {METADATA_SCHEMA_VERSION}: use "
+            "the version of the toolkit that trained it, or train again"
         )
     return StoredModel(path, metadata)
+
+
+def _check_files(spark: SparkSession, path: str) -> None:
+    listed = _json(spark, f"{path}/{MANIFEST_FILE}").get("files")
+    if not isinstance(listed, Mapping) or METADATA_FILE not in listed:
+        raise DataError(f"{path}/{MANIFEST_FILE} does not list the model's files: train the model again")
+    there = datasets.sizes_in(spark, path)
+    wrong = [f"{name} is missing" for name in listed if name not in there]
+    wrong += [
+        f"{name} has {there[name]:,} bytes, not {size:,}"
+        for name, size in listed.items()
+        if name in there and there[name] != size
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise DataError(
+            f"the model {path} is damaged: {'; '.join(wrong[:3])}{more}; restore it from a copy, use another version, "
+            "or train again"
+        )
 
 
 def owner(spark: SparkSession, path: str) -> str | None:

@@ -54,8 +54,11 @@ case "${1:-}" in
     maven)
         command -v mvn >/dev/null 2>&1 || install_or_say "Maven" maven
         ;;
+    chromium)
+        command -v chromium >/dev/null 2>&1 || install_or_say "Chromium" chromium fonts-dejavu-core
+        ;;
     *)
-        echo "usage: ensure.sh python|java|maven" >&2
+        echo "usage: ensure.sh python|java|maven|chromium" >&2
         exit 2
         ;;
 esac

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
 
+from ml_pipeline_framework.contract.algorithms import ALGORITHMS
 from ml_pipeline_framework.contract.artifacts import (
     GIT_REVISION_KEY,
     LATEST,
@@ -24,14 +25,13 @@ from ml_pipeline_framework.contract.artifacts import (
 )
 from ml_pipeline_framework.contract.data_processing import DataProcessingParams
 from ml_pipeline_framework.contract.evaluation import EvaluationParams
+from ml_pipeline_framework.contract.hyperparameters import Hyperparameter
 from ml_pipeline_framework.contract.job_types import ALIASES, JobType, job_type, params_file_name
 from ml_pipeline_framework.contract.params import SCHEMA_VERSION, Params
-from ml_pipeline_framework.contract.pipeline import PipelineParams
+from ml_pipeline_framework.contract.pipeline import PipelineParams, handed_on, stage_types
 from ml_pipeline_framework.contract.prediction import PredictionParams
 from ml_pipeline_framework.contract.problems import ContractError, ParamProblem
 from ml_pipeline_framework.contract.training import (
-    ALGORITHMS,
-    Hyperparameter,
     TrainingParams,
 )
 
@@ -40,12 +40,14 @@ __all__ = [
     "ALIASES",
     "FRAMEWORK_VERSION",
     "GIT_REVISION_KEY",
+    "JOB_DEFAULTS",
     "JOB_KEYS",
     "LATEST",
     "LATEST_FILE",
     "MANIFEST_FILE",
     "METADATA_FILE",
     "METRICS_FILE",
+    "MODEL_CONFIG_DEFAULTS",
     "MODEL_CONFIG_KEYS",
     "PARAMS",
     "PIPELINE_FOLDER",
@@ -61,9 +63,11 @@ __all__ = [
     "PipelineParams",
     "PredictionParams",
     "TrainingParams",
+    "handed_on",
     "job_type",
     "model_reference",
     "params_file_name",
+    "stage_types",
 ]
 
 #: The version of the shipped package; edge and cluster compare it by what they find in records and metrics.
@@ -88,6 +92,20 @@ def _keys_of(section: str) -> dict[str, str]:
     return keys
 
 
+def _defaults_of(section: str) -> dict[str, object]:
+    """Return the defaults of a section's keys, where a default says something."""
+    found: dict[str, object] = {}
+    for kind in PARAMS.values():
+        for one in fields(kind):
+            spec = one.metadata["spec"]
+            if spec.section == section and isinstance(one.default, (bool, int, float, str)) and one.default != "":
+                found |= dict.fromkeys((spec.key or one.name, *spec.aliases), one.default)
+    return found
+
+
 #: Keys of the section ``model_config``, and those of a job type's own section that are parameters of its job.
 MODEL_CONFIG_KEYS: Mapping[str, str] = MappingProxyType(_keys_of("model_config"))
 JOB_KEYS: Mapping[str, str] = MappingProxyType(_keys_of("job"))
+#: Their default values, where these are plain.
+MODEL_CONFIG_DEFAULTS: Mapping[str, object] = MappingProxyType(_defaults_of("model_config"))
+JOB_DEFAULTS: Mapping[str, object] = MappingProxyType(_defaults_of("job"))

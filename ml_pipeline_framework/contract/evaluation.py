@@ -7,10 +7,20 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from ml_pipeline_framework.contract.artifacts import METRICS_FILE, model_reference, reference_problem
+from ml_pipeline_framework.contract.artifacts import LATEST, METRICS_FILE, model_reference, reference_problem
 from ml_pipeline_framework.contract.job_types import JobType
+from ml_pipeline_framework.contract.metric_names import MAX_REGRESSION, gate_problems
 from ml_pipeline_framework.contract.params import Params, param
-from ml_pipeline_framework.contract.values import not_empty
+from ml_pipeline_framework.contract.problems import ParamProblem
+from ml_pipeline_framework.contract.threshold_rules import threshold_rule_problem
+from ml_pipeline_framework.contract.values import matching, not_empty, within
+
+#: Words for the model to compare with, beside a reference: the pointer of the same name, and the version before.
+PREVIOUS = "previous"
+
+
+def _rival_problem(text: str) -> str:
+    return "" if text in (LATEST, PREVIOUS) else reference_problem(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +32,7 @@ class EvaluationParams(Params):
     OUTPUT_FIELDS: ClassVar[tuple[str, ...]] = ("metrics_path",)
     PATH_FIELDS: ClassVar[tuple[str, ...]] = ("input_path", "metrics_path", "models_path")
     NEEDS: ClassVar[tuple[str, ...]] = ("numpy",)
-    FLAG_ALIASES: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    FLAG_ALIASES: ClassVar[Mapping[str, str]] = MappingProxyType({"output-path": "metrics_path"})
 
     input_path: str = param(
         "text", "labelled rows to measure on", section="data_config", key="evaluation_data_path", check=not_empty
@@ -34,10 +44,70 @@ class EvaluationParams(Params):
         section="job",
         check=reference_problem,
     )
-    model_name: str = param("text", "folder of the model", default="model", section="model_config")
-    models_path: str = param("text", "folder of all models", default="models", section="job")
+    model_name: str = param(
+        "text",
+        "folder of the model",
+        default="model",
+        section="model_config",
+        check=matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "a name for a folder (letters, digits, . _ -)"),
+    )
+    models_path: str = param("text", "folder of all models", default="models", section="job", check=not_empty)
     metrics_path: str = param(
         "text", "where the report goes; default metrics/evaluation/<run_id>/metrics.json", default=""
+    )
+
+    # which rows, and what is true of them
+    label_column: str = param("text", "the label, where it is not called as in training", default="", section="job")
+    label_expression: str = param(
+        "text", "SQL that makes the label, where it is not made as in training", default="", section="job"
+    )
+    held_out_only: bool = param(
+        "flag",
+        "measure only the rows that the model's split holds out: for the training data",
+        default=False,
+        section="job",
+    )
+
+    # what is reported
+    segment_columns: tuple[str, ...] = param(
+        "texts", "columns whose values are measured apart as well", default=(), section="job"
+    )
+    choose_threshold: str = param(
+        "text",
+        "rule for the threshold that would be best on this data (f1, youden, cost:fp=1,fn=5); it is only reported",
+        default="",
+        section="job",
+        check=threshold_rule_problem,
+    )
+    permutation_importance: bool = param(
+        "flag", "how much worse the model gets when a column is shuffled", default=False, section="job"
+    )
+    permutation_repeats: int = param("integer", "shuffles per column", default=5, section="job", check=within(1, 100))
+    permutation_rows: int = param(
+        "integer",
+        "rows, about, that the shuffled columns are scored on",
+        default=10_000,
+        section="job",
+        check=within(100, 1_000_000),
+    )
+    seed: int = param(
+        "integer",
+        "start of the random numbers of samples and shuffles",
+        default=42,
+        section="job",
+        check=within(0, 2**31 - 1),
+    )
+    drift: bool = param(
+        "flag", "compare the rows with the histograms of the training rows", default=True, section="job"
+    )
+
+    # what must hold
+    compare_with: str = param(
+        "text",
+        "another version measured on the same rows: name@version, a path, latest, or previous (the version before)",
+        default="",
+        section="job",
+        check=_rival_problem,
     )
     gate: Mapping[str, object] = param(
         "mapping", "conditions that must hold, such as min_auc: 0.7; one that fails is the run's failure", section="job"
@@ -52,8 +122,26 @@ class EvaluationParams(Params):
             derived["metrics_path"] = f"metrics/evaluation/{values['run_id']}/{METRICS_FILE}"
         return derived
 
+    @classmethod
+    def _across(cls, values: Mapping[str, Any], label: Callable[[str], str]) -> list[ParamProblem]:
+        conditions = values.get("gate", {})
+        place = label("gate")
+        problems = [ParamProblem(f"{place}.{one.key}", one.message, one.hint) for one in gate_problems(conditions)]
+        if MAX_REGRESSION in conditions and values.get("compare_with") == "":
+            hint = f"set {label('compare_with')} to a version, latest or previous"
+            problems.append(ParamProblem(f"{place}.{MAX_REGRESSION}", "has no model to compare with", hint))
+        rival, model = values.get("compare_with"), values.get("model") or values.get("model_name")
+        if rival and rival == model:
+            problems.append(
+                ParamProblem(label("compare_with"), f"{rival!r} is the model that is evaluated", "name another")
+            )
+        return problems
+
     def with_paths(self, qualify: Callable[[str], str]) -> EvaluationParams:
-        """As the base class; a model that is named by its path counts as a path."""
-        found = super().with_paths(qualify)
-        reference = model_reference(self.model)
-        return replace(found, model=qualify(self.model)) if reference.path else found
+        """As the base class; models that are named by their path count as paths."""
+        changed: dict[str, Any] = {
+            name: qualify(text)
+            for name in ("model", "compare_with")
+            if (text := getattr(self, name)) and model_reference(text).path
+        }
+        return replace(super().with_paths(qualify), **changed)

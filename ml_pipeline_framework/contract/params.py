@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ml_pipeline_framework.contract.job_types import JobType
 from ml_pipeline_framework.contract.problems import ContractError, ParamProblem, nearest
+from ml_pipeline_framework.contract.tracking import tracking_problems
 from ml_pipeline_framework.contract.values import coerce, from_text, matching
 
 SCHEMA_VERSION = 1
@@ -140,6 +141,7 @@ class Params:
             else:
                 clean[one.name] = value
         cls._normalise(clean)
+        problems += tracking_problems(clean.get("mlflow", {}), label("mlflow"))
         return clean, problems + cls._across(clean, label)
 
     @classmethod
@@ -159,7 +161,15 @@ class Params:
         The edge knows the storage root, the job does not. A job whose paths lie inside mappings extends this.
         """
         found = {name: getattr(self, name) for name in self.PATH_FIELDS}
-        return replace(self, **{name: qualify(path) for name, path in found.items() if path})
+        changed: dict[str, Any] = {name: qualify(path) for name, path in found.items() if path}
+        return replace(self, **changed)
+
+    def inputs(self) -> tuple[str, ...]:
+        """Return the paths that must hold data before the job starts; the edge looks for them before a launch.
+
+        A job whose inputs lie inside mappings, or are written by itself, extends this.
+        """
+        return tuple(path for name in self.INPUT_FIELDS if (path := getattr(self, name)))
 
     # JSON -------------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The parameters of the training job, and the hyper-parameters of each algorithm."""
+"""The parameters of the training job."""
 
 from __future__ import annotations
 
@@ -7,119 +7,38 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from ml_pipeline_framework.contract.algorithms import (
+    ALGORITHMS,
+    algorithm_name,
+    canonical,
+    hyperparameter_problems,
+    meanings,
+)
 from ml_pipeline_framework.contract.artifacts import METRICS_FILE
 from ml_pipeline_framework.contract.job_types import JobType
 from ml_pipeline_framework.contract.params import Params, param
-from ml_pipeline_framework.contract.problems import ParamProblem, nearest
-from ml_pipeline_framework.contract.values import coerce, matching, not_empty, within
-
-
-@dataclass(frozen=True)
-class Hyperparameter:
-    """One setting of an algorithm: its name here (scikit-learn's where both mean the same) and Spark's.
-
-    ``kind`` is integer, number, flag or choice; a choice is one of ``choices``, and where ``check`` is given also any
-    number that passes it.
-    """
-
-    name: str
-    spark_name: str
-    kind: str
-    doc: str
-    check: Callable[[Any], str] | None = None
-    choices: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-
-    def problem(self, value: object) -> str:
-        """Return what is wrong with `value`, or nothing."""
-        if isinstance(value, (list, tuple)):
-            return f"{list(value)!r} is a list: a search over values is not supported, give one value"
-        if self.kind == "flag":
-            return "" if isinstance(value, bool) else f"{value!r} is not true or false"
-        if self.kind == "choice" and (isinstance(value, str) or self.check is None):
-            return "" if value in self.choices else f"{value!r} is none of {', '.join(self.choices)}"
-        try:
-            number = coerce("integer" if self.kind == "integer" else "number", value)
-        except ValueError as error:
-            return str(error)
-        return self.check(number if self.kind != "choice" else value) if self.check else ""
-
-
-def _share_or_count(value: Any) -> str:
-    """Check ``max_features``: a whole number of features, or a share of them in (0, 1]."""
-    good = value >= 1 if isinstance(value, int) else 0 < value <= 1
-    return "" if good else f"{value!r} is neither a whole number of features nor a share above 0 and at or below 1"
-
-
-# Spark's names and ranges: pyspark.ml.classification.RandomForestClassifier (4.3), treeParams.scala. scikit-learn's
-# min_impurity_decrease is not here: it weighs the gain with the node's share of the rows, Spark's minInfoGain does not.
-_FOREST = (
-    Hyperparameter("n_estimators", "numTrees", "integer", "number of trees", within(1, 10_000)),
-    Hyperparameter("max_depth", "maxDepth", "integer", "depth of a tree; Spark's limit is 30", within(0, 30)),
-    Hyperparameter("min_samples_leaf", "minInstancesPerNode", "integer", "rows in a leaf", within(1, 10**9)),
-    Hyperparameter(
-        "min_weight_fraction_leaf",
-        "minWeightFractionPerNode",
-        "number",
-        "least share of the rows in a leaf",
-        within(0, 0.5, high_open=True),
-    ),
-    Hyperparameter("min_info_gain", "minInfoGain", "number", "least gain for a split", within(0, 1e9)),
-    Hyperparameter(
-        "max_features",
-        "featureSubsetStrategy",
-        "choice",
-        "features tried per split: a word, a number of features or a share",
-        _share_or_count,
-        ("auto", "all", "sqrt", "log2", "onethird"),
-    ),
-    Hyperparameter(
-        "subsample",
-        "subsamplingRate",
-        "number",
-        "share of the rows drawn for each tree",
-        within(0, 1, low_open=True),
-        aliases=("max_samples",),
-    ),
-    Hyperparameter("bootstrap", "bootstrap", "flag", "draw rows with replacement"),
-    Hyperparameter("criterion", "impurity", "choice", "impurity of a split", None, ("gini", "entropy")),
-    Hyperparameter(
-        "max_bins",
-        "maxBins",
-        "integer",
-        "bins per feature; set from the categories when left out",
-        within(2, 100_000),
-    ),
-    Hyperparameter(
-        "max_memory_mb",
-        "maxMemoryInMB",
-        "integer",
-        "memory for the histograms of one pass, per task, in MiB",
-        within(16, 65_536),
-    ),
+from ml_pipeline_framework.contract.problems import ParamProblem
+from ml_pipeline_framework.contract.training_rules import (
+    HIGH_CARDINALITY,
+    LEAKAGE,
+    SPLITS,
+    TASK_WORDS,
+    TIME_PARTS,
+    WEIGHTS,
+    one_of,
+    problems_between,
+    some_of,
+    threshold_problem,
 )
-
-ALGORITHMS: Mapping[str, tuple[Hyperparameter, ...]] = MappingProxyType({"random_forest": _FOREST})
-
-
-def hyperparameter_names(algorithm: str) -> dict[str, Hyperparameter]:
-    """Return every accepted name of an algorithm's hyper-parameters: ours, other libraries', Spark's."""
-    return {name: one for one in ALGORITHMS.get(algorithm, ()) for name in (one.name, *one.aliases, one.spark_name)}
-
-
-def _canonical(algorithm: str, given: Mapping[str, object]) -> dict[str, object]:
-    """Return hyper-parameters under our names; what is unknown or said twice keeps the name it came with."""
-    known = hyperparameter_names(algorithm)
-    result: dict[str, object] = {}
-    for key, value in given.items():
-        if value is None:
-            continue
-        name = known[key].name if key in known else key
-        result[key if name in result else name] = value
-    return result
-
+from ml_pipeline_framework.contract.values import matching, not_empty, within
 
 _NAME = matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "a name for a folder (letters, digits, . _ -)")
+_SHARE = within(0, 1, low_open=True, high_open=True)
+
+
+def _model(kind: str, doc: str, **more: Any) -> Any:
+    """Declare a parameter that is a key of ``model_config``."""
+    return param(kind, doc, section="model_config", **more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,13 +46,14 @@ class TrainingParams(Params):
     """What one training run is told. Paths are used in the job as they stand here."""
 
     job_type: ClassVar[JobType] = JobType.TRAINING
-    INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("input_path",)
+    INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("input_path", "validation_path")
     OUTPUT_FIELDS: ClassVar[tuple[str, ...]] = ("model_path", "metrics_path")
-    PATH_FIELDS: ClassVar[tuple[str, ...]] = ("input_path", "model_path", "metrics_path")
+    PATH_FIELDS: ClassVar[tuple[str, ...]] = ("input_path", "validation_path", "model_path", "metrics_path")
     STRICT_SECTIONS: ClassVar[tuple[str, ...]] = ("model_config", "job")
     NEEDS: ClassVar[tuple[str, ...]] = ("numpy",)  # pyspark.ml imports it in the driver
     FLAG_ALIASES: ClassVar[Mapping[str, str]] = MappingProxyType({"output-path": "model_path"})
 
+    # data and places
     input_path: str = param(
         "text",
         "where the training data lies: Parquet, or .csv, .json, .orc by extension",
@@ -141,80 +61,162 @@ class TrainingParams(Params):
         key="training_data_path",
         check=not_empty,
     )
-    label_column: str = param("text", "name of the label", section="model_config", check=not_empty)
-    key_columns: tuple[str, ...] = param(
-        "texts",
-        "columns that identify a row; their hash decides between training and test",
-        section="model_config",
-        check=not_empty,
+    validation_path: str = param(
+        "text",
+        "labelled rows to choose candidate and threshold on, instead of a part of the training rows",
+        default="",
+        section="data_config",
+        key="validation_data_path",
     )
-    model_name: str = param("text", "folder of the model", default="model", section="model_config", check=_NAME)
+    model_name: str = _model("text", "folder of the model", default="model", check=_NAME)
     model_path: str = param("text", "where the model goes; default models/<model_name>/<run_id>", default="")
     metrics_path: str = param(
         "text", "where the metrics go; default metrics/<model_name>/<run_id>/metrics.json", default=""
     )
-    algorithm: str = param("text", "one of: " + ", ".join(ALGORITHMS), default="random_forest", section="model_config")
-    hyperparameters: Mapping[str, object] = param(
-        "mapping", "settings of the algorithm, by scikit-learn's or Spark's names", section="model_config"
-    )
-    label_expression: str = param(
+    register: bool = _model("flag", "make the new model the latest of its name", default=True)
+
+    # what is learnt
+    task: str = _model(
         "text",
-        "SQL that makes the label from columns (arr_delay > 15); its columns are no features",
-        default="",
-        section="model_config",
+        "classification (binary, multiclass), regression, clustering, or auto: told from the label",
+        default="auto",
+        check=one_of(TASK_WORDS),
     )
-    feature_columns: tuple[str, ...] = param(
-        "texts", "the only columns to learn from; default all", default=(), section="model_config"
+    label_column: str = _model("text", "name of the label; none for clustering", default="")
+    label_expression: str = _model(
+        "text", "SQL that makes the label from columns (arr_delay > 15); its columns are no features", default=""
     )
-    exclude_columns: tuple[str, ...] = param(
-        "texts", "columns not to learn from, such as what is known only afterwards", default=(), section="model_config"
+    positive_class: object = _model(
+        "scalar", "of two classes the one to be found; default true, 1 or yes, else the last in order", default=None
     )
-    test_size: float = param(
-        "number",
-        "share of the rows held out as the test set",
-        default=0.2,
-        section="model_config",
-        check=within(0, 1, low_open=True, high_open=True),
+    key_columns: tuple[str, ...] = _model(
+        "texts", "columns that identify a row; their hash decides between training and test", check=not_empty
     )
-    cv_folds: int = param(
-        "integer", "folds of a cross-validation on the training rows; 0 for none", default=0, section="model_config"
+    feature_columns: tuple[str, ...] = _model("texts", "the only columns to learn from; default all", default=())
+    exclude_columns: tuple[str, ...] = _model("texts", "columns not to learn from", default=())
+    known_after_columns: tuple[str, ...] = _model(
+        "texts", "columns known only after the event, which are never learnt from", default=()
     )
-    seed: int = param(
+
+    # how
+    algorithm: str = _model("text", "one of: " + ", ".join(ALGORITHMS), default="random_forest")
+    hyperparameters: Mapping[str, object] = _model(
+        "mapping", "settings of the algorithm, by scikit-learn's or Spark's names; lists of values make a grid"
+    )
+    class_weight: str = _model(
+        "text", "balanced: rows of rare classes weigh more; none: all the same", default="none", check=one_of(WEIGHTS)
+    )
+    seed: int = _model(
         "integer",
         "start of every random number and part of the split",
         default=42,
-        section="model_config",
         aliases=("random_state",),
         check=within(0, 2**31 - 1),
     )
-    max_categories: int = param(
+
+    # who is held out
+    split: str = _model(
+        "text",
+        "hash, time or group; auto: time with a time_column, else group with a group_column, else hash of the key",
+        default="auto",
+        check=one_of(SPLITS),
+    )
+    test_size: float = _model("number", "share of the rows held out as the test set", default=0.2, check=_SHARE)
+    time_column: str = _model("text", "when a row happened: the test set is what happened last", default="")
+    group_column: str = _model("text", "rows that must not be parted, such as those of one customer", default="")
+
+    # how candidates and threshold are chosen
+    cv_folds: int = _model("integer", "folds of a cross-validation on the training rows; 0 for none", default=0)
+    validation_size: float = _model(
+        "number",
+        "share of the training rows to choose on where there is no cross-validation",
+        default=0.2,
+        check=_SHARE,
+    )
+    scoring: str = _model(
+        "text", "metric that chooses the candidate; default auc, f1_macro, rmse or silhouette", default=""
+    )
+    threshold: object = _model(
+        "scalar",
+        "score from which a row counts as positive: a number, or a rule such as f1, youden, cost:fp=1,fn=5",
+        default=None,
+        check=threshold_problem,
+    )
+    parallelism: int = _model(
+        "integer", "fits at the same time; 0 for as many as the slots serve", default=0, check=within(0, 1_000)
+    )
+
+    # leakage
+    leakage: str = _model(
+        "text",
+        "what a feature that tells the label alone leads to: warn, fail or off",
+        default="warn",
+        check=one_of(LEAKAGE),
+    )
+    leakage_max_auc: float = _model(
+        "number", "AUC of a single feature above which it counts as a leak", default=0.85, check=within(0.5, 1)
+    )
+    leakage_max_correlation: float = _model(
+        "number", "correlation with a number above which a feature counts as a leak", default=0.95, check=within(0, 1)
+    )
+
+    # features
+    max_categories: int = _model(
         "integer",
-        "text columns with more values than this are left out",
+        "most categories of an indexed column (trees) before high_cardinality applies",
         default=128,
-        section="model_config",
         check=within(2, 100_000),
     )
-    partitions: int = param(
+    one_hot_max: int = _model(
+        "integer",
+        "most categories of a one-hot column (all but trees) before high_cardinality applies",
+        default=50,
+        check=within(2, 10_000),
+    )
+    high_cardinality: str = _model(
+        "text",
+        "columns with more categories: target, hash, drop, or auto (target where Spark and task allow it, else hash)",
+        default="auto",
+        check=one_of(HIGH_CARDINALITY),
+    )
+    hash_buckets: int = _model(
+        "integer",
+        "buckets of a hashed column; 0 for max_categories (trees) or 1,024",
+        default=0,
+        check=within(0, 2**20),
+    )
+    text_columns: tuple[str, ...] = _model("texts", "columns of free text, learnt by their words", default=())
+    text_buckets: int = _model(
+        "integer",
+        "buckets that the words of a text column are hashed into; 0 for 128 (trees) or 1,024",
+        default=0,
+        check=within(0, 2**20),
+    )
+    time_parts: tuple[str, ...] = _model(
+        "texts",
+        "parts of a date or timestamp to learn from: " + ", ".join(TIME_PARTS),
+        default=TIME_PARTS[:-1],
+        check=some_of(TIME_PARTS),
+    )
+    partitions: int = _model(
         "integer",
         "parts the rows are sorted into, which the trees depend on; 0 for one per 100,000 rows",
         default=0,
-        section="model_config",
         check=within(0, 100_000),
     )
 
     @classmethod
     def _normalise(cls, values: dict[str, Any]) -> None:
         if "algorithm" in values:
-            values["algorithm"] = values["algorithm"].strip().lower().replace("-", "_")
+            values["algorithm"] = algorithm_name(values["algorithm"])
         if "hyperparameters" in values:
-            values["hyperparameters"] = _canonical(values.get("algorithm", ""), values["hyperparameters"])
+            values["hyperparameters"] = canonical(values.get("algorithm", ""), values["hyperparameters"])
 
     @classmethod
     def _laid_over(cls, name: str, old: Any, new: Any) -> Any:
         if name != "hyperparameters":
             return super()._laid_over(name, old, new)
-        known = {key: one.name for table in ALGORITHMS for key, one in hyperparameter_names(table).items()}
-        said = {known.get(key, key) for key in new}  # numTrees from a flag replaces n_estimators from the file
+        said = {name for key in new for name in meanings(key)}  # numTrees from a flag replaces the file's n_estimators
         return {**{key: value for key, value in old.items() if key not in said}, **new}
 
     @classmethod
@@ -225,40 +227,4 @@ class TrainingParams(Params):
 
     @classmethod
     def _across(cls, values: Mapping[str, Any], label: Callable[[str], str]) -> list[ParamProblem]:
-        problems = _hyperparameter_problems(values, label)
-        if values.get("cv_folds", 0) < 0 or values.get("cv_folds") == 1:
-            problems.append(
-                ParamProblem(label("cv_folds"), f"{values['cv_folds']} folds can't be made", "0, 2 or more")
-            )
-        features, excluded = values.get("feature_columns", ()), values.get("exclude_columns", ())
-        both = sorted(set(features) & set(excluded))
-        if both:
-            problems.append(ParamProblem(label("feature_columns"), f"{both} also stand in {label('exclude_columns')}"))
-        if values.get("label_column") in features:
-            problems.append(ParamProblem(label("feature_columns"), f"holds the label {values['label_column']!r}"))
-        return problems
-
-
-def _hyperparameter_problems(values: Mapping[str, Any], label: Callable[[str], str]) -> list[ParamProblem]:
-    """Return unknown algorithms, and unknown, doubled or wrong hyper-parameters."""
-    if "algorithm" not in values:
-        return []
-    if values["algorithm"] not in ALGORITHMS:
-        found = values["algorithm"]
-        return [ParamProblem(label("algorithm"), f"{found!r} is not an algorithm", nearest(found, ALGORITHMS))]
-    known = hyperparameter_names(values["algorithm"])
-    ours = ", ".join(one.name for one in ALGORITHMS[values["algorithm"]])
-    problems = []
-    for key, value in values.get("hyperparameters", {}).items():
-        place = f"{label('hyperparameters')}.{key}"
-        if key in ("random_state", "seed"):
-            problems.append(ParamProblem(place, "is not set here", "set model_config.seed"))
-        elif key not in known:
-            close = nearest(key, known)
-            hint = f"{close} known: {ours}" if close.startswith("did") else f"known: {ours}"
-            problems.append(ParamProblem(place, f"is not a hyper-parameter of {values['algorithm']}", hint))
-        elif key != known[key].name:
-            problems.append(ParamProblem(place, f"says the same as {known[key].name}", "keep one"))
-        elif known[key].problem(value):
-            problems.append(ParamProblem(place, known[key].problem(value), known[key].doc))
-    return problems
+        return hyperparameter_problems(values, label) + problems_between(values, label)

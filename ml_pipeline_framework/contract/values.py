@@ -17,6 +17,7 @@ _EXPECTED = {
     "flag": "true or false",
     "mappings": "a list of mappings",
     "values": "a list of plain values",
+    "scalar": "a text, a number, true or false",
 }
 
 
@@ -35,6 +36,10 @@ def coerce(kind: str, value: object) -> object:
             raise ValueError(f"{list(value)!r} names something twice")
         return tuple(value)
     if kind == "flag" and isinstance(value, bool):
+        return value
+    if kind == "scalar" and isinstance(value, (str, bool, int, float)):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{value!r} is not a finite number")
         return value
     if kind == "mappings" and isinstance(value, (list, tuple)) and all(isinstance(one, Mapping) for one in value):
         return tuple(dict(one) for one in value)
@@ -69,6 +74,8 @@ def from_text(kind: str, text: str) -> object:
             return int(text) if kind == "integer" else float(text)
         except ValueError:
             raise ValueError(f"{text!r} is not {_EXPECTED[kind]}") from None
+    if kind == "scalar":
+        return scalar(text)
     if kind == "flag":
         words = {"true": True, "false": False}
         return words.get(text.strip().lower(), text)

@@ -1,255 +1,274 @@
-"""The training job: read, split by a hash of the key, fit, measure on the held-out rows, save model and metrics.
+"""The training job: read, hold rows out, choose, fit, measure on the held-out rows, save model and metrics.
 
-A run is a pure function of its data and parameters: the test set depends on keys and seed only, and the rows are sorted
-by key into a number of partitions that follows from their count, because the trees' bootstrap samples and split
-candidates depend on partitions and on the order in them.
+A run is a pure function of its data and parameters: who is held out depends on keys (or times) and seed only, and the
+rows are sorted by key into a number of partitions that follows from their count, because the trees' bootstrap samples
+and split candidates depend on partitions and on the order in them.
 """
 
 from __future__ import annotations
 
-import json
-import math
+import posixpath
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from pyspark import StorageLevel
-from pyspark.ml import PipelineModel
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ml_pipeline_framework import datasets, features, models
-from ml_pipeline_framework.metrics import binary as metrics
+from ml_pipeline_framework import datasets, drift, features, labels, model_store, models, tracking
 from ml_pipeline_framework.contract import TrainingParams
 from ml_pipeline_framework.errors import DataError, OutputError
-from ml_pipeline_framework.features import FeaturePlan
-from ml_pipeline_framework.jobs.training_report import Stopwatch, document, summary
-from ml_pipeline_framework.schemas import BOOLEAN, NUMBER, columns_read_by, kind_of, quoted, require_columns
+from ml_pipeline_framework.jobs import leakage, reporting, search
+from ml_pipeline_framework.jobs.leakage import Finding
+from ml_pipeline_framework.jobs.reporting import Stopwatch
+from ml_pipeline_framework.jobs.search import Chosen, Round, Setting
+from ml_pipeline_framework.jobs.splitting import FOLDS, IN_TEST, OTHER_DATA, PART
+from ml_pipeline_framework.jobs.training_data import LABEL, Loaded, load, partitions_for, prepared, raw_columns
+from ml_pipeline_framework.jobs.training_report import Outcome, document, metadata, summary
+from ml_pipeline_framework.metrics.thresholds import choose_threshold
+from ml_pipeline_framework.progress import say, step
+from ml_pipeline_framework.schemas import kind_of, quoted, require_columns
 from ml_pipeline_framework.session import build_session
-from ml_pipeline_framework.splits import fold_of, in_test, key_hash
 
-RUN_FILE = "_run.json"
-ROWS_PER_PARTITION = 100_000
-
-_IN_TEST, _FOLD, _KEY, _ROW = "_in_test", "_fold", "_key", "_row"
-# Tells Spark that there are two classes, which saves it a pass to count them.
-_TWO_CLASSES = {"ml_attr": {"type": "nominal", "vals": ["0", "1"]}}
+Sizes = Mapping[tuple[bool, int, int], int]  # (in the test set, part, class) -> rows
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Rows of the data, by what became of them."""
-
-    read: int
-    without_label: int
-    train: tuple[int, int]  # negatives, positives
-    test: tuple[int, int]
-    keys: int  # distinct keys among the labelled rows, about
-
-    @property
-    def train_rows(self) -> int:
-        """Rows to learn from."""
-        return sum(self.train)
-
-    @property
-    def test_rows(self) -> int:
-        """Rows held out."""
-        return sum(self.test)
+# --- data -------------------------------------------------------------------------------------------------------------
 
 
-# --- pure functions ---------------------------------------------------------------------------------------------------
+@contextmanager
+def source(spark: SparkSession, path: str, params: TrainingParams) -> Iterator[DataFrame]:
+    """Read a data set; text is read once and kept as Parquet beside the model for as long as it is needed."""
+    data = datasets.read(spark, path)
+    if not datasets.is_text(path):
+        yield data
+        return
+    folder, version = posixpath.split(params.model_path.rstrip("/"))
+    name = f"{version}-{'validation' if path == params.validation_path else 'training'}"
+    with datasets.staged(spark, data, path, folder, name) as staged:
+        yield staged
 
 
-def with_label(data: DataFrame, params: TrainingParams) -> tuple[DataFrame, Mapping[str, str]]:
-    """Return the data with its label (double: 0, 1 or null), and the columns that are no features, with the reason.
+def sizes_of(rows: DataFrame, loaded: Loaded, params: TrainingParams) -> Sizes:
+    """Count the rows by where they belong, which also fills the cache.
 
     Raises
     ------
     DataError
-        A missing column, an expression that does not work, a label that is neither boolean nor a number.
+        There are more or fewer than were counted before.
     """
-    where, label = params.input_path, params.label_column
-    barred = {name: "in exclude_columns" for name in params.exclude_columns}
-    if params.label_expression:
-        if label in data.columns:
-            raise DataError(
-                f"{where} has a column {label!r} already, and model_config.label_expression would make another: "
-                "leave label_expression out to use the column, or change model_config.label_column"
-            )
-        said_by = "model_config.label_expression"
-        for name in columns_read_by(data, params.label_expression, said_by, where):
-            barred[name] = "read by label_expression"
-        named = [name for name in params.feature_columns if name in barred]
-        if named:
-            raise DataError(f"{said_by} reads {', '.join(named)}: take these out of model_config.feature_columns")
-        data = data.withColumn(label, F.expr(params.label_expression))
-    else:
-        require_columns(data, [label], "model_config.label_column", where)
-    label_type = data.schema[label].dataType
-    if kind_of(label_type) not in (BOOLEAN, NUMBER):
+    index = F.col(LABEL).cast("int") if loaded.label.is_classification else F.lit(0)
+    with datasets.reading(params.input_path):
+        found = rows.groupBy(IN_TEST, PART, index.alias("index")).count().collect()
+    sizes = {(row[IN_TEST], row[PART], row["index"]): row["count"] for row in found}
+    if sum(sizes.values()) != loaded.counts.used:
         raise DataError(
-            f"the label {label!r} of {where} is {label_type.simpleString()}, which is neither boolean nor a number: "
-            f"make it 0 or 1 with model_config.label_expression, such as {label} = 'yes'"
+            f"{sum(sizes.values()):,} rows of {loaded.counts.used:,} that were counted before: the data at "
+            f"{params.input_path} changed while it was read; write it whole first, then run again"
         )
-    barred[label] = "the label"
-    return data.withColumn(label, F.col(quoted(label)).cast("double")), barred
+    return sizes
 
 
-def with_split(data: DataFrame, params: TrainingParams) -> DataFrame:
-    """Return the data with ``_in_test`` (boolean), a function of the row's key and the seed alone."""
-    require_columns(data, params.key_columns, "model_config.key_columns", params.input_path)
-    return data.withColumn(_IN_TEST, in_test(params.key_columns, params.seed, params.test_size))
-
-
-def survey(data: DataFrame, params: TrainingParams, names: Sequence[str]) -> tuple[Counts, Mapping[str, Any]]:
-    """Count rows and profile the candidate features in one pass; features are looked at in the training rows only.
-
-    Raises
-    ------
-    DataError
-        No rows, no labels, labels other than 0 and 1, or one class only among the training or the test rows.
-    """
-    label = F.col(quoted(params.label_column))
-    known = label.isNotNull()
-    test, train = known & F.col(_IN_TEST), known & ~F.col(_IN_TEST)
-    row = data.agg(
-        F.count(F.lit(1)).alias("read"),
-        F.count_if(~known).alias("without_label"),
-        F.count_if(known & ~label.isin(0.0, 1.0)).alias("other"),
-        F.approx_count_distinct(F.when(known, key_hash(params.key_columns, params.seed, "test")), 0.02).alias("keys"),
-        *(F.count_if(part & (label == value)).alias(f"{name}_{value}") for name, part, value in _parts(train, test)),
-        *features.profile(data.schema, names, train),
-    ).first()
-    assert row is not None  # an aggregate without groups has one row
-    counts = Counts(
-        row["read"],
-        row["without_label"],
-        (row["train_0"], row["train_1"]),
-        (row["test_0"], row["test_1"]),
-        row["keys"],
-    )
-    _check_counts(counts, row["other"], params)
-    return counts, row.asDict()
-
-
-def _parts(train: Column, test: Column) -> list[tuple[str, Column, int]]:
-    return [(name, part, value) for name, part in (("train", train), ("test", test)) for value in (0, 1)]
-
-
-def _check_counts(counts: Counts, other: int, params: TrainingParams) -> None:
-    where, label = params.input_path, params.label_column
-    if not counts.read:
-        raise DataError(f"{where} has no rows: check that the preparation step has written it")
-    if counts.without_label == counts.read:
-        raise DataError(f"the label {label!r} is null in all {counts.read:,} rows of {where}: nothing to learn from")
-    if other:
-        raise DataError(
-            f"the label {label!r} has values other than 0 and 1 in {other:,} rows of {where}: only two classes are "
-            "supported; make them with model_config.label_expression"
-        )
-    for part, found in (("training", counts.train), ("test", counts.test)):
-        if min(found) == 0:
-            what = "no rows" if not sum(found) else f"only the class {int(found[1] > 0)} of the label {label!r}"
-            raise DataError(
-                f"{where}: the {part} set has {what} ({sum(found):,} rows): there is nothing to learn or to measure; "
-                "check model_config.label_expression, key_columns (many different keys are needed) and test_size"
-            )
-
-
-def prepared(data: DataFrame, params: TrainingParams, planned: FeaturePlan, partitions: int) -> DataFrame:
-    """Return the labelled rows with the planned columns, in an order that depends on the rows alone.
-
-    Columns: the features as they were read, the label (double), ``_in_test`` (boolean), ``_fold`` (int; only with
-    cross-validation). Rows with one key are told apart by the hash of all that is kept of them.
-    """
-    names = [quoted(one.name) for one in planned.features]
-    label = F.col(quoted(params.label_column))
-    kept = [label.alias(params.label_column, metadata=_TWO_CLASSES), F.col(_IN_TEST)]
-    if params.cv_folds:
-        kept.append(fold_of(params.key_columns, params.seed, params.cv_folds).alias(_FOLD))
-    order = [
-        key_hash(params.key_columns, params.seed, "order").alias(_KEY),
-        F.xxhash64(*names, label).alias(_ROW),
+def classes_in(sizes: Sizes, label: labels.Label, wanted: Sequence[int] | None = None) -> list[int]:
+    """Return the rows per class among the training rows, of some parts or of all; empty without classes."""
+    return [
+        sum(rows for (test, part, one), rows in sizes.items() if one == index and not test and _in(part, wanted))
+        for index in range(len(label.classes or ()))
     ]
-    return (
-        data.where(label.isNotNull())
-        .select(*names, *kept, *order)
-        .repartition(partitions, _KEY)
-        .sortWithinPartitions(_KEY, _ROW)
-        .drop(_KEY, _ROW)
-    )
 
 
-def partitions_for(rows: int, params: TrainingParams) -> int:
-    """Return the number of partitions: as told, else one per 100,000 rows; never from the size of the cluster."""
-    return params.partitions or max(1, math.ceil(rows / ROWS_PER_PARTITION))
+def _in(part: int, wanted: Sequence[int] | None) -> bool:
+    return wanted is None or part in wanted
 
 
-def fit(rows: DataFrame, params: TrainingParams, planned: FeaturePlan) -> PipelineModel:
-    """Fit features and model on training rows and return them as one pipeline."""
-    fitted: list[Any] = []
-    seen = rows
-    for stage in features.stages(planned):
-        one = stage.fit(seen) if hasattr(stage, "fit") else stage
-        seen = one.transform(seen)
-        fitted.append(one)
-    categories = max(features.category_counts(fitted, planned).values(), default=0)
-    learner = models.estimator(
-        params.algorithm,
-        params.hyperparameters,
-        label=params.label_column,
-        features=features.FEATURES,
-        seed=params.seed,
-        categories=categories,
-    )
-    return PipelineModel([*fitted, learner.fit(seen.select(params.label_column, features.FEATURES))])
+# --- choice -----------------------------------------------------------------------------------------------------------
 
 
-def scored(model: PipelineModel, rows: DataFrame, params: TrainingParams, expected: int) -> list[metrics.Bin]:
-    """Predict `rows` and count the predictions; a lost row is an error, not a smaller number."""
-    found = metrics.bins(model.transform(rows), params.label_column)
-    if metrics.rows_in(found) != expected:
+def rounds_of(train: DataFrame, sizes: Sizes, loaded: Loaded, params: TrainingParams) -> list[Round]:
+    """Return the rounds in which candidates are fitted and measured on the training rows.
+
+    Raises
+    ------
+    DataError
+        A round has nothing to learn from or to measure on.
+    """
+    rounds = []
+    for name, fit_parts, held_parts in loaded.split.rounds():
+        rows = sum(n for (test, part, _), n in sizes.items() if not test and part in held_parts)
+        classes = classes_in(sizes, loaded.label, fit_parts)
+        _check_round(name, loaded, classes, classes_in(sizes, loaded.label, held_parts), rows, params)
+        rounds.append(Round(name, _of(train, fit_parts), _of(train, held_parts), classes, rows))
+    return rounds
+
+
+def _of(rows: DataFrame, parts: Sequence[int]) -> DataFrame:
+    return rows.where(F.col(PART).isin(list(parts)))
+
+
+def _check_round(
+    name: str, loaded: Loaded, fit: Sequence[int], held: Sequence[int], rows: int, params: TrainingParams
+) -> None:
+    which = f"fold {name} of {params.cv_folds}" if loaded.split.choose == FOLDS else "the validation part"
+    remedy = f"lower model_config.{'cv_folds' if loaded.split.choose == FOLDS else 'test_size'}, or use more rows"
+    if loaded.label.task == labels.BINARY and min(*fit, *held) == 0:
         raise DataError(
-            f"{metrics.rows_in(found):,} of {expected:,} rows were scored: the data at {params.input_path} changed "
-            "while it was read; write it whole first, then run again"
+            f"{which} holds {held[1]} positives and {held[0]} negatives, and {fit[1]} and {fit[0]} are left to learn "
+            f"from: {remedy}"
         )
+    if not rows or (fit and sum(one > 0 for one in fit) < 2):
+        raise DataError(f"{which} has {rows:,} rows, and {sum(fit):,} are left to learn from: {remedy}")
+
+
+@contextmanager
+def validation_round(setting: Setting, train: DataFrame, sizes: Sizes, loaded: Loaded) -> Iterator[Round]:
+    """Read the validation data and return the one round on it: fit on all training rows, measure there."""
+    params = setting.params
+    with source(setting.spark, params.validation_path, params) as data:
+        names = raw_columns(loaded.planned)
+        require_columns(data, names, "the features of the training data", params.validation_path)
+        kept = [F.col(quoted(name)).cast(train.schema[name].dataType).alias(name) for name in names]
+        if loaded.label.column:
+            if not loaded.label.expression:
+                require_columns(data, [loaded.label.column], "model_config.label_column", params.validation_path)
+            kept.append(labels.label_column(data, loaded.label).alias(LABEL))
+        rows = data.select(*kept)
+        rows = rows.where(F.col(LABEL).isNotNull()) if loaded.label.column else rows
+        rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            with datasets.reading(params.validation_path):
+                count = rows.count()
+            if not count:
+                raise DataError(f"{params.validation_path} has no labelled rows: nothing to choose on")
+            yield Round("validation", train, rows, classes_in(sizes, loaded.label), count, is_final=True)
+        finally:
+            rows.unpersist()
+
+
+def chosen(setting: Setting, train: DataFrame, sizes: Sizes, loaded: Loaded, partitions: int) -> Chosen | None:
+    """Return the best candidate; None when there is nothing to choose and nothing to measure on the way."""
+    if loaded.split.choose == OTHER_DATA:
+        with validation_round(setting, train, sizes, loaded) as one:
+            return search.search(setting, [one], partitions)
+    rounds = rounds_of(train, sizes, loaded, setting.params)
+    return search.search(setting, rounds, partitions) if rounds else None
+
+
+def threshold_for(
+    params: TrainingParams, label: labels.Label, best: Chosen | None, probability: bool, on: str
+) -> tuple[float | None, str]:
+    """Return the score from which a row counts as positive, and how that was chosen: never on test rows."""
+    if label.task != labels.BINARY:
+        return None, ""
+    if isinstance(params.threshold, (int, float)):
+        return float(params.threshold), "model_config.threshold"
+    if params.threshold is None:
+        return (0.5, "a probability of one half") if probability else (0.0, "the sign of the score")
+    assert best is not None  # a rule makes a round to choose on
+    threshold, value = choose_threshold(search.bins_of(best.best), str(params.threshold))
+    return threshold, f"{params.threshold}, which gave {value:.4f} on the {on}"
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def screened(train: DataFrame, loaded: Loaded, params: TrainingParams, warnings: list[str]) -> list[Finding]:
+    """Return how much each feature tells of the label alone.
+
+    Raises
+    ------
+    DataError
+        One tells too much, and ``leakage`` is fail.
+    """
+    if params.leakage == "off" or not loaded.label.column:
+        return []
+    found = leakage.screen(
+        train,
+        raw_columns(loaded.planned),
+        LABEL,
+        classes=len(loaded.label.classes or ()),
+        total=int(loaded.counts.train["rows"]),
+        max_auc=params.leakage_max_auc,
+        max_correlation=params.leakage_max_correlation,
+    )
+    for one in found:
+        if one.is_leak:
+            text = (
+                f"{one.column} tells the label alone with {'an AUC' if one.measure == 'auc' else 'a correlation'} of "
+                f"{one.value:.3f} (limit {one.limit:g}): is it known before the event? If not, put it into "
+                "model_config.known_after_columns"
+            )
+            if params.leakage == "fail":
+                raise DataError(f"{params.input_path}: {text}; to learn from it all the same, set leakage to warn")
+            warnings.append(text)
+            say(f"[training] WARNING {text}")
     return found
 
 
-def cross_validated(train: DataFrame, params: TrainingParams, planned: FeaturePlan) -> dict[str, Any] | None:
-    """Fit and measure once per fold, features included, on the training rows; None without folds.
-
-    Raises
-    ------
-    DataError
-        When a fold holds one class only.
-    """
-    if not params.cv_folds:
-        return None
-    label = F.col(quoted(params.label_column))
-    sizes = {
-        row[_FOLD]: (row["negatives"], row["positives"])
-        for row in train.groupBy(_FOLD)
-        .agg(F.count_if(label == 0).alias("negatives"), F.count_if(label == 1).alias("positives"))
-        .collect()
-    }
-    held = [sizes.get(fold, (0, 0)) for fold in range(params.cv_folds)]
-    for fold, (negatives, positives) in enumerate(held):
-        if not negatives or not positives:
-            raise DataError(
-                f"fold {fold} of {params.cv_folds} holds {positives} positives and {negatives} negatives: lower "
-                "model_config.cv_folds, or use more rows"
-            )
-    results = []
-    for fold in range(params.cv_folds):
-        model = fit(train.where(F.col(_FOLD) != fold), params, planned)
-        found = scored(model, train.where(F.col(_FOLD) == fold), params, sum(held[fold]))
-        results.append({"fold": fold, **metrics.measure(found)})
-    return metrics.across_folds(results)
+def looked_at(
+    setting: Setting, train: DataFrame, loaded: Loaded, warnings: list[str]
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Return what the leakage screen found, and the profile of the training rows."""
+    step(setting.spark, "[training] leakage screen")
+    leaks = screened(train, loaded, setting.params, warnings)
+    step(setting.spark, "[training] profile of the training rows")
+    names = [(name, kind_of(train.schema[name].dataType)) for name in raw_columns(loaded.planned)]
+    return leaks, drift.profile(train, names)
 
 
-# --- effects ----------------------------------------------------------------------------------------------------------
+def learnt(setting: Setting, rows: DataFrame, loaded: Loaded, partitions: int, watch: Stopwatch) -> Outcome:
+    """Choose, fit and measure on the prepared rows."""
+    spark, params, label = setting.spark, setting.params, loaded.label
+    warnings = list(loaded.warnings)
+    step(spark, f"[training] sorting {loaded.counts.used:,} rows by key into {partitions} parts")
+    sizes = sizes_of(rows, loaded, params)
+    watch.lap("prepare")
+    train, test = rows.where(~F.col(IN_TEST)), rows.where(F.col(IN_TEST))
+    with ThreadPoolExecutor(1) as pool:
+        # Beside the fits: while these work in the driver or wait for their last tasks, slots are free.
+        looking = pool.submit(search.inherited(spark, lambda: looked_at(setting, train, loaded, warnings)))
+        if params.leakage == "fail":
+            looking.result()
+            watch.lap("leakage screen")
+        best = chosen(setting, train, sizes, loaded, partitions)
+        watch.lap("choose")
+        step(spark, f"[training] fitting {params.algorithm} on {loaded.counts.train['rows']:,} rows")
+        final = best.best.final if best else None
+        if final is None:
+            winner = best.best.hyperparameters if best else dict(search.only_candidate(params))
+            final = search.fit(setting, train, winner, classes_in(sizes, label))
+        watch.lap("fit")
+        leaks, profile = looking.result()
+        watch.lap("wait for screen and profile")
+    probability = models.score_column(params.algorithm, label.task) == "probability"
+    threshold, rule = threshold_for(params, label, best, probability, loaded.split.choose)
+    step(spark, f"[training] measuring on {loaded.counts.test['rows']:,} rows")
+    found = search.measured(setting, final.pipeline, test, int(loaded.counts.test["rows"]), threshold)
+    watch.lap("evaluate")
+    warnings += [f"candidate {one.number} failed: {one.error}" for one in (best.trials if best else ()) if one.error]
+    return Outcome(
+        loaded=loaded,
+        fit=final,
+        measured=found,
+        chosen=best,
+        leaks=leaks,
+        profile=profile,
+        threshold=threshold,
+        threshold_rule=rule,
+        partitions=partitions,
+        warnings=warnings + found.notes,
+        importances=importance_of(final, train),
+    )
+
+
+def importance_of(fit: search.Fit, train: DataFrame) -> dict[str, float] | None:
+    """Return how much each feature counts; coefficients are made comparable by their columns' standard deviations."""
+    model, slots = fit.pipeline.stages[-1], fit.features.slots
+    linear = models.importance_kind(model) == "coefficient"
+    deviations = features.deviations(fit.pipeline.transform(train)) if linear else None
+    return models.importances(model, slots, deviations)
 
 
 def own_outputs(spark: SparkSession, params: TrainingParams) -> bool:
@@ -260,107 +279,57 @@ def own_outputs(spark: SparkSession, params: TrainingParams) -> bool:
     OutputError
         When another run's results, or anything else, lie there.
     """
-    found = False
-    for path, said_in in ((params.model_path, f"{params.model_path}/{RUN_FILE}"), (params.metrics_path,) * 2):
-        if not datasets.exists(spark, path):
-            continue
-        owner = None
-        if datasets.exists(spark, said_in):
-            try:
-                owner = json.loads(datasets.read_text(spark, said_in)).get("run_id")
-            except (ValueError, AttributeError, DataError):
-                owner = None
-        if owner != params.run_id:
-            whose = f"it belongs to run {owner}" if owner else "nothing says which run it belongs to"
-            raise OutputError(
-                f"{path} exists already, and {whose} (this is {params.run_id}): give another --model-path or "
-                "--metrics-path, or remove it first"
-            )
-        found = True
-    return found
+    owner = model_store.owner(spark, params.model_path)
+    if owner is not None and owner != params.run_id:
+        whose = f"it belongs to run {owner}" if owner else "nothing says which run it belongs to"
+        raise OutputError(
+            f"{params.model_path} exists already, and {whose} (this is {params.run_id}): give another --model-path, or "
+            "remove it first"
+        )
+    return reporting.check_free(spark, params.metrics_path, params.run_id, "--metrics-path") or owner is not None
 
 
-def save_model(spark: SparkSession, params: TrainingParams, model: PipelineModel, *, replace: bool) -> None:
-    """Save the model whole or not at all, and inside it the run that it belongs to."""
-
-    def write(place: str) -> None:
-        model.write().save(place)
-        datasets.write_text(spark, f"{place}/{RUN_FILE}", json.dumps({"run_id": params.run_id}) + "\n")
-
+def save(spark: SparkSession, params: TrainingParams, outcome: Outcome, *, replace: bool) -> None:
+    """Save the model whole or not at all."""
+    step(spark, f"[training] saving {params.model_path}")
     if replace:
         datasets.remove(spark, params.metrics_path)  # first: metrics must not stand beside a model that is not theirs
-    datasets.save_whole(spark, params.model_path, write, replace=replace)
-
-
-def load(spark: SparkSession, params: TrainingParams) -> tuple[DataFrame, Counts, FeaturePlan]:
-    """Read the data and return it with label and split, its counts, and what becomes of its columns.
-
-    Raises
-    ------
-    DataError
-        See `with_label`, `with_split`, `survey`; also when no column is left to learn from.
-    """
-    data, barred = with_label(datasets.read(spark, params.input_path), params)
-    for said_by in ("feature_columns", "exclude_columns"):
-        require_columns(data, getattr(params, said_by), f"model_config.{said_by}", params.input_path)
-    names, left_out = features.candidates(data.schema, allowed=params.feature_columns, barred=barred)
-    data = with_split(data, params)
-    counts, found = survey(data, params, names)
-    planned = features.plan(data.schema, names, found, left_out, params.max_categories)
-    if not planned.features:
-        reasons = "; ".join(f"{one.name}: {one.reason}" for one in planned.left_out)
-        raise DataError(
-            f"no column of {params.input_path} is left to learn from ({reasons}): "
-            "change model_config.feature_columns, exclude_columns or max_categories"
-        )
-    return data, counts, planned
+    model_store.save(spark, params.model_path, outcome.fit.pipeline, metadata(spark, params, outcome), replace=replace)
 
 
 def run(spark: SparkSession, params: TrainingParams) -> dict[str, Any]:
     """Train, measure and save; return what ``metrics.json`` says.
+
+    The model comes first, then the metrics, then the pointer to the latest: who finds one finds all before it.
 
     Raises
     ------
     DataError, ModelError, OutputError
         Before anything is written, except for an `OutputError` while writing.
     """
-    watch = Stopwatch()
+    started_ms, watch = reporting.now_ms(), Stopwatch()
     replace = own_outputs(spark, params)
-    data, counts, planned = load(spark, params)
-    watch.lap("survey")
-    partitions = partitions_for(counts.train_rows + counts.test_rows, params)
-    rows = prepared(data, params, planned, partitions).persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        rows.count()
-        watch.lap("prepare")
-        train, test = rows.where(~F.col(_IN_TEST)), rows.where(F.col(_IN_TEST))
-        folds = cross_validated(train, params, planned)
-        watch.lap("cross-validate")
-        model = fit(train, params, planned)
-        watch.lap("fit")
-        measured = metrics.measure(scored(model, test, params, counts.test_rows))
-        watch.lap("evaluate")
-    finally:
-        rows.unpersist()
-    save_model(spark, params, model, replace=replace)
+    datasets.sweep(spark, posixpath.dirname(params.model_path.rstrip("/")))
+    step(spark, f"[training] reading {params.input_path}")
+    with source(spark, params.input_path, params) as data:
+        watch.lap("read")
+        step(spark, "[training] survey of the data")
+        loaded = load(data, params)
+        watch.lap("survey")
+        partitions = partitions_for(loaded.counts.used, params)
+        rows = prepared(loaded, params, partitions).persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            outcome = learnt(Setting(spark, params, loaded.label, loaded.planned), rows, loaded, partitions, watch)
+        finally:
+            rows.unpersist()
+    save(spark, params, outcome, replace=replace)
     watch.lap("save model")
-    report = document(
-        params,
-        counts=asdict(counts),
-        plan=planned,
-        model=model,
-        results={
-            "metrics": measured,
-            "baseline": metrics.baseline(counts.train, counts.test),
-            "cross_validation": folds,
-        },
-        partitions=partitions,
-        seconds=watch.seconds,
-        spark_version=spark.version,
-    )
-    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-    # Last of all: who finds the metrics finds a complete model.
-    datasets.save_whole(spark, params.metrics_path, lambda place: datasets.write_text(spark, place, text))
+    head = reporting.head(spark, params, started_ms=started_ms, seconds=watch.seconds)
+    report = {**head, **document(spark, params, outcome)}
+    tracking.log(spark, params, report)
+    reporting.write(spark, params.metrics_path, report, replace=False)
+    if params.register:
+        model_store.point_latest(spark, params.model_path, params.run_id)
     return report
 
 

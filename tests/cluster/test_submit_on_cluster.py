@@ -37,7 +37,7 @@ elif what == "sleep":
     time.sleep(600)
 elif what == "load":
     from pyspark.ml import PipelineModel
-    model = PipelineModel.load(rest[0])
+    model = PipelineModel.load(rest[0] + "/pipeline")
     rows = spark.read.parquet(rest[1]).where("arr_delay is not null").limit(1000)
     assert model.transform(rows).where("prediction in (0.0, 1.0)").count() == 1000
 spark.stop()
@@ -140,7 +140,7 @@ def test_training_succeeds_and_its_model_and_metrics_load_again(cluster: Cluster
     assert 0.6 < metrics["metrics"]["auc"] < 0.85
     assert metrics["rows"]["read"] == 336_776
 
-    model = metrics["model_path"]
+    model = metrics["model"]["path"]
     loaded = edge.run("submit", *script("load"), model, path)
     assert loaded.returncode == 0, loaded.stderr
 

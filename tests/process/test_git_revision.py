@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from batch_submit.adapters.git_revision import git_revision
 
+from batch_submit.adapters.git_revision import git_revision
 from tests.process.door import Door
 
 IDENTITY = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}

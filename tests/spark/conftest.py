@@ -87,7 +87,7 @@ def training(tmp_path, flights_path):
             "label_column": "late",
             "label_expression": "arr_delay > 15",
             "key_columns": KEYS,
-            "exclude_columns": KNOWN_TOO_LATE,
+            "exclude_columns": (*KNOWN_TOO_LATE, "flight", "time_hour", "tailnum"),
             "hyperparameters": {"n_estimators": 4, "max_depth": 3},
         }
         return TrainingParams(**{**values, **changes})

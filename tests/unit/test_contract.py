@@ -145,7 +145,7 @@ def test_all_problems_at_once_under_the_keys_of_the_configuration():
     assert "did you mean test_size?" in said["model_config.test_sise"]
     unknown = said["model_config.hyperparameters.n_estimatorz"]
     assert "did you mean n_estimators?" in unknown
-    assert all(one.name in unknown for one in ALGORITHMS["random_forest"])
+    assert all(one.name in unknown for one in ALGORITHMS["random_forest"].hyperparameters)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_hyperparameters_by_other_names(hyperparameters, stored):
         ("n_estimators", 10.5, "not a whole number"),
         ("n_estimators", True, "not a whole number"),
         ("n_estimators", "100", "not a whole number"),
-        ("n_estimators", [50, 100], "is a list"),
+        ("n_estimators", [50, 50], "element 2, 50, stands in the list twice"),
         ("max_depth", -1, "at or above 0"),
         ("min_weight_fraction_leaf", 0.5, "below 0.5"),
         ("subsample", 1.1, "at or below 1"),
@@ -179,7 +179,7 @@ def test_hyperparameters_by_other_names(hyperparameters, stored):
         ("bootstrap", "yes", "not true or false"),
         ("criterion", "mse", "gini, entropy"),
         ("random_state", 1, "model_config.seed"),
-        ("min_impurity_decrease", 0.1, "known: n_estimators"),
+        ("min_impurity_decrease", 0.1, "use min_info_gain"),
     ],
 )
 def test_wrong_hyperparameters_are_named(key, value, part):

@@ -15,9 +15,9 @@ from batch_submit.errors import (
     UnsafeForContainer,
     UsageError,
 )
-from batch_submit.plan import job_spec
+from batch_submit.plan import job_params
 from batch_submit.plan.backend_choice import LOCAL, YARN
-from batch_submit.plan.config import ConfigSources, Path, Sourced, SourceText, build_config
+from batch_submit.plan.config import Config, ConfigSources, Path, Sourced, SourceText, build_config
 from batch_submit.plan.identity import RunId
 from batch_submit.plan.job_spec import Call, Places, build_spec
 from batch_submit.plan.submission import JobSpec, ShippedFile
@@ -47,16 +47,27 @@ def spec(
     **call: object,
 ) -> JobSpec:
     variables = variables or {}
-    config = build_config(
-        sources=ConfigSources(SourceText(text, "c.yaml", "/conf")),
-        job_type=job.value,
-        env=None,
-        profile=None,
-        variables=variables,
-        flags=flags or {},
-    )
+
+    def config_of(kind: JobType) -> Config:
+        return build_config(
+            sources=ConfigSources(SourceText(text, "c.yaml", "/conf")),
+            job_type=kind.value,
+            env=None,
+            profile=None,
+            variables=variables,
+            flags=flags or {},
+        )
+
     typed = Call(job, "My Job", RunId("my-run"), date(2013, 2, 3), **call)  # type: ignore[arg-type]
-    return build_spec(config, typed, backend=backend, places=PLACES, script=script, variables=variables)
+    return build_spec(
+        config_of(job),
+        typed,
+        backend=backend,
+        places=PLACES,
+        script=script,
+        variables=variables,
+        config_of=config_of,
+    )
 
 
 def training(text: str = TRAINING, *, backend: str = YARN, **more: object) -> JobSpec:
@@ -126,13 +137,13 @@ def test_an_unknown_date_directive_names_the_line_of_the_path() -> None:
 def test_dates_are_filled_in_paths_of_the_jobs_own_section_however_deep() -> None:
     day = date(2013, 2, 3)
     value = {"flights": {"path": "raw/%Y"}, "steps": [{"filter": "x % 2 = 0"}, {"write": {"path": ["a/{{ ds }}"]}}]}
-    filled = job_spec._dated(value, "inputs", day, where="here")
+    filled = job_params._dated(value, "inputs", day, where="here")
     assert filled == {
         "flights": {"path": "raw/2013"},
         "steps": [{"filter": "x % 2 = 0"}, {"write": {"path": ["a/2013-02-03"]}}],
     }
     with pytest.raises(UsageError) as caught:
-        job_spec._dated(value | {"late": {"path": "in/%H"}}, "inputs", day, where="c.yaml:4: inputs")
+        job_params._dated(value | {"late": {"path": "in/%H"}}, "inputs", day, where="c.yaml:4: inputs")
     assert caught.value.where == "c.yaml:4: inputs.late.path"
 
 

@@ -165,3 +165,28 @@ def test_the_brief_form_is_one_line() -> None:
     (line,) = brief_lines(RUNNING, None, WORK, 80)
     assert line.startswith(f"{APP}: RUNNING in root.ml (1m30s); executors 2 (4 cores); stage 2 collect")
     assert len(brief_lines(ACCEPTED, FULL, None, 200)) == 2
+
+
+def doing(text: str, job_id: int = 2) -> SparkProgress:
+    return replace(WORK, jobs=(*WORK.jobs, Job(job_id, "RUNNING", description=text)))
+
+
+def test_each_stage_of_a_pipeline_is_told_once_and_at_once() -> None:
+    narrator = Narrator(MANNER)
+    first = narrator.changes(0, RUNNING, progress=doing("[1/4 training] fold 1/3"))
+    assert kinds(first) == ["state", "step", "progress"]
+    assert first[1].text == f"{APP}: [1/4 training] fold 1/3"
+    assert first[1].data == {"step": "1/4 training", "description": "[1/4 training] fold 1/3"}
+    assert narrator.changes(1, RUNNING, progress=doing("[1/4 training] fold 2/3")) == []
+    assert kinds(narrator.changes(2, RUNNING, progress=doing("[2/4 evaluation]", 3))) == ["step"]
+    assert kinds(narrator.changes(3, RUNNING, progress=WORK)) == []
+
+
+def test_what_the_driver_does_stands_on_the_displays() -> None:
+    panel = panel_lines(RUNNING, None, doing("[2/4 training] fold 1/3"), 0.0, 80)
+    assert "doing     [2/4 training] fold 1/3" in panel
+    (brief,) = brief_lines(RUNNING, None, doing("[2/4 training] fold 1/3"), 200)
+    assert "; [2/4 training] fold 1/3; executors 2" in brief
+    assert not any(line.startswith("doing") for line in panel_lines(RUNNING, None, WORK, 0.0, 80))
+    long = panel_lines(RUNNING, None, doing("select " + "x" * 500), 0.0, 80)
+    assert all(len(line) <= 120 for line in long)

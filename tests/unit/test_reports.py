@@ -71,5 +71,17 @@ def test_metrics_that_are_not_there_are_left_out(report: dict[str, object]) -> N
     assert metrics_lines(report) == []
 
 
+def test_a_regression_has_its_own_metrics_and_warnings_come_last() -> None:
+    report = {
+        "metrics": {"rmse": 12.5, "r2": 0.25, "mape": None, "rows": 9},
+        "baseline": {"rmse": 20.0, "r2": 0.0},
+        "warnings": [f"w{number}" for number in range(7)],
+    }
+    lines = [line.split() for line in metrics_lines(report)]
+    assert lines[1:3] == [["rmse", "12.5000", "20.0000"], ["r2", "0.2500", "0.0000"]]
+    assert lines[3] == ["warning:", "w0"]
+    assert lines[-1] == ["2", "more", "warnings"]
+
+
 def test_rows_that_are_no_numbers_are_not_made_up() -> None:
     assert metrics_lines({"rows": {"train": "many"}}) == ["  ? rows to train, ? held out"]

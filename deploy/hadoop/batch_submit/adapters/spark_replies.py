@@ -42,6 +42,7 @@ def _job(info: Mapping[str, Any]) -> Job:
         failed=_int(info, "numFailedTasks"),
         stages=len(as_list(info.get("stageIds"))),
         stages_done=_int(info, "numCompletedStages") + _int(info, "numSkippedStages"),
+        description=" ".join(str(info.get("description") or "").split()),
     )
 
 

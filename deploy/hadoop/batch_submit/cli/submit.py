@@ -69,7 +69,7 @@ def _refuse_empty(typed: Mapping[str, Any]) -> None:
     "type_name",
     required=True,
     metavar="TYPE",
-    help="training, prediction, data_processing, evaluation, custom.",
+    help="training, prediction, data_processing, evaluation, pipeline, custom.",
 )
 @click.option("-n", "--name", metavar="NAME", help="A label; default TYPE-YYYYmmdd-HHMMSS.")
 @click.option("-q", "--queue", metavar="QUEUE", help="YARN queue.")

@@ -76,7 +76,7 @@ def _check_job(services: Services, selection: Selection, job: JobType, *, named:
     has_script = script is not None and bool(script.value)
     described = bool(config.section("model_config") or config.section("data_config"))
     complete = has_script or (job in PARAMS and (named or described))
-    context = Context(services, config, path, _choice(services, selection, config), spark)
+    context = Context(services, config, path, _choice(services, selection, config), spark, selection)
     call = SubmitCall(job.value, name="check", script=None if complete else _SOME_SCRIPT)
     spec = make_spec(context, identify(context, call), day=None)
     if not spec.script.is_remote and Path(spec.script.path).is_dir():

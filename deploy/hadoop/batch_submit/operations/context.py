@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,8 @@ class Context:
 
     Parameters
     ----------
+    selection
+        What the configuration was made for.
     reading
         Opened to look only: the configuration is its :mod:`part for reading <batch_submit.plan.reading>`, this host's
         Spark is not looked for, and the backend reaches no filesystem.
@@ -54,6 +56,7 @@ class Context:
     config_path: Path
     choice: BackendChoice
     spark: SparkDistribution | None
+    selection: Selection
     reading: bool = False
 
     @property
@@ -88,6 +91,13 @@ def read_config(services: Services, selection: Selection) -> tuple[Config, Path,
     spark = spark_on_host(services)
     path, sources = _sources(services, selection, spark.home if spark is not None else "")
     return _build(services, selection, sources), path, spark
+
+
+def config_of_type(context: Context, job_type: str) -> Config:
+    """The configuration as if `job_type` were submitted, with all else as it was typed: for a stage of a pipeline."""
+    home = context.spark.home if context.spark is not None else ""
+    selection = replace(context.selection, job_type=job_type)
+    return _build(context.services, selection, _sources(context.services, selection, home)[1])
 
 
 def read_config_for_reading(services: Services, selection: Selection) -> tuple[Config, Path]:
@@ -171,7 +181,7 @@ def open_context(services: Services, selection: Selection, *, reading: bool = Fa
     services.terminal.note(chosen)
     for text in (*([warning] if warning else []), *config.warnings):
         services.terminal.warn(text)
-    return Context(services, config, path, choice, spark, reading)
+    return Context(services, config, path, choice, spark, selection, reading)
 
 
 def _log_file(services: Services, config: Config) -> Path:

@@ -156,8 +156,7 @@ def _inputs(look: _Look) -> list[str]:
     params = look.spec.params
     if params is None:
         return []
-    named = [str(getattr(params, name, "") or "") for name in params.INPUT_FIELDS]
-    plain = [path for path in named if path and not _PATTERN_CHARACTERS & set(path)]
+    plain = [path for path in params.inputs() if not _PATTERN_CHARACTERS & set(path)]
     return [path for path in (on_default_fs(one, look.servers.default_fs) for one in plain) if path]
 
 

@@ -16,7 +16,7 @@ from batch_submit.adapters.git_revision import git_revision
 from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.backends.base import Backend
 from batch_submit.errors import MissingFile, UsageError
-from batch_submit.operations.context import Context
+from batch_submit.operations.context import Context, config_of_type
 from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.command import Toolchain, build_plan
 from batch_submit.plan.config import Sourced
@@ -93,6 +93,7 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
         places=places,
         script=script,
         variables=services.env,
+        config_of=lambda kind: config_of_type(context, kind.value),
     )
     spec = with_revision(context, with_addresses(context, spec))
     missing = [f"{one.path} ({one.origin})" for one in spec.local_files() if not Path(one.path).exists()]

@@ -19,7 +19,6 @@ from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.storage import hdfs_path, local_path, qualify, storage_root
 from batch_submit.services import Services, connect
 
-
 #: Where the demo's raw tables lie under the storage root; the shipped ``data_processing`` section reads them there.
 RAW_DATA = "data/raw"
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import posixpath
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from batch_submit.errors import ConfigError, UsageError
+from batch_submit.errors import UsageError
 from batch_submit.plan import container_text
 from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.config import Config, Sourced
 from batch_submit.plan.dates import fill_dates
 from batch_submit.plan.identity import RunId
+from batch_submit.plan.job_params import (
+    ConfigOf,
+    Identity,
+    Stage,
+    configured_arguments,
+    job_params,
+    pipeline_notices,
+    pipeline_params,
+    pipeline_stages,
+    split,
+)
 from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
 from batch_submit.plan.storage import has_scheme, qualify, storage_root
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.units import UnitError, parse_duration_s
-from ml_pipeline_framework.contract import PARAMS, ContractError, JobType, Params
+from ml_pipeline_framework.contract import PARAMS, JobType, Params
 
 #: Spark properties that only mean something on YARN; backend ``local`` leaves them out.
 _CLUSTER_ONLY = (
@@ -30,22 +40,6 @@ _CLUSTER_ONLY = (
     "spark.submit.deployMode",
     "spark.eventLog.",
     "spark.shuffle.service.",
-)
-
-
-#: Keys of a job type's section that this side acts on; the rest are parameters of the job.
-_EDGE_KEYS = frozenset(
-    {
-        "script",
-        "additional_jars",
-        "additional_py_files",
-        "files",
-        "archives",
-        "app_args",
-        "timeout",
-        "wait_timeout",
-        "prediction_timeout",
-    }
 )
 
 
@@ -82,6 +76,7 @@ def build_spec(
     places: Places,
     script: ShippedFile | None,
     variables: Mapping[str, str],
+    config_of: ConfigOf,
 ) -> JobSpec:
     """Build and check the job.
 
@@ -93,6 +88,8 @@ def build_spec(
         The user's script, already found (``--script`` or ``job_specific_config.<type>.script``); ``None``: our own job.
     variables
         The environment; only ``PYTHON_PATH`` is read here.
+    config_of
+        The configuration as if another type were submitted: what the stages of a pipeline are read from.
 
     Raises
     ------
@@ -103,8 +100,11 @@ def build_spec(
     given = _given_arguments(config, call)
     params: Params | None = None
     unused = _unused_job_keys(config) if script is not None else []
+    stages: tuple[Stage, ...] = ()
     if script is None:
-        params, script = _our_job(config, call, given, root=root, backend=backend, places=places)
+        stages = pipeline_stages(config, config_of) if call.job_type is JobType.PIPELINE else ()
+        params, script = _our_job(config, call, given, stages, root=root, backend=backend, places=places)
+    configs = (config, *(stage.config for stage in stages))
     conf, conf_notices = _spark_conf(config, call, backend=backend, variables=variables)
     user_tags = _user_tags(conf)
     spec = JobSpec(
@@ -120,14 +120,14 @@ def build_spec(
         arguments=given if params is None else (),
         params=params,
         conf=conf,
-        py_files=_shipped(config, "additional_py_files", places),
-        files=_shipped(config, "files", places),
-        archives=_shipped(config, "archives", places),
-        jars=_shipped(config, "additional_jars", places),
+        py_files=_shipped(configs, "additional_py_files", places),
+        files=_shipped(configs, "files", places),
+        archives=_shipped(configs, "archives", places),
+        jars=_shipped(configs, "additional_jars", places),
         user_tags=user_tags,
         timeout_s=_timeout(config, "timeout", call.job_type),
         wait_timeout_s=_timeout(config, "wait_timeout", call.job_type),
-        notices=(*unused, *conf_notices),
+        notices=(*unused, *conf_notices, *pipeline_notices(config, stages)),
     )
     _check_shipped(spec)
     if backend == YARN:
@@ -143,95 +143,39 @@ def _deploy_mode(conf: Mapping[str, Sourced]) -> str:
 def _given_arguments(config: Config, call: Call) -> tuple[str, ...]:
     """The job's arguments with their dates filled in: typed ones, else the configured ``app_args``."""
     # Dates first: the blanks of {{ ds }} would split it into three words.
-    typed = _split(fill_dates(call.app_args, call.day, where="--app-args"), "--app-args") if call.app_args else []
+    typed = split(fill_dates(call.app_args, call.day, where="--app-args"), "--app-args") if call.app_args else []
     typed += [
         fill_dates(argument, call.day, where=f"argument {position}")
         for position, argument in enumerate([*call.app_arg, *call.rest], start=len(typed) + 1)
     ]
-    configured = config.get("job.app_args")
-    if typed or call.app_args is not None or configured is None:
-        return tuple(typed)
-    where = f"{configured.origin}: app_args"
-    if isinstance(configured.value, (list, tuple)):
-        return tuple(fill_dates(str(value), call.day, where=where) for value in configured.value)
-    return tuple(_split(fill_dates(str(configured.value), call.day, where=where), where))
-
-
-def _split(text: str, where: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{where} can't be split into words: {error}",
-            next_step="close the quotes, or use --app-arg once per word",
-        ) from error
-
-
-def _plain(section: Mapping[str, Sourced]) -> dict[str, object]:
-    return {key: sourced.value for key, sourced in section.items()}
+    return tuple(typed) if typed or call.app_args is not None else configured_arguments(config, call.day)
 
 
 def _our_job(
-    config: Config, call: Call, given: Sequence[str], *, root: str, backend: str, places: Places
+    config: Config,
+    call: Call,
+    given: Sequence[str],
+    stages: Sequence[Stage],
+    *,
+    root: str,
+    backend: str,
+    places: Places,
 ) -> tuple[Params, ShippedFile]:
-    params_type = PARAMS.get(call.job_type)
-    if params_type is None:
+    if call.job_type not in PARAMS:
         built = ", ".join(sorted(job.value for job in PARAMS))
         raise UsageError(
             f"there is no built-in job of type {call.job_type.value} yet (built in: {built})",
             next_step=f"give your own script: --script FILE, or job_specific_config.{call.job_type.value}.script",
         )
-    data_config = {
-        key: fill_dates(str(sourced.value), call.day, where=f"{sourced.origin}: data_config.{key}")
-        for key, sourced in config.section("data_config").items()
-    }
-    sections: dict[str, Mapping[str, object]] = {
-        "model_config": _plain(config.section("model_config")),
-        "data_config": data_config,
-        "job": {
-            key: _dated(sourced.value, key, call.day, where=f"{sourced.origin}: {key}")
-            for key, sourced in config.section("job").items()
-            if key not in _EDGE_KEYS
-        },
-    }
-    tracking = _plain(config.section("mlflow"))
-    if tracking.get("tracking_uri"):
-        sections["job"] = {"mlflow": tracking, **sections["job"]}
-    try:
-        params = params_type.from_config(
-            sections, defaults={"run_id": call.run_id.value, "name": call.name}, flags=given
-        )
-    except ContractError as error:
-        raise ConfigError(
-            f"{len(error.problems)} problem(s) with the parameters of the {call.job_type.value} job",
-            details=[_problem_line(config, problem.key, problem.message, problem.hint) for problem in error.problems],
-            next_step="batch-submit config check -t " + call.job_type.value,
-        ) from error
+    identity = Identity(call.run_id.value, call.name, call.day)
+    params: Params
+    if stages:
+        params = pipeline_params(config, stages, identity, given)
+    else:
+        params = job_params(config, call.job_type, identity, given)
     params = params.with_paths(lambda path: qualify(path, root=root, backend=backend))
     script = f"run_{call.job_type.value}.py"
     return params, ShippedFile(posixpath.join(places.job_scripts, script), script, "built-in job")
-
-
-def _dated(value: object, key: str, day: date, *, where: str) -> object:
-    """A value of a job's section with the dates of its paths filled in: what stands under ``path`` or ``…_path``."""
-    if isinstance(value, Mapping):
-        return {name: _dated(one, str(name), day, where=f"{where}.{name}") for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_dated(one, key, day, where=f"{where}[{place}]") for place, one in enumerate(value)]
-    if isinstance(value, str) and (key in ("path", "paths") or key.endswith("_path")):
-        return fill_dates(value, day, where=where)
-    return value
-
-
-def _problem_line(config: Config, key: str, message: str, hint: str) -> str:
-    parts = tuple(key.split("."))
-    origin = ""
-    while parts and not origin:
-        sourced = config.get(parts)
-        origin = sourced.origin if sourced is not None else ""
-        parts = parts[:-1]
-    line = f"{origin}: {key}: {message}" if origin else f"{key}: {message}"
-    return f"{line} ({hint})" if hint else line
 
 
 def _unused_job_keys(config: Config) -> list[str]:
@@ -299,8 +243,14 @@ def _user_tags(conf: dict[str, Sourced]) -> tuple[str, ...]:
     return tuple(tag.strip() for tag in str(tags.value).split(",") if tag.strip())
 
 
-def _shipped(config: Config, key: str, places: Places) -> tuple[ShippedFile, ...]:
-    return tuple(shipped_file(item, places) for item in config.items(("job", key)))
+def _shipped(configs: Sequence[Config], key: str, places: Places) -> tuple[ShippedFile, ...]:
+    """The files of a job; of a pipeline its own, and those of its stages that are not among them."""
+    found: list[ShippedFile] = []
+    for config in configs:
+        there = {(one.path, one.link) for one in found}
+        listed = [shipped_file(item, places) for item in config.items(("job", key))]
+        found += [one for one in listed if (one.path, one.link) not in there]
+    return tuple(found)
 
 
 def shipped_file(sourced: Sourced, places: Places) -> ShippedFile:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
+
 from batch_submit.plan.schema_types import EVERYWHERE, Combiner, Key, Kind, Where
-from ml_pipeline_framework.contract import JOB_KEYS, MODEL_CONFIG_KEYS
+from ml_pipeline_framework.contract import JOB_DEFAULTS, JOB_KEYS, MODEL_CONFIG_DEFAULTS, MODEL_CONFIG_KEYS
 
 #: Short names of Spark properties -> the property that Spark knows. Both may be used; see the docs for who wins.
 FLAG_STYLE = {
@@ -144,6 +148,14 @@ def _spark() -> tuple[Key, ...]:
     )
 
 
+def _example(name: str, examples: Mapping[str, str], defaults: Mapping[str, object]) -> str:
+    """An example of a key that the contract owns: a telling one, else its default as YAML has it."""
+    if name in examples or name not in defaults:
+        return examples.get(name, "...")
+    text = json.dumps(defaults[name])
+    return text.strip('"') if re.fullmatch(r'"[a-z][a-z_]+"', text) else text
+
+
 def _model() -> tuple[Key, ...]:
     examples = {
         "model_name": "arrival-delay",
@@ -153,13 +165,23 @@ def _model() -> tuple[Key, ...]:
         "cv_folds": "5",
         "seed": "42",
         "key_columns": "[year, month, day]",
-        "exclude_columns": "[air_time]",
+        "exclude_columns": "[tailnum]",
+        "known_after_columns": "[arr_delay, air_time]",
+        "feature_columns": "[distance, hour]",
+        "text_columns": "[comment]",
+        "time_parts": "[month, hour]",
+        "time_column": "departure",
+        "group_column": "customer_id",
+        "positive_class": '"yes"',
+        "threshold": "f1",
+        "scoring": "auc",
         "label_column": "late",
         "label_expression": '"arr_delay > 15"',
     }
     # The contract checks the values: it owns what the jobs understand.
     return tuple(
-        Key(("model_config", name), Kind.ANY, doc, examples.get(name, "...")) for name, doc in MODEL_CONFIG_KEYS.items()
+        Key(("model_config", name), Kind.ANY, doc, _example(name, examples, MODEL_CONFIG_DEFAULTS))
+        for name, doc in MODEL_CONFIG_KEYS.items()
     )
 
 
@@ -244,13 +266,26 @@ def _job() -> tuple[Key, ...]:
         ),
     )
     examples = {
-        "batch_size": "10000",
         "output_compression": "snappy",
-        "gate": "{min_auc: 0.7}",
+        "gate": "{min_auc: 0.7, max_regression: 0.01}",
         "model": "churn@latest",
+        "compare_with": "previous",
+        "segment_columns": "[origin, carrier]",
+        "choose_threshold": "f1",
+        "keep_columns": "[customer_id]",
+        "output_partition_by": "[origin]",
+        "inputs": "{flights: {path: data/raw/flights.csv}}",
+        "steps": '[{filter: "distance > 100"}]',
+        "quality": "{checks: [{check: not_null, columns: [id]}]}",
+        "outputs": "{clean: {path: data/clean.parquet}}",
+        "stages": "[training, evaluation]",
+        "mlflow": "{experiment: nightly}",
     }
     # The contract checks the values: it owns what the jobs understand.
-    return (*ours, *(key(name, Kind.ANY, doc, examples.get(name, "...")) for name, doc in JOB_KEYS.items()))
+    return (
+        *ours,
+        *(key(name, Kind.ANY, doc, _example(name, examples, JOB_DEFAULTS)) for name, doc in JOB_KEYS.items()),
+    )
 
 
 KEYS: tuple[Key, ...] = (

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 #: Executors that go because nobody needs them (dynamic allocation) are not lost.
 _SENT_AWAY = re.compile(r"(?i)killed by driver|explicit termination request|idle|graceful|decommission")
 
+_PLACE = re.compile(r"\[[^\]]+\]")
+#: Descriptions that Spark itself gives to jobs that it starts beside the driver's.
+_SPARKS_OWN = re.compile(r"broadcast exchange \(runId |Listing leaf files ")
+
 _CONTAINER = re.compile(r"Container (?:from a bad node|marked as failed): (container_\w+) on host: \S+\. ")
 
 
@@ -23,6 +27,7 @@ class Job:
     failed: int = 0
     stages: int = 0
     stages_done: int = 0
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,23 @@ class SparkProgress:
     def running_jobs(self) -> tuple[Job, ...]:
         """Jobs that have not ended."""
         return tuple(job for job in self.jobs if job.status == "RUNNING")
+
+    @property
+    def doing(self) -> str:
+        """What the driver says that it does: the description of the newest job that runs, else of the newest one.
+
+        The jobs of this project say it as ``[training] fold 2/5``, in a pipeline ``[2/4 training] fold 2/5``.
+        """
+        told = [job for job in self.jobs if job.description and not _SPARKS_OWN.match(job.description)]
+        running = [job for job in told if job.status == "RUNNING"]
+        newest = max(running or told, key=lambda job: job.job_id, default=None)
+        return newest.description if newest is not None else ""
+
+    @property
+    def place(self) -> str:
+        """The first part of that, in brackets: the job, or the stage of a pipeline; "" when it has none."""
+        found = _PLACE.match(self.doing)
+        return found.group(0) if found else ""
 
     @property
     def jobs_done(self) -> int:

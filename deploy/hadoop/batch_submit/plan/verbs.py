@@ -27,6 +27,7 @@ VERBS: Mapping[str, Verb] = {
     "status": Verb("status", "status_command", "Everything known of one application."),
     "logs": Verb("logs", "logs_command", "What the containers wrote: print, follow, search, store."),
     "diagnose": Verb("diagnose", "diagnose_command", "Why a run failed: cause, evidence, remedy."),
+    "report": Verb("report", "report_command", "A run's results as one HTML page."),
     "queues": Verb("queues", "queues_command", "Queues: shares, what is used, and by whom."),
     "nodes": Verb("queues", "nodes_command", "Nodes: state, health, memory, vcores."),
     "kill": Verb("acting", "kill_command", "End applications and confirm it."),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from batch_submit.model import ApplicationReport, State
 from batch_submit.plan.pending import Reason
 from batch_submit.plan.spark_progress import SparkProgress
-from batch_submit.render.progress import head_line, lost_text, stages_text, stalled_text, totals_text
+from batch_submit.render.progress import doing_text, head_line, lost_text, stages_text, stalled_text, totals_text
 
 #: After a failover an application that runs may be shown ACCEPTED for about a second.
 _RECOVERY_S = 5.0
@@ -29,7 +29,7 @@ class Event:
     Parameters
     ----------
     kind
-        ``state``, ``waiting``, ``progress``, ``executor_lost``, ``stalled``, ``attempt``, ``failover``.
+        ``state``, ``waiting``, ``step``, ``progress``, ``executor_lost``, ``stalled``, ``attempt``, ``failover``.
     text
         For people.
     warning
@@ -78,6 +78,7 @@ class Narrator:
     _attempt: int = 0
     _stages: tuple[tuple[int, int], ...] = ()
     _told_progress: tuple[str, float] | None = None
+    _place: str = ""
     _seen: Event | None = None
     _lost: set[str] = field(default_factory=set)
     _stalled: bool = False
@@ -96,7 +97,8 @@ class Narrator:
         events = [*self._server(active_url), *self._new_state(now_s, report), *self._new_attempt(report)]
         events += self._waits(report, reason)
         if progress is not None:
-            events += [*self._losses(report, progress), *self._work(now_s, report, progress)]
+            events += [*self._losses(report, progress), *self._new_place(report, progress)]
+            events += self._work(now_s, report, progress)
         events += self._stall(report, stalled_s)
         return events
 
@@ -154,6 +156,15 @@ class Narrator:
             events.append(Event("executor_lost", text, warning=True, data={"count": len(fresh) - _MOST_LOST}))
         return events
 
+    def _new_place(self, report: ApplicationReport, progress: SparkProgress) -> list[Event]:
+        """Another stage of a pipeline, or the job that the driver says it has begun: told at once, each one once."""
+        place = progress.place
+        if not place or place == self._place:
+            return []
+        self._place = place
+        data = {"step": place.strip("[]"), "description": progress.doing}
+        return [Event("step", f"{report.application_id}: {doing_text(progress)}", data=data)]
+
     def _work(self, now_s: float, report: ApplicationReport, progress: SparkProgress) -> list[Event]:
         stages = tuple((stage.stage_id, stage.attempt) for stage in progress.stages)
         text = f"{report.application_id}: {stages_text(progress)}; {totals_text(progress)}"
@@ -186,6 +197,7 @@ class Narrator:
 def _numbers(progress: SparkProgress) -> dict[str, object]:
     """The work of Spark for machines."""
     return {
+        "doing": progress.doing,
         "jobs_done": progress.jobs_done,
         "jobs_running": len(progress.running_jobs),
         "jobs_failed": progress.jobs_failed,

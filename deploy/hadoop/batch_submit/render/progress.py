@@ -12,6 +12,8 @@ from batch_submit.plan.units import format_duration
 _LABEL = 10
 _BAR = 20
 _MOST_STAGES = 4
+#: Spark's descriptions may hold whole SQL statements.
+_MOST_DOING = 100
 #: A phase that every start passes through needs a remedy only when it has lasted so long.
 _LASTS_MS = 30_000
 
@@ -44,6 +46,12 @@ def stage_text(stage: Stage) -> str:
     failed = f", {stage.failed} failed" if stage.failed else ""
     tasks = f"{stage.done}/{stage.tasks} tasks, {stage.active} active{failed}"
     return f"stage {stage.stage_id}{again} {stage.name}: {tasks}"
+
+
+def doing_text(progress: SparkProgress) -> str:
+    """What the driver says that it does, cut to a part of a line; "" when it says nothing."""
+    text = progress.doing
+    return text if len(text) <= _MOST_DOING else f"{text[: _MOST_DOING - 3]}..."
 
 
 def totals_text(progress: SparkProgress) -> str:
@@ -88,7 +96,8 @@ def brief_lines(
     """One line, and the reason below it while it waits: what ``submit`` and ``wait`` show on a terminal."""
     head = head_line(report)
     if progress is not None:
-        head += f"; {executors_text(progress)}; {stages_text(progress)}"
+        doing = f"; {doing_text(progress)}" if progress.doing else ""
+        head += f"{doing}; {executors_text(progress)}; {stages_text(progress)}"
     return [head, *(_wrapped("waits", reason.sentence, columns) if reason is not None else [])]
 
 
@@ -115,6 +124,8 @@ def panel_lines(
         if reason.remedy and (not reason.normal or report.elapsed_ms >= _LASTS_MS):
             lines += _wrapped("  next", reason.remedy, columns)
     if progress is not None:
+        if progress.doing:
+            lines.append("doing".ljust(_LABEL) + doing_text(progress))
         lines += _progress_lines(progress)
     elif report.running_containers >= 0 and report.allocated_memory_mib >= 0:
         held = f"{report.allocated_memory_mib} MiB, {report.allocated_vcores} vcores"

@@ -1,0 +1,73 @@
+"""Which model an evaluation compares with: a named one, the latest of the name, or the version before."""
+
+from __future__ import annotations
+
+import posixpath
+
+from pyspark.sql import SparkSession
+
+from ml_pipeline_framework import datasets, model_store
+from ml_pipeline_framework.contract import LATEST, LATEST_FILE, MANIFEST_FILE, EvaluationParams
+from ml_pipeline_framework.contract.evaluation import PREVIOUS
+from ml_pipeline_framework.errors import ModelError
+from ml_pipeline_framework.labels import Label
+from ml_pipeline_framework.model_store import StoredModel
+
+
+def rival_of(spark: SparkSession, params: EvaluationParams, model: StoredModel) -> StoredModel | None:
+    """Return the model that ``compare_with`` asks for; None when it asks for none, or for the version before the first.
+
+    Raises
+    ------
+    DataError
+        No such model.
+    ModelError
+        One that can't be compared: the model itself, another task, other classes.
+    """
+    if not params.compare_with:
+        return None
+    if params.compare_with == PREVIOUS:
+        found = _version_before(spark, model)
+        if found is None:
+            return None
+    elif params.compare_with == LATEST:
+        models_path, name = posixpath.split(posixpath.dirname(model.path.rstrip("/")))
+        found = model_store.open_model(spark, name, models_path)
+    else:
+        found = model_store.open_model(spark, params.compare_with, params.models_path)
+    _check_comparable(model, found, params.compare_with)
+    return found
+
+
+def _version_before(spark: SparkSession, model: StoredModel) -> StoredModel | None:
+    """Return the newest version of the same name that is older than the model; None when it is the first."""
+    folder, own = posixpath.split(model.path.rstrip("/"))
+    older: StoredModel | None = None
+    for version in datasets.names_in(spark, folder):
+        path = f"{folder}/{version}"
+        if version in (own, LATEST_FILE) or not datasets.exists(spark, f"{path}/{MANIFEST_FILE}"):
+            continue
+        one = model_store.open_model(spark, path, folder)
+        made = one.metadata["created_ms"]
+        if made < model.metadata["created_ms"] and (older is None or made > older.metadata["created_ms"]):
+            older = one
+    return older
+
+
+def _check_comparable(model: StoredModel, other: StoredModel, said: str) -> None:
+    if other.path.rstrip("/") == model.path.rstrip("/"):
+        raise ModelError(
+            f"compare_with {said} is the model itself ({model.path}): name another version, or {PREVIOUS} for the one "
+            "before"
+        )
+    ours, theirs = Label.from_metadata(model.metadata), Label.from_metadata(other.metadata)
+    if ours.task != theirs.task:
+        raise ModelError(
+            f"compare_with {said}: {other.path} is a {theirs.task} model, {model.path} a {ours.task} model: their "
+            "metrics have nothing in common"
+        )
+    if ours.classes != theirs.classes:
+        raise ModelError(
+            f"compare_with {said}: {other.path} tells the classes {theirs.classes} apart, {model.path} {ours.classes}: "
+            "compare models of the same label"
+        )

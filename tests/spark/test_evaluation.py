@@ -1,0 +1,441 @@
+"""The evaluation job: real models of the training job on real flights, and small models of every other kind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+pytest.importorskip("pyspark")
+
+from pyspark.ml import Pipeline
+from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.clustering import KMeans
+from pyspark.ml.feature import VectorAssembler
+from pyspark.ml.functions import vector_to_array
+from pyspark.ml.regression import LinearRegression
+from pyspark.sql import functions as F
+
+from ml_pipeline_framework import drift, model_store
+from ml_pipeline_framework.contract import EvaluationParams
+from ml_pipeline_framework.errors import DataError, GateError, ModelError, OutputError
+from ml_pipeline_framework.jobs import evaluation, scoring, training
+from ml_pipeline_framework.jobs.evaluation_report import summary
+from ml_pipeline_framework.jobs.reporting import versions
+
+from .conftest import written
+
+
+def local(uri):
+    return Path(urlparse(uri).path)
+
+
+@pytest.fixture(scope="module")
+def place(spark, flights, tmp_path_factory):
+    """Two versions of a model of the first half of 2013, and flights of the second half."""
+    from ml_pipeline_framework.contract import TrainingParams
+
+    folder = tmp_path_factory.mktemp("evaluation")
+    old = written(flights[flights.month <= 6], folder / "old.parquet")
+    written(flights[flights.month > 6], folder / "new.parquet")
+    for version, trees in (("v1", 1), ("v2", 5)):
+        training.run(
+            spark,
+            TrainingParams(
+                run_id=version,
+                model_name="delay",
+                input_path=old,
+                model_path=f"{folder.as_uri()}/models/delay/{version}",
+                metrics_path=f"{folder.as_uri()}/metrics/{version}.json",
+                label_column="late",
+                label_expression="arr_delay > 15",
+                key_columns=("year", "month", "day", "carrier", "flight", "origin"),
+                exclude_columns=("dep_time", "dep_delay", "arr_time", "air_time", "tailnum", "time_hour"),
+                hyperparameters={"n_estimators": trees, "max_depth": 6},
+                leakage="off",
+            ),
+        )
+    return folder
+
+
+@pytest.fixture
+def asked(place, tmp_path):
+    """Make the parameters of an evaluation; keywords change them."""
+
+    def make(**changes):
+        values = {
+            "run_id": "e1",
+            "input_path": (place / "new.parquet").as_uri(),
+            "model": "delay@v2",
+            "models_path": (place / "models").as_uri(),
+            "metrics_path": (tmp_path / "metrics.json").as_uri(),
+            "drift": False,
+        }
+        return EvaluationParams(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def whole(spark, place):
+    """One evaluation that was asked for everything."""
+    params = EvaluationParams(
+        run_id="whole",
+        input_path=(place / "new.parquet").as_uri(),
+        model="delay",
+        models_path=(place / "models").as_uri(),
+        metrics_path=(place / "whole.json").as_uri(),
+        segment_columns=("origin",),
+        choose_threshold="f1",
+        compare_with="previous",
+        permutation_importance=True,
+        permutation_rows=500,
+        permutation_repeats=2,
+        gate={"min_auc": 0.5, "max_regression": 0.2, "min_rows": 100},
+    )
+    return params, evaluation.run(spark, params)
+
+
+# --- flights
+
+
+def test_the_report_is_the_file_and_every_row_is_accounted_for(whole, flights):
+    params, report = whole
+    assert json.loads(local(params.metrics_path).read_text()) == json.loads(json.dumps(report))
+    later = flights[flights.month > 6]
+    assert report["rows"] == {
+        "read": len(later),
+        "held_out": len(later),
+        "without_label": later.arr_delay.isna().sum(),
+        "unknown_class": 0,
+        "measured": later.arr_delay.notna().sum(),
+    }
+    assert report["model"]["version"] == "v2"
+    assert report["data"]["input"]["files"] == 1
+    assert report["gate"]["passed"]
+    assert [one["name"] for one in report["gate"]["conditions"]] == ["min_auc", "max_regression", "min_rows"]
+
+
+def test_the_metrics_are_those_of_scikit_learn(spark, place, whole):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    report = whole[1]
+    model = model_store.open_model(spark, "delay", (place / "models").as_uri())
+    rows = spark.read.parquet((place / "new.parquet").as_uri()).where("arr_delay is not null")
+    scored = model.pipeline().transform(rows)
+    wanted = scored.select((F.col("arr_delay") > 15).cast("int"), vector_to_array("probability")[1], "prediction")
+    truth, score, predicted = zip(*wanted.collect(), strict=True)
+    found = report["metrics"]
+    assert found["auc"] == pytest.approx(sklearn.roc_auc_score(truth, score), abs=found["auc_resolution"] + 1e-9)
+    assert found["brier"] == pytest.approx(sklearn.brier_score_loss(truth, score))
+    assert found["log_loss"] == pytest.approx(sklearn.log_loss(truth, score))
+    assert report["confusion"]["matrix"] == sklearn.confusion_matrix(truth, predicted).tolist()
+    assert found["auc_low"] < found["auc"] < found["auc_high"]
+    assert report["curves"]["roc"]["fpr"][0] == 0
+
+
+def test_segments_comparison_threshold_and_importance(whole):
+    report = whole[1]
+    assert {one["value"] for one in report["segments"]} == {"EWR", "JFK", "LGA"}
+    assert sum(one["rows"] for one in report["segments"]) == report["rows"]["measured"]
+    other = report["comparison"]
+    assert other["model"]["version"] == "v1"
+    assert other["rows"] == report["rows"]["measured"]
+    assert other["difference"]["auc"] == pytest.approx(report["metrics"]["auc"] - other["metrics"]["auc"])
+    choice = report["threshold_choice"]
+    assert (choice["stored"], report["threshold"]) == (0.5, 0.5)
+    assert choice["value"] >= report["metrics"]["f1"]
+    assert any("chosen on the rows that it is measured on" in one for one in report["warnings"])
+    told = report["importance"]
+    assert (told["kind"], told["metric"], told["repeats"]) == ("permutation", "auc", 2)
+    assert {one["feature"] for one in told["values"]} == {
+        one["feature"] for one in report["importance_of_model"]["values"]
+    }
+    assert told["values"][0]["importance"] > 0
+
+
+def test_drift_sees_the_other_half_of_the_year(whole):
+    drifted = {one["column"]: one for one in whole[1]["drift"]["columns"]}
+    assert drifted["month"]["level"] == "major"
+    assert drifted["month"]["above_share"] == 1.0
+    assert drifted["hour"]["level"] == "none"
+    assert whole[1]["drift"]["share_of_rows"] == 1.0
+    assert any("month is far" in one for one in whole[1]["warnings"])
+
+
+def test_the_summary_names_the_numbers(whole):
+    text = summary(whole[1])
+    assert f"{whole[1]['metrics']['auc']:.4f}" in text
+    assert "min_auc 0.5: found" in text
+    assert len(text.splitlines()) <= 40
+
+
+def test_the_rows_that_training_held_out_give_its_test_metrics(spark, place, asked):
+    old = (place / "old.parquet").as_uri()
+    stored = model_store.open_model(spark, "delay@v2", (place / "models").as_uri()).metadata
+    report = evaluation.run(spark, asked(input_path=old, held_out_only=True))
+    assert report["metrics"]["rows"] == stored["metrics"]["rows"]
+    for name in ("auc", "log_loss", "accuracy"):
+        assert report["metrics"][name] == pytest.approx(stored["metrics"][name])
+        assert report["baseline"][name] == pytest.approx(stored["baseline"][name])
+    again = evaluation.evaluate(spark, asked(input_path=old))  # the same run id replaces its own report
+    assert any("was trained on" in one for one in again["warnings"])
+    assert again["metrics"]["auc"] > report["metrics"]["auc"]
+
+
+def test_a_failed_gate_is_an_error_after_the_report(spark, asked):
+    params = asked(gate={"min_auc": 0.99, "min_rows": 1}, compare_with="delay@v1")
+    with pytest.raises(GateError, match=r"min_auc: limit 0.99, found 0\.\d+\. The report is at"):
+        evaluation.run(spark, params)
+    gate = json.loads(local(params.metrics_path).read_text())["gate"]
+    assert not gate["passed"]
+    assert [one["passed"] for one in gate["conditions"]] == [False, True]
+
+
+def test_one_class_only_leaves_holes_and_fails_a_gate_on_them(spark, asked, flights, tmp_path):
+    punctual = written(flights[flights.arr_delay <= 15], tmp_path / "punctual.parquet")
+    params = asked(input_path=punctual, gate={"min_auc": 0.1}, choose_threshold="f1")
+    with pytest.raises(GateError, match=r"min_auc: limit 0.1, found none .*class"):
+        evaluation.run(spark, params)
+    report = json.loads(local(params.metrics_path).read_text())
+    assert report["metrics"]["auc"] is None
+    assert report["metrics"]["accuracy"] > 0.5
+    assert report["threshold_choice"]["threshold"] is None
+
+
+def test_text_data_is_measured_like_parquet(spark, asked, flights, tmp_path, whole):
+    flights[flights.month > 6].to_csv(tmp_path / "new.csv.gz", index=False)
+    report = evaluation.run(spark, asked(input_path=(tmp_path / "new.csv.gz").as_uri()))
+    assert report["metrics"]["auc"] == pytest.approx(whole[1]["metrics"]["auc"])
+    assert any("is int and was bigint" in one for one in report["warnings"])
+
+
+# --- what does not fit
+
+
+def bad_data(flights, tmp_path, kind):
+    rows = flights[flights.month == 7]
+    if kind == "no rows":
+        rows = rows.iloc[:0]
+    elif kind == "no label":
+        rows = rows.assign(arr_delay=float("nan"))
+    elif kind == "label missing":
+        rows = rows.drop(columns="arr_delay")
+    elif kind == "column missing":
+        rows = rows.drop(columns=["carrier"]).rename(columns={"dest": "Dest"})
+    elif kind == "other type":
+        rows = rows.assign(hour=rows.hour.astype(str), day=rows.day + 0.5)
+    path = written(rows, tmp_path / "bad.parquet")
+    if kind == "corrupt":
+        file = tmp_path / "bad.parquet"
+        whole = file.read_bytes()
+        file.write_bytes(whole[:400] + b"\0" * 4000 + whole[4400:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("no rows", "has no rows"),
+        ("no label", r"arr_delay > 15\) is null in"),
+        ("label missing", "the model's label_expression 'arr_delay > 15' does not work"),
+        ("column missing", r"'carrier' \(string\) is missing.*'dest' \(string\) is missing; did you mean 'Dest'\?"),
+        ("other type", "column 'day' is double, the model was trained on bigint.*'hour' is string"),
+        ("corrupt", "bad.parquet can't be read"),
+    ],
+)
+def test_data_that_does_not_serve(spark, asked, flights, tmp_path, kind, message):
+    params = asked(input_path=bad_data(flights, tmp_path, kind))
+    with pytest.raises(DataError, match=f"(?s){message}"):
+        evaluation.run(spark, params)
+    assert not local(params.metrics_path).exists()
+
+
+def test_types_that_widen_are_cast_and_nothing_runs_to_find_out(spark):
+    metadata = {
+        "name": "m",
+        "version": "1",
+        "input_schema": [
+            {"name": "a", "type": "bigint"},
+            {"name": "odd.b", "type": "double"},
+            {"name": "c", "type": "string"},
+        ],
+    }
+    frame = spark.sql("select cast(1 as int) a, cast(2 as float) `odd.b`, 'x' c, 5 more")
+    spark.sparkContext.setJobGroup("schema", "schema")
+    said = scoring.check_schema(frame, metadata, "here")
+    typed = scoring.as_trained(frame, metadata)
+    assert spark.sparkContext.statusTracker().getJobIdsForGroup("schema") == []
+    spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
+    assert [one.split()[1] for one in said] == ["'a'", "'odd.b'"]
+    assert dict(typed.dtypes) == {"a": "bigint", "odd.b": "double", "c": "string", "more": "int"}
+    assert typed.first()["odd.b"] == 2.0
+    for found, wanted, good in (
+        ("bigint", "int", False),
+        ("double", "float", False),
+        ("int", "double", True),
+        ("decimal(10,2)", "decimal(12,2)", True),
+        ("decimal(12,2)", "decimal(10,2)", False),
+        ("date", "timestamp", False),
+        ("boolean", "int", False),
+        ("void", "string", True),
+    ):
+        assert scoring.widens(found, wanted) is good, (found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"compare_with": "latest"}, ModelError, "is the model itself"),
+        ({"compare_with": "delay@v9"}, DataError, "versions there: v1, v2"),
+        ({"model": "dealy"}, DataError, "models there:.*delay"),
+        ({"gate": {"max_rmse": 3}}, ModelError, "gate.max_rmse: is no condition on a metric of binary models"),
+        ({"segment_columns": ("orgin",)}, DataError, "did you mean 'origin'"),
+        ({"label_column": "lat"}, DataError, "named in label_column"),
+    ],
+)
+def test_wishes_that_can_not_be_met(spark, asked, changes, error, message):
+    with pytest.raises(error, match=message):
+        evaluation.run(spark, asked(**changes))
+
+
+def test_models_that_are_not_whole_or_of_another_spark(spark, asked, place, tmp_path):
+    copy = tmp_path / "models" / "delay" / "v1"
+    shutil.copytree(place / "models" / "delay" / "v1", copy)
+    metadata = json.loads((copy / "metadata.json").read_text())
+    metadata["versions"]["spark"] = "2.4.8"
+    (copy / ".metadata.json.crc").unlink()
+    (copy / "metadata.json").write_text(json.dumps(metadata))
+    report = evaluation.run(spark, asked(model=copy.as_uri(), compare_with="previous", gate={"max_regression": 0.0}))
+    assert any("written by Spark 2.4.8" in one for one in report["warnings"])
+    assert report["comparison"] is None  # the first of its name: nothing to be worse than
+    assert report["gate"]["conditions"][0]["note"] == "there is no earlier version to compare with"
+    shutil.rmtree(copy / "pipeline" / "stages")
+    with pytest.raises(ModelError, match=r"written by Spark 2.4.8"):
+        evaluation.run(spark, asked(model=copy.as_uri()))
+    (copy / "manifest.json").unlink()
+    with pytest.raises(DataError, match="was not written whole"):
+        evaluation.run(spark, asked(model=copy.as_uri()))
+
+
+def test_a_report_of_another_run_is_not_overwritten(spark, asked):
+    params = asked()
+    local(params.metrics_path).write_text('{"run_id": "somebody"}')
+    with pytest.raises(OutputError, match="belongs to run somebody"):
+        evaluation.run(spark, params)
+
+
+# --- other kinds of models
+
+
+def stored(spark, folder, task, learner, rows, classes=None):
+    """Fit a small model of two columns and save it as the training job would."""
+    pipeline = Pipeline(stages=[VectorAssembler(inputCols=["ä", "noise"], outputCol="_features"), learner]).fit(rows)
+    path = f"{folder.as_uri()}/models/{task}/1"
+    profile = drift.profile(rows, [("ä", "number"), ("noise", "number")])
+    label = {"column": "y", "expression": "", "task": task, "type": "", "classes": classes, "positive": None}
+    metadata = {
+        "schema_version": 1,
+        "name": task,
+        "version": "1",
+        "run_id": "r",
+        "created_ms": 1,
+        "task": task,
+        "algorithm": "small",
+        "label": label if task != "clustering" else {**label, "column": ""},
+        "input_schema": [
+            {"name": one, "type": "double", "nullable": True, "role": "numeric"} for one in ("ä", "noise")
+        ],
+        "features": [],
+        "training": {"rows": rows.count(), "classes": dict.fromkeys(classes, 100) if classes else None},
+        "profile": profile,
+        "split": {"kind": "hash", "hashed_columns": ["ä"], "seed": 1, "test_size": 0.2},
+        "threshold": None,
+        "versions": versions(spark),
+        "metrics": {},
+        "baseline": {"prediction": 100.0} if task == "regression" else {},
+        "score_column": "prediction",
+    }
+    model_store.save(spark, path, pipeline, metadata, replace=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def small(spark, tmp_path_factory):
+    """Rows of three groups with a label of each kind, and their folder."""
+    folder = tmp_path_factory.mktemp("small")
+    rows = spark.range(600, numPartitions=2).select(
+        F.expr("cast(id % 3 * 10 + (id * 37 % 11) / 5 as double)").alias("ä"),
+        F.expr("cast(id * 53 % 17 as double)").alias("noise"),
+        F.expr("element_at(array('null', 'eins', 'zwölf'), cast(id % 3 + 1 as int))").alias("group"),
+        F.expr("cast(id % 3 as double)").alias("y_index"),
+    )
+    rows = rows.withColumn("amount", F.col("ä") * 10 + F.col("noise") / 100).persist()
+    yield folder, rows
+    rows.unpersist()
+
+
+def evaluated(spark, folder, tmp_path, model, rows, **changes):
+    rows.write.mode("overwrite").parquet((tmp_path / "rows").as_uri())
+    params = EvaluationParams(
+        run_id="e",
+        model=model,
+        input_path=(tmp_path / "rows").as_uri(),
+        metrics_path=(tmp_path / "m.json").as_uri(),
+        models_path=(folder / "models").as_uri(),
+        **changes,
+    )
+    report = evaluation.run(spark, params)
+    assert summary(report)
+    return report
+
+
+def test_a_regression_with_residuals_and_permutation(spark, small, tmp_path):
+    folder, rows = small
+    model = stored(spark, folder, "regression", LinearRegression(featuresCol="_features", labelCol="amount"), rows)
+    wish = {"permutation_importance": True, "permutation_rows": 200, "permutation_repeats": 3, "drift": False}
+    named = rows.withColumnRenamed("amount", "y")
+    report = evaluated(spark, folder, tmp_path, model, named, gate={"max_rmse": 1, "min_r2": 0.9}, **wish)
+    assert report["metrics"]["r2"] > 0.99
+    assert report["baseline"]["prediction"] == 100.0
+    assert report["curves"]["residuals"]["counts"]
+    assert [one["feature"] for one in report["importance"]["values"]] == ["ä", "noise"]
+    assert report["importance"]["values"][0]["importance"] > 50  # the spread of the amounts
+    assert abs(report["importance"]["values"][1]["importance"]) < 1
+    again = evaluated(spark, folder, tmp_path, model, named.repartition(5), **wish)
+    assert [one["importance"] for one in again["importance"]["values"]] == pytest.approx(
+        [one["importance"] for one in report["importance"]["values"]]
+    )
+
+
+def test_classes_that_training_has_not_seen_are_counted_and_left_out(spark, small, tmp_path):
+    folder, rows = small
+    learner = LogisticRegression(featuresCol="_features", labelCol="y_index", family="multinomial")
+    classes = ["null", "eins", "zwölf"]
+    model = stored(spark, folder, "multiclass", learner, rows, classes)
+    changed = rows.withColumn("y", F.when(F.col("noise") == 3, F.lit("fünf")).otherwise(F.col("group")))
+    fives = changed.where("y = 'fünf'").count()
+    wish = {"permutation_importance": True, "permutation_rows": 200, "permutation_repeats": 1}
+    report = evaluated(spark, folder, tmp_path, model, changed, segment_columns=("group",), **wish)
+    assert report["rows"]["unknown_class"] == fives
+    assert report["metrics"]["rows"] == 600 - fives
+    assert report["metrics"]["f1_macro"] == 1.0
+    assert any(f"'fünf' {fives}" in one for one in report["warnings"])
+    assert len(report["segments"]) == 3
+    assert report["confusion"]["labels"] == classes
+    told = {one["feature"]: one["importance"] for one in report["importance"]["values"]}
+    assert told["ä"] > 0.5
+    assert told["noise"] == pytest.approx(0, abs=0.05)
+
+
+def test_clusters_need_no_label(spark, small, tmp_path):
+    folder, rows = small
+    model = stored(spark, folder, "clustering", KMeans(k=3, seed=1, featuresCol="_features"), rows.select("ä", "noise"))
+    report = evaluated(spark, folder, tmp_path, model, rows.select("ä", "noise"), gate={"min_silhouette": 0.1})
+    assert report["rows"]["measured"] == 600
+    assert report["metrics"]["clusters"] == 3
+    assert report["drift"]["columns"][0]["level"] == "none"
+    with pytest.raises(ModelError, match=r"permutation_importance: clusters have no label.*segment_columns"):
+        evaluated(spark, folder, tmp_path, model, rows, permutation_importance=True, segment_columns=("group",))
