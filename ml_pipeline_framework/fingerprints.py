@@ -16,6 +16,8 @@ from typing import Any
 
 from ml_pipeline_framework.contract import Params
 
+#: Parameters that say how a run is called and where it is noted, not what is done: a repeat has another label.
+_NOT_WORK = ("name", "mlflow")
 _PLAIN = (str, bytes, int, float, bool, type(None))
 
 
@@ -28,8 +30,13 @@ def fingerprint(work: Any, before: str = "") -> str:
     before : str
         The fingerprint of the stage before it: a stage that follows a changed one has changed too.
     """
-    parts = ["params", work.to_json()] if isinstance(work, Params) else ["function", *_of_callable(work, set())]
+    parts = ["params", _of_params(work)] if isinstance(work, Params) else ["function", *_of_callable(work, set())]
     return hashlib.sha256(json.dumps([before, *parts]).encode()).hexdigest()
+
+
+def _of_params(params: Params) -> str:
+    values = json.loads(params.to_json())
+    return json.dumps({key: value for key, value in values.items() if key not in _NOT_WORK}, sort_keys=True)
 
 
 def _of_callable(work: Any, seen: set[int]) -> Iterator[str]:

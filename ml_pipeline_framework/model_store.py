@@ -75,14 +75,25 @@ class StoredModel:
         return str(self.metadata.get("versions", {}).get("spark") or "")
 
     def version_warnings(self) -> list[str]:
-        """Return what is worth saying about the version of Spark that wrote the model, before it is loaded."""
-        written = self.written_by.split(".")[:2]
-        if not self.written_by or written == pyspark.__version__.split(".")[:2]:
+        """Return what is worth saying about the version of Spark that wrote the model, before it is loaded.
+
+        Spark reads what an older minor version of the same major one wrote, and promises no more (MLlib guide, "ML
+        persistence: backwards compatibility").
+        """
+        writer, reader = _numbers(self.written_by), _numbers(pyspark.__version__)
+        if not writer or (writer[0] == reader[0] and writer[1] <= reader[1]):
             return []
         return [
             f"the model {self.name}@{self.version} was written by Spark {self.written_by} and is read by Spark "
-            f"{pyspark.__version__}: Spark promises that for newer readers only"
+            f"{pyspark.__version__}: Spark does not promise to read it, nor to score alike; compare its metrics, or "
+            "train again"
         ]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the major and minor number of a version; nothing for what is none."""
+    parts = version.split(".")[:2]
+    return tuple(int(one) for one in parts) if len(parts) == 2 and all(one.isdigit() for one in parts) else ()
 
 
 def locate(spark: SparkSession, reference: str, models_path: str) -> str:

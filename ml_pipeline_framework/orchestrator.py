@@ -273,11 +273,11 @@ class PipelineOrchestrator:
                 if kept and framed:
                     result, report.rows_out = kept.keep_frame(stage.name, result)
         except BaseException as error:
-            report.state, report.seconds = FAILED, self._clock() - started
+            report.state, report.seconds = FAILED, round(self._clock() - started, 3)
             report.error = f"{type(error).__name__}: {error}".strip()
             self._note(position, error, kept is not None)
             raise
-        report.state, report.seconds = DONE, self._clock() - started
+        report.state, report.seconds = DONE, round(self._clock() - started, 3)
         if kept:
             kept.keep(stage.name, prints[position], report.to_keep(), _kept_form(stage, result, framed))
         return result

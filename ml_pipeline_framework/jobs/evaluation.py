@@ -160,8 +160,9 @@ def findings(
     watch.lap("open")
     models = [model, rival] if rival else [model]
     step(spark, "[evaluation] counting rows and labels")
-    with kept(data, datasets.is_text(params.input_path)) as source:
-        rows = evaluation_data.load(source, params, models)
+    prepared = evaluation_data.prepare(data, params, models)
+    with kept(prepared.frame, datasets.is_text(params.input_path)) as frame:
+        rows = evaluation_data.count(replace(prepared, frame=frame), params, model.metadata)
         watch.lap("count")
         step(spark, f"[evaluation] measuring {model.name}@{model.version} on {rows.measured:,} rows")
         found = measured(model, pipeline, rows, params, whole=True)

@@ -18,7 +18,12 @@ from ml_pipeline_framework.model_store import StoredModel
 from ml_pipeline_framework.schemas import TEXT, columns_read_by, kind_of, quoted, require_columns
 
 LABEL = "_label"
+#: What becomes of a row; and the columns that say it, the raw label as text, and whether it is from before a cut-off.
+_MEASURED, _PASSED_OVER, _WITHOUT_LABEL, _UNKNOWN_CLASS = 0, 1, 2, 3
+_STATE, _SAID, _BEFORE = "_state", "_said", "_before"
+_RESERVED = (LABEL, _STATE, _SAID, _BEFORE, "prediction", "probability", "rawPrediction", "_features")
 _UNKNOWN_SHOWN = 10
+_NO_ROWS = "{} has no rows: check that the preparation step has written it"
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,20 @@ def check_label(data: DataFrame, label: Label, params: EvaluationParams) -> None
             raise DataError(f"{error}; {hint}") from None
 
 
-def load(data: DataFrame, params: EvaluationParams, models: Sequence[StoredModel]) -> Rows:
-    """Check the data against every model, make the label, and count: one pass over the label's columns alone.
+@dataclass(frozen=True)
+class Prepared:
+    """The data with what an evaluation needs of it and nothing else; no row has been read for it.
+
+    ``frame`` holds what the models read, the segment columns, `LABEL`, and what becomes of each row.
+    """
+
+    frame: DataFrame
+    label: Label
+    warnings: Sequence[str]
+
+
+def prepare(data: DataFrame, params: EvaluationParams, models: Sequence[StoredModel]) -> Prepared:
+    """Check the data against every model and make the label; no Spark task is run, but to see that there are no rows.
 
     Parameters
     ----------
@@ -94,105 +111,115 @@ def load(data: DataFrame, params: EvaluationParams, models: Sequence[StoredModel
     Raises
     ------
     DataError
-        Data that does not fit a model, a label that can't be made, no rows, or none with a label.
+        Data that does not fit a model, a label that can't be made, a segment column that is not there.
     """
     metadata, where = models[0].metadata, params.input_path
     label = label_of(params, metadata)
-    warnings = [text for one in models for text in scoring.check_schema(data, one.metadata, where)]
+    warnings = [text for one in models for text in _fits(data, one, where)]
     require_columns(data, params.segment_columns, "segment_columns", where)
-    wanted = dict.fromkeys(
-        [*params.segment_columns, *(one["name"] for m in models for one in m.metadata["input_schema"])]
-    )
-    kept = [F.col(quoted(name)) for name in wanted]
-    known = F.lit(True)
+    taken = [name for name in params.segment_columns if name in _RESERVED]
+    if taken:
+        raise DataError(
+            f"segment_columns: {', '.join(taken)} is a name that models give their output; rename the column"
+        )
+    read = (one["name"] for model in models for one in model.metadata["input_schema"])
+    kept = [F.col(quoted(name)) for name in dict.fromkeys([*params.segment_columns, *read])]
+    state = F.when(~_asked_for(data, params, metadata), _PASSED_OVER)
     if label.task != "clustering":
         check_label(data, label, params)
-        known = label_column(data, label).isNotNull()
-        kept.append(label_column(data, label).alias(LABEL))
-    asked, by_split = _asked_for(data, params, metadata)
-    counts = _counted(data, label, known, asked, metadata, where)
-    found = Rows(
-        frame=data.where(known & asked).select(*kept),
+        raw, index = _raw(label), label_column(data, label)
+        kept += [index.alias(LABEL), raw.cast("string").alias(_SAID)]
+        state = state.when(raw.isNull(), _WITHOUT_LABEL).when(index.isNull(), _UNKNOWN_CLASS)
+    kept += [state.otherwise(_MEASURED).alias(_STATE), _before_cut_off(data, metadata).alias(_BEFORE)]
+    return Prepared(data.select(*kept), label, warnings)
+
+
+def count(prepared: Prepared, params: EvaluationParams, metadata: Mapping[str, Any]) -> Rows:
+    """Count the rows by what becomes of them, in one pass over the label's columns, and keep those to measure on.
+
+    Raises
+    ------
+    DataError
+        No rows, none held out, or none with a label.
+    """
+    frame, label = prepared.frame, prepared.label
+    with datasets.reading(params.input_path):
+        found = frame.groupBy(_STATE).agg(F.count(F.lit(1)).alias("n"), F.count_if(F.col(_BEFORE)).alias("before"))
+        by_state = {row[_STATE]: (row["n"], row["before"]) for row in found.collect()}
+    states = {
+        state: by_state.get(state, (0, 0))[0] for state in (_MEASURED, _PASSED_OVER, _WITHOUT_LABEL, _UNKNOWN_CLASS)
+    }
+    rows = Rows(
+        frame=frame.where(F.col(_STATE) == _MEASURED).drop(_STATE, _BEFORE, _SAID),
         label=label,
-        read=counts["read"],
-        held_out=counts["held_out"],
-        without_label=counts["without_label"],
-        unknown_class=counts["unknown"],
+        read=sum(states.values()),
+        held_out=sum(states.values()) - states[_PASSED_OVER],
+        without_label=states[_WITHOUT_LABEL],
+        unknown_class=states[_UNKNOWN_CLASS],
     )
-    _check_counts(found, params)
-    warnings += by_split + _overlap(params, metadata, counts)
-    if found.unknown_class:
-        warnings.append(_unknown_classes(data, found, known & asked, label))
-    return replace(found, warnings=tuple(dict.fromkeys(warnings)))
+    _check_counts(rows, params)
+    before = sum(one for _, one in by_state.values())
+    warnings = [*prepared.warnings, *_overlap(params, metadata, rows, before)]
+    if rows.unknown_class:
+        warnings.append(_unknown_classes(frame, rows.unknown_class))
+    return replace(rows, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def _fits(data: DataFrame, model: StoredModel, where: str) -> list[str]:
+    """Return what is to be said of the data's schema; where there is no row at all, that is what is wrong with it."""
+    try:
+        return scoring.check_schema(data, model.metadata, where)
+    except DataError:
+        with datasets.reading(where):
+            if data.isEmpty():  # a CSV file without rows, or a frame of nothing, has types that mean nothing
+                raise DataError(_NO_ROWS.format(where)) from None
+        raise
 
 
 def _raw(label: Label) -> Column:
     return F.expr(label.expression) if label.expression else F.col(quoted(label.column))
 
 
-def _counted(
-    data: DataFrame, label: Label, known: Column, asked: Column, metadata: Mapping[str, Any], where: str
-) -> dict[str, int]:
-    """Count the rows by what becomes of them."""
-    missing = _raw(label).isNull() if label.task != "clustering" else F.lit(False)
-    with datasets.reading(where):
-        row = data.agg(
-            F.count(F.lit(1)).alias("read"),
-            F.count_if(asked).alias("held_out"),
-            F.count_if(asked & missing).alias("without_label"),
-            F.count_if(asked & ~missing & ~known).alias("unknown"),
-            F.count_if(_before_cut_off(data, metadata)).alias("before_cut_off"),
-        ).first()
-    assert row is not None  # an aggregate without groups has one row
-    return {str(name): int(value) for name, value in row.asDict().items()}
-
-
 def _check_counts(found: Rows, params: EvaluationParams) -> None:
     where = params.input_path
     if not found.read:
-        raise DataError(f"{where} has no rows: check that the preparation step has written it")
+        raise DataError(_NO_ROWS.format(where))
     if not found.held_out:
         raise DataError(
             f"none of the {found.read:,} rows of {where} is held out by the model's split: leave held_out_only out "
             "for data that the model was not trained on"
         )
     if not found.measured:
-        unlike = (
-            f", {found.unknown_class:,} are none of the classes {found.label.classes}" if found.unknown_class else ""
-        )
+        classes = f", {found.unknown_class:,} are none of the classes {found.label.classes}"
         said = found.label.expression or found.label.column
         raise DataError(
-            f"the label ({said}) is null in {found.without_label:,} of {found.held_out:,} rows of {where}{unlike}: "
-            "nothing to measure; check label_column and label_expression"
+            f"the label ({said}) is null in {found.without_label:,} of {found.held_out:,} rows of {where}"
+            f"{classes if found.unknown_class else ''}: nothing to measure; check label_column and label_expression"
         )
 
 
-def _unknown_classes(data: DataFrame, found: Rows, used: Column, label: Label) -> str:
+def _unknown_classes(frame: DataFrame, count: int) -> str:
     """Return what is said about labels that the model has never seen; one small pass, only when there are some."""
-    raw = _raw(label).alias("label")
-    rows = data.where(~used).select(raw).where(F.col("label").isNotNull()).groupBy("label").count()
-    named = [
-        one for one in rows.orderBy(F.desc("count"), "label").limit(_UNKNOWN_SHOWN + len(label.classes or ())).collect()
-    ]
-    classes = {str(one) for one in label.classes or ()}
-    shown = ", ".join(f"{row['label']!r} {row['count']:,}" for row in named if str(row["label"]) not in classes)
+    rows = frame.where(F.col(_STATE) == _UNKNOWN_CLASS).groupBy(_SAID).count()
+    named = rows.orderBy(F.desc("count"), _SAID).limit(_UNKNOWN_SHOWN).collect()
+    shown = ", ".join(f"{row[_SAID]!r} {row['count']:,}" for row in named)
     return (
-        f"{found.unknown_class:,} rows have a label that the model was not trained on ({shown}): no prediction can be "
-        "right for them; they are counted here and left out of every metric"
+        f"{count:,} rows have a label that the model was not trained on ({shown}): no prediction can be right for "
+        "them; they are counted here and left out of every metric"
     )
 
 
 # --- rows that the model has learnt from ------------------------------------------------------------------------------
 
 
-def _asked_for(data: DataFrame, params: EvaluationParams, metadata: Mapping[str, Any]) -> tuple[Column, list[str]]:
-    """Return which rows are asked for, and what is to be said about it."""
+def _asked_for(data: DataFrame, params: EvaluationParams, metadata: Mapping[str, Any]) -> Column:
+    """Return whether a row is asked for; never null."""
     if not params.held_out_only:
-        return F.lit(True), []
+        return F.lit(True)
     split = metadata.get("split") or {}
     if split.get("kind") == splits.TIME:
         require_columns(data, [split["time_column"]], "the time split of the model (held_out_only)", params.input_path)
-        return F.coalesce(_time(data, split) >= _cut_off(data, split), F.lit(False)), []
+        return F.coalesce(_time(data, split) >= _cut_off(data, split), F.lit(False))
     columns = split.get("hashed_columns") or split.get("key_columns")
     if not columns or "seed" not in split or "test_size" not in split:
         raise ModelError(
@@ -200,7 +227,7 @@ def _asked_for(data: DataFrame, params: EvaluationParams, metadata: Mapping[str,
             "trained on, and leave held_out_only out"
         )
     require_columns(data, columns, "the split of the model (held_out_only)", params.input_path)
-    return splits.in_test(columns, split["seed"], split["test_size"]), []
+    return splits.in_test(columns, split["seed"], split["test_size"])
 
 
 def _time(data: DataFrame, split: Mapping[str, Any]) -> Column:
@@ -228,7 +255,7 @@ def _before_cut_off(data: DataFrame, metadata: Mapping[str, Any]) -> Column:
     return F.coalesce(_time(data, split) < _cut_off(data, split), F.lit(False))
 
 
-def _overlap(params: EvaluationParams, metadata: Mapping[str, Any], counts: Mapping[str, int]) -> list[str]:
+def _overlap(params: EvaluationParams, metadata: Mapping[str, Any], rows: Rows, before_cut_off: int) -> list[str]:
     """Return warnings about rows that the model has learnt from: on those every model looks better than it is."""
     if params.held_out_only:
         return []
@@ -239,9 +266,9 @@ def _overlap(params: EvaluationParams, metadata: Mapping[str, Any], counts: Mapp
             f"this is the data that the model was trained on ({trained_on}): the metrics are too good; give other "
             "data, or set held_out_only to measure only the rows that its split holds out"
         ]
-    if counts["before_cut_off"]:
+    if before_cut_off:
         return [
-            f"{counts['before_cut_off']:,} of {counts['read']:,} rows lie before {split['cut_off']}, up to which the "
+            f"{before_cut_off:,} of {rows.read:,} rows lie before {split['cut_off']}, up to which the "
             "model has learnt: if they were among its training rows, the metrics are too good"
         ]
     return []

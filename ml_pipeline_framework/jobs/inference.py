@@ -139,7 +139,9 @@ def infer_lines(
     """Return what Spark's inference says of lines of CSV or JSON; without `types` CSV columns are all texts."""
     jvm: Any = spark._jvm
     java: Any = spark._jsparkSession
-    dataset = java.createDataset(list(lines), jvm.org.apache.spark.sql.Encoders.STRING())
+    # One text across the border: a list would cross it line by line.
+    one_by_one = jvm.org.apache.commons.io.IOUtils.readLines(jvm.java.io.StringReader("\n".join(lines)))
+    dataset = java.createDataset(one_by_one, jvm.org.apache.spark.sql.Encoders.STRING())
     reader = spark.read.options(**{**options, "inferSchema": str(types).lower()})._jreader
     found = reader.csv(dataset) if kind == "csv" else reader.json(dataset)
     return _from_java(found.schema())

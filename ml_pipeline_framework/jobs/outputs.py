@@ -12,6 +12,7 @@ them (``DataFrame.observe``): there is no second pass. How many files there are 
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -240,15 +241,29 @@ def _arranged(
         return frame, {}  # sorted: bringing rows together anew would lose their order
     if not names and wanted // 2 <= planned.tasks <= max(FEW_FILES, 2 * wanted):
         return frame, {}
+    if not names and planned.tasks > wanted and planned.kept:
+        return frame.coalesce(max(wanted, min(FEW_FILES, spark.sparkContext.defaultParallelism))), {}
     if not names and planned.tasks > wanted and planned.input_bytes <= SMALL_BYTES:
         return frame.coalesce(wanted), {}
     if not planned.adaptive:
-        return (frame.repartition(min(wanted, 10_000), *names) if names else frame.repartition(wanted)), {}
+        return frame.repartition(min(wanted, 10_000), *names), {}
     factor = SHUFFLE_PER_COLUMNAR_BYTE if form.format in _COLUMNAR and not planned.shuffles else 1
-    return frame.hint("rebalance", *names), {
+    return _rebalanced(spark, frame, names), {
         "spark.sql.adaptive.advisoryPartitionSizeInBytes": str(target_file_bytes * factor),
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     }
+
+
+def _rebalanced(spark: SparkSession, frame: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Return the frame under the hint ``REBALANCE``; through SQL, since PySpark 3.5's ``hint`` takes no columns."""
+    if not names:
+        return frame.hint("rebalance")
+    view = f"written_{uuid.uuid4().hex}"
+    frame.createOrReplaceTempView(view)
+    try:
+        return spark.sql(f"SELECT /*+ REBALANCE({', '.join(names)}) */ * FROM {view}")
+    finally:
+        spark.catalog.dropTempView(view)
 
 
 @dataclass(frozen=True)
@@ -261,6 +276,7 @@ class _Planned:
     adaptive: bool
     shuffles: bool
     sorted: bool  # as a whole
+    kept: bool  # rows come straight from a persisted table
 
 
 def _planned(spark: SparkSession, frame: DataFrame) -> _Planned:
@@ -269,21 +285,27 @@ def _planned(spark: SparkSession, frame: DataFrame) -> _Planned:
     leaves = optimized.collectLeaves()
     read = sum(_bytes(leaves.apply(number)) for number in range(leaves.size()))
     adaptive = str(spark.conf.get("spark.sql.adaptive.enabled", "true")).lower() == "true"
-    if physical.nodeName() == "AdaptiveSparkPlan":
+    kept = _kept_parts(optimized)
+    if kept:
+        tasks, shuffles = kept, False
+    elif physical.nodeName() == "AdaptiveSparkPlan":
         # Its stages are decided while it runs; by default Spark then keeps every core busy. Asking would run it.
-        tasks, shuffles = max(spark.sparkContext.defaultParallelism, _kept_parts(leaves)), True
+        tasks, shuffles = spark.sparkContext.defaultParallelism, True
     else:
         tasks, shuffles = int(physical.execute().getNumPartitions()), False
     parted = str(physical.outputPartitioning().getClass().getSimpleName())
-    return _Planned(tasks, min(_bytes(optimized), read), read, adaptive, shuffles, parted == "RangePartitioning")
+    is_sorted = parted == "RangePartitioning"
+    return _Planned(tasks, min(_bytes(optimized), read), read, adaptive, shuffles, is_sorted, bool(kept))
 
 
-def _kept_parts(leaves: Any) -> int:
-    """Return the parts of the largest persisted table among the leaves of a plan: without a shuffle each is a task."""
-    found = [leaves.apply(number) for number in range(leaves.size())]
-    kept = [one.cacheBuilder() for one in found if one.nodeName() == "InMemoryRelation"]
-    loaded = [one for one in kept if one.isCachedColumnBuffersLoaded()]
-    return max((int(one.cachedColumnBuffers().getNumPartitions()) for one in loaded), default=0)
+def _kept_parts(optimized: Any) -> int:
+    """Return the parts of the persisted table that a plan reads row by row; 0 when it does more, or reads another."""
+    node = optimized
+    while node.nodeName() in ("Project", "Filter", "CollectMetrics"):
+        node = node.children().apply(0)
+    if node.nodeName() != "InMemoryRelation" or not node.cacheBuilder().isCachedColumnBuffersLoaded():
+        return 0
+    return int(node.cacheBuilder().cachedColumnBuffers().getNumPartitions())
 
 
 def _bytes(plan: Any) -> int:

@@ -173,8 +173,10 @@ def _inferred(
         lines = inference.sample_lines(spark, files, given["encoding"] or "UTF-8")
         if not lines:
             raise DataError(f"{where}: {paths} holds no line: there is nothing to tell columns from")
-        schema, told = inference.infer_lines(spark, lines[:1], kind, options, types=False), "the configuration"
-        if kind == "json" or not set(schema.names) <= set(types):
+        schema, told = StructType(), "the configuration"
+        if types:
+            schema = inference.infer_lines(spark, lines[:1], kind, options, types=False)
+        if not types or not set(schema.names) <= set(types):
             schema = inference.infer_lines(spark, lines, kind, options)
             told = f"a sample of {len(lines):,} lines"
     if not schema.fields:

@@ -6,6 +6,7 @@ values could not be converted?) the step leaves a `Task` to be done before anyth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,8 @@ class Planner:
             frame, rows, _ = self._counter.observed(frame)
             self.tables[name] = Table(frame, rows, label=f"inputs.{name}")
             return rows
-        whole = Table(frame, Rows(), label=f"inputs.{name}")
+        # Kept in any case: Spark refuses to look at this column alone in the files themselves.
+        whole = Table(frame, Rows(), label=f"inputs.{name}", keep=True)
         good = frame.where(F.col(CORRUPT).isNull()).drop(CORRUPT)
         rows = Rows()
         self.tables[name] = Table(good, rows, [whole], label=f"inputs.{name}", thin=True)
@@ -210,7 +212,7 @@ class Planner:
 
     def _sql(self, step: Step, table: Table, record: Record) -> Table:
         query = step.options["query"]
-        read = [one for name, one in self.tables.items() if name.lower() in query.lower()]
+        read = [one for name, one in self.tables.items() if re.search(rf"\b{name}\b", query, re.IGNORECASE)]
         frame = operations.query(self._spark, query, {name: one.frame for name, one in self.tables.items()})
         return self._counted(step, frame, read)
 
@@ -243,7 +245,7 @@ class Planner:
         groups = table.frame.where(_all_known(columns)).groupBy(*columns).agg(F.count(F.lit(1)).alias("_n"))
 
         def check(_: PutAside) -> None:
-            shared = groups.where("_n > 1").orderBy(F.desc("_n"), *columns).limit(3).collect()
+            shared = groups.where("_n > 1").limit(3).collect()
             if shared:
                 shown = "; ".join(
                     ", ".join(f"{name}={row[name]}" for name in keys) + f": {row['_n']}" for row in shared

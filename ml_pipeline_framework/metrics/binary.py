@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -136,14 +135,11 @@ def measure_predictions(
     frame = grouped(predictions, label, threshold, columns)
     if not columns:
         return from_bins(_bins(frame), probability=score.is_probability, threshold=threshold, labels=labels)
-    frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
-    try:
+    with segments.counted_once(frame) as frame:
         whole = from_bins(_bins(frame), probability=score.is_probability, threshold=threshold, labels=labels)
         kept = segments.most_frequent(frame, columns, F.col("rows"))
         whole.segments.extend(_segments(segments.with_rest(frame, kept), columns, score.is_probability))
         whole.notes.extend(kept.notes)
-    finally:
-        frame.unpersist()
     return whole
 
 

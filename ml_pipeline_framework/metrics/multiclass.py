@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -105,10 +104,7 @@ def measure_predictions(
     predictions: DataFrame, label: str, *, classes: Sequence[Any] | None = None, columns: Sequence[str] = ()
 ) -> Measured:
     """Measure a model of several classes; see `ml_pipeline_framework.metrics.measure`."""
-    frame = _grouped(predictions, label, len(classes) if classes else None, columns).persist(
-        StorageLevel.MEMORY_AND_DISK
-    )
-    try:
+    with segments.counted_once(_grouped(predictions, label, len(classes) if classes else None, columns)) as frame:
         cells = frame.where(F.col(segments.PART) >= segments.WHOLE)
         whole = cells.where(F.col(segments.PART) == segments.WHOLE)
         totals = _totals(whole)
@@ -119,8 +115,6 @@ def measure_predictions(
         areas = _areas(frame)
         kept = segments.most_frequent(cells, columns, F.col("rows")) if columns else segments.Kept({}, [])
         found = _segments(segments.with_rest(cells, kept), columns) if columns else []
-    finally:
-        frame.unpersist()
     counts = np.zeros((3, size), dtype=np.int64)
     for at, row in by_class.items():
         counts[:, at] = row["actual"], row["predicted"], row["hits"]

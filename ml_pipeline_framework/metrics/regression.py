@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -114,15 +113,12 @@ def _distributions(frame: DataFrame) -> dict[int, Distribution]:
 
 def measure_predictions(predictions: DataFrame, label: str, *, columns: Sequence[str] = ()) -> Measured:
     """Measure a regression; see `ml_pipeline_framework.metrics.measure`."""
-    frame = _grouped(predictions, label, columns).persist(StorageLevel.MEMORY_AND_DISK)
-    try:
+    with segments.counted_once(_grouped(predictions, label, columns)) as frame:
         _check(frame)
         counted = frame.where(F.col(segments.PART) >= segments.WHOLE)
         kept = segments.most_frequent(counted, columns, F.col("rows")) if columns else segments.Kept({}, [])
         sums = [row.asDict() for row in _merged(segments.with_rest(counted, kept)).collect()]
         distributions = _distributions(frame)
-    finally:
-        frame.unpersist()
     whole = next(row for row in sums if row[segments.PART] == segments.WHOLE)
     parts = [row for row in sums if row[segments.PART] != segments.WHOLE]
     found = [(row[segments.PART], row[segments.VALUE], row["rows"], _errors(row)) for row in parts]

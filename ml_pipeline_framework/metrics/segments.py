@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -84,6 +86,21 @@ def parted(
 
 def _fields() -> list[Column]:
     return [F.col(f"_one.{name}").alias(name) for name in (PART, VALUE, KEY)]
+
+
+@contextmanager
+def counted_once(grouped: DataFrame) -> Iterator[DataFrame]:
+    """Keep counts that are read several times, so that the data are read once; they are dropped at the end.
+
+    A cached frame keeps the number of partitions of the shuffle (Spark's default: 200) whatever it holds, because
+    adaptive execution leaves cached plans alone. Counts are small, so there is one partition per core.
+    """
+    cores = grouped.sparkSession.sparkContext.defaultParallelism
+    kept = grouped.coalesce(max(cores, 1)).persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import pytest
 from cluster.conftest import REPO, Cluster
 
 MARK = secrets.token_hex(3)
-SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
+#: Driver and Python of four jobs in turn: with a heap of 512 MiB the container (896 MiB) was killed for its memory.
+SMALL = ["--driver-memory", "1g", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
 
 #: As users write them: beside a copy of this package on a laptop, three folders above; on the cluster it comes along.
 SCRIPT = """
@@ -154,7 +155,7 @@ def test_the_four_jobs_are_one_application_and_a_repeat_goes_on_where_it_failed(
     assert report["application_id"] == again.stdout.strip()
     assert [one["state"] for one in report["stages"]] == ["skipped", "skipped", "skipped", "done"]
     predicted = report["stages"][3]
-    assert predicted["rows_out"] == report["stages"][0]["rows_in"]
+    assert predicted["rows_out"] > report["stages"][0]["rows_out"] > 4000
     model = json_at(cluster, predicted["metrics_path"])["model"]
     assert model["version"] == f"four-{MARK}"
     assert "_SUCCESS" in names_in(cluster, f"{edge.root}/predictions/dt=2013-07-01")

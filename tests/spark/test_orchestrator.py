@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ml_pipeline_framework import PipelineOrchestrator
+from ml_pipeline_framework.contract import TrainingParams
 from ml_pipeline_framework.errors import OutputError
 from ml_pipeline_framework.fingerprints import fingerprint
 
@@ -225,6 +226,15 @@ def test_a_fingerprint_follows_what_the_function_reaches():
     assert fingerprint(partial(outer, 1)) != fingerprint(partial(outer, 2))
     assert fingerprint(len) != fingerprint(sum)
     assert fingerprint(len, "a") != fingerprint(len, "b")
+
+
+def test_the_label_of_a_run_is_no_part_of_its_work():
+    def job(**changes):
+        values = {"run_id": "r-1", "input_path": "in", "label_column": "late", "key_columns": ("year",)}
+        return fingerprint(TrainingParams(**{**values, **changes}))
+
+    assert job() == job(name="pipeline-20130101-120000", mlflow={"tracking_uri": "http://mlflow:5000"})
+    assert len({job(), job(seed=7), job(run_id="r-2")}) == 3
 
 
 def test_a_fingerprint_is_the_same_in_another_process(tmp_path):

@@ -80,10 +80,11 @@ def stages(tmp_path, flights_path):
 def whole(tmp_path, stages):
     """The parameters of a pipeline of these; keywords as for `stages`, and those of the pipeline."""
 
-    def make(run_id="night-1", mlflow=None, **changes):
+    def make(run_id="night-1", mlflow=None, name="", **changes):
         return PipelineParams.of(
             stages(run_id, **changes),
             run_id=run_id,
+            name=name,
             mlflow=mlflow or {},
             metrics_path=(tmp_path / "metrics" / "pipeline" / run_id / "metrics.json").as_uri(),
             state_path=(tmp_path / "checkpoints" / run_id).as_uri(),
@@ -109,7 +110,7 @@ def test_the_four_jobs_run_in_one_session_and_hand_the_model_on(spark, whole, tm
     assert (report["job_type"], report["state"]) == ("pipeline", "done")
     assert states(report) == dict.fromkeys(("data_processing", "training", "evaluation", "prediction"), "done")
     done = {one["name"]: one for one in report["stages"]}
-    assert done["data_processing"]["rows_in"] == len(flights)
+    assert done["prediction"]["rows_in"] == len(flights)
     assert done["data_processing"]["rows_out"] == int(flights.arr_delay.notna().sum())
     assert done["prediction"]["rows_out"] == len(flights)
     reports = {name: report_at(one["metrics_path"]) for name, one in done.items()}
@@ -135,7 +136,7 @@ def test_a_failed_gate_stops_before_prediction_and_a_repeat_goes_on(spark, whole
     assert not (tmp_path / "predictions").exists()
     trained = report_at(failed["stages"][1]["metrics_path"])
 
-    again = pipeline.run(spark, whole(evaluation={"gate": {"min_auc": 0.5}}))
+    again = pipeline.run(spark, whole(name="another-label", evaluation={"gate": {"min_auc": 0.5}}))
     assert list(states(again).values()) == ["skipped", "skipped", "done", "done"]
     assert again["state"] == "done" and again == report_at(hard.metrics_path)
     assert report_at(again["stages"][1]["metrics_path"]) == trained  # not trained again

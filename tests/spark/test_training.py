@@ -106,6 +106,14 @@ def test_the_grid_names_every_candidate_and_why_one_failed(trained):
     assert report["spark_settings"]["maxBins"] == 128
 
 
+def test_rare_classes_weigh_more(trained):
+    """The grid of this run has balanced classes: the forest says "late" of more rows than are late."""
+    report = trained[1]
+    assert report["spark_settings"]["weightCol"] == search.WEIGHT
+    mean = sum(one["mean_probability"] * one["rows"] for one in report["curves"]["calibration"] if one["rows"])
+    assert mean / report["metrics"]["rows"] == pytest.approx(0.5, abs=0.1)  # 0.23 of the rows are late
+
+
 def test_cross_validation_has_each_fold_and_its_spread(trained):
     folds = trained[1]["cross_validation"]
     assert sorted(one["fold"] for one in folds["folds"]) == ["0", "1"]

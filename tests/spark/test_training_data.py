@@ -17,8 +17,8 @@ pytest.importorskip("pyspark")
 
 from ml_pipeline_framework import datasets, labels, model_store
 from ml_pipeline_framework.errors import DataError
+from ml_pipeline_framework.jobs import search, training_data
 from ml_pipeline_framework.jobs import training as job
-from ml_pipeline_framework.jobs import training_data
 from tests.spark.conftest import written
 
 ONE_TREE = {"n_estimators": 1, "max_depth": 3}
@@ -145,26 +145,14 @@ def test_a_regression_and_a_clustering_end_to_end(spark, varied_training):
     assert report["leakage"] == []
 
 
-def test_balanced_classes_are_weighed(spark, varied_training):
-    """Three unequal classes; without weights the rarest is hardly ever said."""
-    share = {}
-    for weight in ("none", "balanced"):
-        params = varied_training(
-            label_column="grade",
-            class_weight=weight,
-            leakage="off",
-            feature_columns=("month", "hour", "distance", "carrier", "dest"),
-            run_id=weight,
-            **{
-                name: value.replace("/one", f"/{weight}")
-                for name, value in vars(varied_training()).items()
-                if name in ("model_path", "metrics_path")
-            },
-        )
-        matrix = job.run(spark, params)["confusion"]["matrix"]
-        share[weight] = sum(row[1] for row in matrix) / sum(map(sum, matrix))
-    assert share["none"] < 0.1
-    assert share["balanced"] > 0.2
+def test_balanced_weights_are_scikit_learns():
+    import numpy
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels_of_rows = numpy.repeat([0, 1, 2], [70, 20, 10])
+    expected = compute_class_weight("balanced", classes=numpy.arange(3), y=labels_of_rows)
+    assert search.class_weights([70, 20, 10]) == pytest.approx(expected)
+    assert search.class_weights([70, 0, 10]) == pytest.approx([80 / 140, 0.0, 80 / 20])
 
 
 # --- text, and other data to choose on

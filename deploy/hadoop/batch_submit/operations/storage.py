@@ -52,7 +52,8 @@ def _put_local(terminal: Terminal, folder: Path, *, force: bool) -> dict[str, in
         for table in TABLES:
             target = folder / f"{table}.csv"
             if target.exists() and not force:
-                written[table] = _is_there(terminal, str(target))
+                _is_there(terminal, str(target))
+                written[table] = None
                 continue
             with tempfile.TemporaryDirectory(prefix=".demo-data-", dir=folder) as temporary:
                 waiting = Path(temporary, target.name)
@@ -73,7 +74,8 @@ def _put_hdfs(services: Services, webhdfs: WebHdfs, folder: str, *, force: bool)
     for table in TABLES:
         target = f"{folder}/{table}.csv"
         if webhdfs.exists(target) and not force:
-            written[table] = _is_there(services.terminal, target)
+            _is_there(services.terminal, target)
+            written[table] = None
             continue
         with tempfile.TemporaryDirectory(prefix="demo-data-") as temporary:
             waiting = Path(temporary, f"{table}.csv")
