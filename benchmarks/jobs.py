@@ -1,8 +1,8 @@
 """Each of the four jobs beside the same work written by hand in PySpark, and beside a naive way, for scale.
 
-``python -m benchmarks.jobs [--rounds 3] [--job NAME ...] [--no-naive] [--json]``. Same data, same session settings; each
-run is a process of its own, ours and the peer's in turn, timed from when the session is there. Goal: the median of ours
-at most 1.10 of the hand-written one. Memory: the high-water marks of Python and of its JVM.
+``python -m benchmarks.jobs [--rounds 3] [--job NAME ...] [--no-naive] [--json]``. Same data, same session settings;
+each run is a process of its own, ours and the peer's in turn, timed from when the session is there. Goal: the median of
+ours at most 1.10 of the hand-written one. Memory: the high-water marks of Python and of its JVM.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Data processing by hand: the steps of the shipped configuration on the flights, weather and planes.
 
-Explicit types for what inference would miss, one pass for the checks over the cached rows, three outputs, and the rows of
-each.
+Explicit types for what inference would miss, one pass for the checks over the cached rows, three outputs, and the
+rows of each.
 """
 
 from __future__ import annotations

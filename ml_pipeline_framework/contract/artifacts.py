@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 METRICS_FILE = "metrics.json"
 
-#: Inside ``models/<name>/<version>/``: a Spark ``PipelineModel``, what is known of it, and, written last, the list of all
-#: its files. A folder without its manifest is not a model.
+#: Inside ``models/<name>/<version>/``: a Spark ``PipelineModel``, what is known of it, and, written last, the list of
+#: all its files. A folder without its manifest is not a model.
 PIPELINE_FOLDER = "pipeline"
 METADATA_FILE = "metadata.json"
 MANIFEST_FILE = "manifest.json"

@@ -1,8 +1,8 @@
 """The leakage screen: which single feature tells the label alone, better than an honest one could?
 
-Two passes over some 25,000 training rows at most, all features together: cut points of the numbers, then rows per feature,
-cut and label. A correlation screen alone misses what matters most (``dep_delay`` tells late arrivals with an AUC of 0.9
-and correlates far less), so classes are screened by the area under the ROC curve of the feature by itself.
+Two passes over some 25,000 training rows at most, all features together: cut points of the numbers, then rows per
+feature, cut and label. A correlation screen alone misses what matters most (``dep_delay`` tells late arrivals with an
+AUC of 0.9 and correlates far less), so classes are screened by the area under the ROC curve of the feature by itself.
 
 Numbers count in both directions, with the rows that have none at either end. Categories are ranked by how often they
 occur with the class; the ranks of one half of the rows (by hash) are tried on the other half, so that a column of names

@@ -85,3 +85,23 @@ def test_a_regression_has_its_own_metrics_and_warnings_come_last() -> None:
 
 def test_rows_that_are_no_numbers_are_not_made_up() -> None:
     assert metrics_lines({"rows": {"train": "many"}}) == ["  ? rows to train, ? held out"]
+
+
+def test_each_job_shows_its_own_rows() -> None:
+    assert metrics_lines({"rows": {"train": 1200, "test": 300}}) == ["  1,200 rows to train, 300 held out"]
+    assert metrics_lines({"rows": {"input": 5000, "output": 4999}}) == ["  5,000 rows read, 4,999 predictions written"]
+    outputs = [{"name": "clean", "rows": 7, "path": "/data/clean", "files": 1}]
+    assert metrics_lines({"outputs": outputs}) == ["  output clean: 7 rows, /data/clean"]
+    stages = [{"name": "training", "state": "done", "seconds": 3.25}, {"name": "evaluation", "state": "failed"}]
+    assert metrics_lines({"stages": stages}) == ["  stage training: done, 3.2 s", "  stage evaluation: failed, -"]
+
+
+def test_the_conditions_of_a_gate_are_shown() -> None:
+    conditions = [
+        {"name": "min_auc", "limit": 0.7, "found": 0.75, "passed": True},
+        {"name": "max_regression", "limit": 0.01, "found": None, "passed": False},
+    ]
+    assert metrics_lines({"gate": {"passed": False, "conditions": conditions}}) == [
+        "  gate min_auc: 0.7500 against 0.7000, held",
+        "  gate max_regression: - against 0.0100, FAILED",
+    ]

@@ -1,4 +1,4 @@
-"""A training run's ``metrics.json`` as a short table."""
+"""A run's ``metrics.json`` as a short table; each job type has its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ _WARNINGS = 5
 def metrics_lines(report: Mapping[str, Any]) -> list[str]:
     """Rows, each metric on the held-out rows beside its baseline, warnings; fields that are missing are left out."""
     measured, baseline = _mapping(report, "metrics"), _mapping(report, "baseline")
-    rows = _mapping(report, "rows")
     folds = _mapping(report, "cross_validation")
     means = _mapping(folds, "mean")
     names = [name for name in _NAMES if isinstance(measured.get(name), (int, float))]
@@ -28,9 +27,40 @@ def metrics_lines(report: Mapping[str, Any]) -> list[str]:
         if means:
             table[-1].append(_number(means.get(name)))
     lines = [f"  {line}" for line in aligned(table)] if names else []
-    if rows:
-        lines.insert(0, f"  {_count(rows.get('train'))} rows to train, {_count(rows.get('test'))} held out")
-    return lines + _warnings(report)
+    return [*_rows(report), *lines, *_gate(report), *_warnings(report)]
+
+
+def _rows(report: Mapping[str, Any]) -> list[str]:
+    """Return what became of the rows, as this job counts them."""
+    rows = _mapping(report, "rows")
+    if "train" in rows:
+        return [f"  {_count(rows.get('train'))} rows to train, {_count(rows.get('test'))} held out"]
+    if "output" in rows:
+        return [f"  {_count(rows.get('input'))} rows read, {_count(rows.get('output'))} predictions written"]
+    written = _mappings(report, "outputs")
+    if written:
+        return [f"  output {one.get('name')}: {_count(one.get('rows'))} rows, {one.get('path')}" for one in written]
+    stages = _mappings(report, "stages")
+    return [f"  stage {one.get('name')}: {one.get('state')}, {_seconds(one.get('seconds'))}" for one in stages]
+
+
+def _gate(report: Mapping[str, Any]) -> list[str]:
+    """Return each condition of an evaluation's gate, and whether it held."""
+    found = _mappings(_mapping(report, "gate"), "conditions")
+    return [
+        f"  gate {one.get('name')}: {_number(one.get('found'))} against {_number(one.get('limit'))}, "
+        + ("held" if one.get("passed") else "FAILED")
+        for one in found
+    ]
+
+
+def _mappings(value: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = value.get(key)
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def _seconds(value: object) -> str:
+    return f"{value:.1f} s" if isinstance(value, (int, float)) else "-"
 
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:
