@@ -293,16 +293,21 @@ def _planned(spark: SparkSession, frame: DataFrame) -> _Planned:
         tasks, shuffles = spark.sparkContext.defaultParallelism, True
     else:
         tasks, shuffles = int(physical.execute().getNumPartitions()), False
-    parted = str(physical.outputPartitioning().getClass().getSimpleName())
-    is_sorted = parted == "RangePartitioning"
+    top = _below_rows(optimized)
+    is_sorted = str(top.nodeName()) == "Sort" and bool(getattr(top, "global")())
     return _Planned(tasks, min(_bytes(optimized), read), read, adaptive, shuffles, is_sorted, bool(kept))
+
+
+def _below_rows(plan: Any) -> Any:
+    """Return the topmost part of a plan that does more than work row by row."""
+    while plan.nodeName() in ("Project", "Filter", "CollectMetrics"):
+        plan = plan.children().apply(0)
+    return plan
 
 
 def _kept_parts(optimized: Any) -> int:
     """Return the parts of the persisted table that a plan reads row by row; 0 when it does more, or reads another."""
-    node = optimized
-    while node.nodeName() in ("Project", "Filter", "CollectMetrics"):
-        node = node.children().apply(0)
+    node = _below_rows(optimized)
     if node.nodeName() != "InMemoryRelation" or not node.cacheBuilder().isCachedColumnBuffersLoaded():
         return 0
     return int(node.cacheBuilder().cachedColumnBuffers().getNumPartitions())
