@@ -6,6 +6,7 @@ default file system and ``hdfs://…`` behave alike and no further client is nee
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ _FORMATS = {"csv": "csv", "tsv": "csv", "json": "json", "jsonl": "json", "orc": 
 _COMPRESSED = ("gz", "bz2", "zst", "snappy", "lz4", "deflate")
 _TEXT = ("csv", "json")
 _STAGED = ".staged-"
+#: A place beside a target, until its content is whole: .NAME.UUID.tmp
+_WAITING = re.compile(r"\..+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp")
 #: Age at which what a killed run has left is nobody's any more: no run is that long.
 STALE_MS = 7 * 24 * 3_600_000
 
@@ -168,7 +171,7 @@ def sweep(spark: SparkSession, folder: str, older_than_ms: int = STALE_MS) -> li
         if file_system.exists(place):
             for one in file_system.listStatus(place):
                 name, age_ms = str(one.getPath().getName()), time.time() * 1000 - int(one.getModificationTime())
-                is_ours = name.startswith(_STAGED) or (name.startswith(".") and name.endswith(".tmp"))
+                is_ours = name.startswith(_STAGED) or _WAITING.fullmatch(name) is not None
                 if is_ours and age_ms > older_than_ms:
                     file_system.delete(one.getPath(), True)
                     removed.append(name)
@@ -269,8 +272,24 @@ def _rename(spark: SparkSession, jvm: Any, file_system: Any, source: Any, target
     ``FileSystem.rename`` answers with a boolean and moves *into* an existing folder; ``FileContext.rename`` without
     options refuses a target that exists (Hadoop's file system specification, ``rename``).
     """
-    if replace:
-        file_system.delete(target, True)
+    if replace and file_system.exists(target):
+        # The old one goes only when the new one is in its place; killed between the two, it still lies beside it.
+        old = jvm.org.apache.hadoop.fs.Path(
+            target.getParent(), f".{target.getName()}.{jvm.java.util.UUID.randomUUID()}.tmp"
+        )
+        _move(spark, jvm, file_system, target, old)
+        try:
+            _move(spark, jvm, file_system, source, target)
+        except Py4JJavaError:
+            _move(spark, jvm, file_system, old, target)
+            raise
+        file_system.delete(old, True)
+        return
+    _move(spark, jvm, file_system, source, target)
+
+
+def _move(spark: SparkSession, jvm: Any, file_system: Any, source: Any, target: Any) -> None:
+    """Rename to a place where nothing lies."""
     if file_system.getScheme() == "file" and not file_system.exists(target):
         # Local files have a checksum beside them; one that stayed when somebody removed the file would bar its name.
         file_system.getRawFileSystem().delete(file_system.getChecksumFile(target), False)

@@ -82,6 +82,12 @@ class Label:
         )
 
 
+def without_nan(data: DataFrame, raw: Column) -> Column:
+    """Return a label as it stands in `data`, null where it is NaN: pandas writes a missing 0 or 1 that way."""
+    found = data.select(raw.alias("label")).schema["label"].dataType
+    return F.when(~F.isnan(raw), raw) if found.typeName() in ("double", "float") else raw
+
+
 def label_column(data: DataFrame, label: Label) -> Column:
     """Return the label as a double: the index of the class, or the number; null where it is null or of no known class.
 

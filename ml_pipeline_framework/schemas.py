@@ -90,4 +90,7 @@ def columns_read_by(frame: DataFrame, expression: str, said_by: str, where: str)
     attributes = plan.references().iterator()
     while attributes.hasNext():
         names.add(attributes.next().name())
-    return tuple(name for name in frame.columns if name in names)
+    # The plan has each name as the expression spells it, and by default Spark does not mind the case.
+    exact = str(frame.sparkSession.conf.get("spark.sql.caseSensitive", "false")).lower() == "true"
+    folded = names if exact else {name.casefold() for name in names}
+    return tuple(name for name in frame.columns if (name if exact else name.casefold()) in folded)

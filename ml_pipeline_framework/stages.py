@@ -176,4 +176,8 @@ def rows_of(report: Any) -> tuple[int | None, int | None]:
     data = report.get("data") if isinstance(report, Mapping) else None
     found = [data.get(key) if isinstance(data, Mapping) else None for key in ("input", "output")]
     rows = [one.get("rows") if isinstance(one, Mapping) else None for one in found]
+    written = report.get("outputs") if isinstance(report, Mapping) else None
+    if rows[1] is None and isinstance(written, list) and written:
+        counts = [one.get("rows") for one in written]
+        rows[1] = sum(counts) if all(isinstance(one, int) for one in counts) else None
     return tuple(one if isinstance(one, int) else None for one in rows)  # type: ignore[return-value]

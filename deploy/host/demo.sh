@@ -7,7 +7,7 @@ stamp="demo-$(date -u +%Y%m%dt%H%M%Sz)"
 jobs="data_processing training evaluation prediction"
 
 [ "${1:-}" = --backend ] && data=("$1" "$2") || data=()
-./batch_submit.sh demo-data "${data[@]}" >/dev/null
+./batch_submit.sh demo-data ${data[@]+"${data[@]}"} >/dev/null
 for job in $jobs; do
     ./batch_submit.sh submit -t "$job" --run-id "$stamp-${job//_/-}" "$@"
 done
@@ -15,4 +15,4 @@ echo "the report of the evaluation, and how to make those of the other three:" >
 for job in $jobs; do
     [ "$job" = evaluation ] || echo "  ./batch_submit.sh report $stamp-${job//_/-}" >&2
 done
-./batch_submit.sh report "$stamp-evaluation" "${data[@]}"
+./batch_submit.sh report "$stamp-evaluation" ${data[@]+"${data[@]}"}

@@ -124,6 +124,7 @@ class DataProcessingParams(Params):
             placed = {name: _placed(outputs, one, values.get("output_path", "")) for name, one in outputs.items()}
             read = {name: _placed(inputs, one, values.get("input_path", "")) for name, one in inputs.items()}
             problems += path_problems(label("targets"), read, placed)
+            problems += _aside_problems(values, label, {**read, **placed})
         return problems
 
     def with_paths(self, qualify: Callable[[str], str]) -> DataProcessingParams:
@@ -185,6 +186,26 @@ class DataProcessingParams(Params):
 
     def _mappings(self, field: str) -> list[tuple[str, dict[str, Any]]]:
         return [(name, _mapping(one)) for name, one in getattr(self, field).items()]
+
+
+def _aside_problems(
+    values: Mapping[str, Any], label: Callable[[str], str], tables: Mapping[str, Mapping[str, Any]]
+) -> list[ParamProblem]:
+    """Return folders of rows put aside, and reports, that lie in an input or output: they would go when it goes."""
+    aside = {label(name): str(values.get(name) or "") for name in ("rejected_path", "metrics_path")}
+    if values["quality"]:
+        aside[f"{label('quality')}.quarantine_path"] = str(_placed_quality(values["quality"])["quarantine_path"])
+    for place, one in enumerate(values["steps"]):
+        if one.get("quality"):
+            found = _placed_quality(_mapping(one["quality"]))["quarantine_path"]
+            aside[f"{label('steps')}[{place}].quality.quarantine_path"] = str(found)
+    problems = []
+    for key, path in aside.items():
+        for name, table in tables.items():
+            for where in (one.rstrip("/") for one in names(table.get("path"))):
+                if path and (path.rstrip("/") + "/").startswith(where + "/"):
+                    problems.append(ParamProblem(key, f"{path} lies in {name} ({where})", "give another path"))
+    return problems
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_pipeline_framework.contract.operations import TABLE_NAME
 from ml_pipeline_framework.contract.options import Option, Table, canonical, filled, known, names, problems_in
-from ml_pipeline_framework.contract.problems import ParamProblem
+from ml_pipeline_framework.contract.problems import ParamProblem, nearest
 from ml_pipeline_framework.contract.sql_types import type_problem
 
 FORMATS = ("csv", "json", "orc", "parquet")
@@ -195,6 +195,9 @@ def output_problems(place: str, outputs: Mapping[str, Any], tables: Iterable[str
             found = _output_across(here, one)
         if isinstance(one, Mapping) and isinstance(one.get("table"), str):
             found += known(f"{here}.table", [one["table"]], there)
+        elif len(outputs) > 1 and isinstance(one, Mapping) and not one.get("table") and name not in there:
+            hint = f"{nearest(name, there)} or say which table it is: {name}: {{table: ...}}"
+            found.append(ParamProblem(here, "is no table, and there are several outputs", hint))
         problems += found
     return problems
 

@@ -49,10 +49,10 @@ def _uri(value: object) -> _Wrong:
         return [("", f"{value!r} is not an address: {error}", hint)]
     if not parts.scheme or (parts.scheme in ("http", "https") and not parts.hostname):
         return [("", f"{value!r} names no server", hint)]
-    if password:
+    if password or (parts.scheme in ("http", "https") and (parts.username or parts.query)):
         # The parameters stand in metrics.json and in the record of the run.
         what = "leave it out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD where the driver runs"
-        return [("", "holds a password, which everybody could read in the run's report", what)]
+        return [("", "holds a name, password or token, which everybody could read in the run's report", what)]
     return []
 
 

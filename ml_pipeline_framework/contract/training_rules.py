@@ -67,6 +67,9 @@ def problems_between(values: Mapping[str, Any], label: Callable[[str], str]) -> 
     elif folds and values.get("validation_path"):
         said = f"and {label('cv_folds')} {folds} both say what candidates are compared on"
         problems.append(ParamProblem(label("validation_path"), said, "keep one; 0 folds to use the validation data"))
+    if values.get("validation_path") and values["validation_path"] == values.get("input_path"):
+        said = f"is {label('input_path')} itself: candidates and threshold would be chosen on the test rows"
+        problems.append(ParamProblem(label("validation_path"), said, "leave it out, or give other rows"))
     return problems + _of_choice(values, tasks, label)
 
 

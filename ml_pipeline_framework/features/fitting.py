@@ -73,6 +73,7 @@ def fit(
     seed: int = 0,
     weight: str = "",
     keep: Sequence[str] = (),
+    key: str = "",
 ) -> FittedFeatures:
     """Fit the stages on `rows`.
 
@@ -87,13 +88,16 @@ def fit(
         Part of the hash that splits the rows for the target encoding.
     weight, keep : str, sequence of str
         More columns for ``frame``.
+    key : str
+        A long per row that hangs on nothing of the features, such as a hash of its key: it splits the rows for the
+        target encoding. Without one the features do, and a category that decides all of them is then in one part alone.
 
     Raises
     ------
     DataError
         When no slot is left, because every category is null in these rows.
     """
-    return _Fitting(rows, planned, label, task, seed).result([one for one in (label, weight, *keep) if one])
+    return _Fitting(rows, planned, label, task, seed, key).result([one for one in (label, weight, *keep) if one])
 
 
 @dataclass
@@ -105,6 +109,7 @@ class _Fitting:
     label: str
     task: str
     seed: int
+    key: str = ""
     stages: list[Transformer] = field(default_factory=list)
     blocks: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)  # columns of the vector, their slots
     categories: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -205,7 +210,8 @@ class _Fitting:
         sizes = {place: len(self.labels[place]) for place, _ in self._places(TARGET)}
         if not sizes:
             return
-        folds = target.fold_of([quoted(one.name) for one in self.planned.features], self.seed)
+        said_by = [self.key] if self.key else [one.name for one in self.planned.features]
+        folds = target.fold_of([quoted(name) for name in said_by], self.seed)
         counted = target.count(self.seen, sizes, self.label, folds)
         self.seen = self.seen.selectExpr("*", *target.cross_fitted(counted, folds))
         self.stages.append(SQLTransformer(statement=f"SELECT *, {', '.join(target.final(counted))} FROM __THIS__"))

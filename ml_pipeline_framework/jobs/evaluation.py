@@ -1,7 +1,7 @@
 """The evaluation job: a stored model on labelled rows, measured where the rows lie.
 
 Passes over the data: one over the label's columns to count rows, one to score and measure, one more per model compared
-with, one for drift (about a million rows of it), one to draw the sample for permutation importance. Text is read once
+with, one for drift (about 250,000 rows of it), one to draw the sample for permutation importance. Text is read once
 and kept; clusters are scored once and kept, because the silhouette reads them three times.
 """
 
@@ -24,7 +24,7 @@ from ml_pipeline_framework.jobs import evaluation_data, evaluation_report, impor
 from ml_pipeline_framework.jobs.evaluation_data import LABEL, Rows
 from ml_pipeline_framework.jobs.evaluation_report import Findings
 from ml_pipeline_framework.jobs.reporting import Stopwatch
-from ml_pipeline_framework.jobs.rivals import rival_of
+from ml_pipeline_framework.jobs.rivals import other_label, rival_of
 from ml_pipeline_framework.metrics import Measured, binary
 from ml_pipeline_framework.model_store import StoredModel
 from ml_pipeline_framework.progress import say, step
@@ -133,20 +133,26 @@ def drift_of(rows: Rows, model: StoredModel, params: EvaluationParams) -> dict[s
     }
 
 
-def importances(pipeline: Any, rows: Rows, model: StoredModel, params: EvaluationParams) -> dict[str, Any] | None:
-    """Return the permutation importance, where it is asked for."""
+def importances(
+    pipeline: Any, rows: Rows, model: StoredModel, params: EvaluationParams
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the permutation importance, where it is asked for, and why there is none: the rest is worth its report."""
     if not params.permutation_importance:
-        return None
+        return None, []
     trained = replace(rows, frame=scoring.as_trained(rows.frame, model.metadata))
-    with datasets.reading(params.input_path):
-        return importance.permutation_importance(
-            pipeline,
-            trained,
-            model.metadata,
-            sample_rows=params.permutation_rows,
-            repeats=params.permutation_repeats,
-            seed=params.seed,
-        )
+    try:
+        with datasets.reading(params.input_path):
+            found = importance.permutation_importance(
+                pipeline,
+                trained,
+                model.metadata,
+                sample_rows=params.permutation_rows,
+                repeats=params.permutation_repeats,
+                seed=params.seed,
+            )
+    except DataError as error:
+        return None, [f"no permutation importance: {error}"]
+    return found, []
 
 
 def findings(
@@ -169,6 +175,7 @@ def findings(
         watch.lap("measure")
         other_found = None
         if rival:
+            rows = replace(rows, warnings=(*rows.warnings, *other_label(model, rival)))
             step(spark, f"[evaluation] measuring {rival.name}@{rival.version} on the same rows")
             other_found = measured(rival, other, rows, params, whole=False)
             watch.lap("compare")
@@ -177,7 +184,8 @@ def findings(
         watch.lap("drift")
         if params.permutation_importance:
             step(spark, "[evaluation] permutation importance")
-        shuffled = importances(pipeline, rows, model, params)
+        shuffled, missed = importances(pipeline, rows, model, params)
+        rows = replace(rows, warnings=(*rows.warnings, *missed))
         watch.lap("importance")
     return Findings(
         model=model,

@@ -13,7 +13,7 @@ from ml_pipeline_framework import datasets, splits
 from ml_pipeline_framework.contract import EvaluationParams
 from ml_pipeline_framework.errors import DataError, ModelError
 from ml_pipeline_framework.jobs import scoring
-from ml_pipeline_framework.labels import Label, label_column
+from ml_pipeline_framework.labels import Label, label_column, without_nan
 from ml_pipeline_framework.model_store import StoredModel
 from ml_pipeline_framework.schemas import TEXT, columns_read_by, kind_of, quoted, require_columns
 
@@ -127,7 +127,7 @@ def prepare(data: DataFrame, params: EvaluationParams, models: Sequence[StoredMo
     state = F.when(~_asked_for(data, params, metadata), _PASSED_OVER)
     if label.task != "clustering":
         check_label(data, label, params)
-        raw, index = _raw(label), label_column(data, label)
+        raw, index = without_nan(data, _raw(label)), label_column(data, label)
         kept += [index.alias(LABEL), raw.cast("string").alias(_SAID)]
         state = state.when(raw.isNull(), _WITHOUT_LABEL).when(index.isNull(), _UNKNOWN_CLASS)
     kept += [state.otherwise(_MEASURED).alias(_STATE), _before_cut_off(data, metadata).alias(_BEFORE)]

@@ -14,7 +14,7 @@ from ml_pipeline_framework import datasets, labels
 from ml_pipeline_framework.contract import ALGORITHMS, TrainingParams
 from ml_pipeline_framework.errors import DataError
 from ml_pipeline_framework.jobs.splitting import Split, split_of
-from ml_pipeline_framework.labels import Label
+from ml_pipeline_framework.labels import Label, without_nan
 from ml_pipeline_framework.schemas import BOOLEAN, NUMBER, TEXT, columns_read_by, kind_of, quoted, require_columns
 
 #: Every value of the label with its training and its test rows.
@@ -41,7 +41,7 @@ def label_source(data: DataFrame, params: TrainingParams) -> tuple[Column | None
     barred[column] = "the label"
     if not params.label_expression:
         require_columns(data, [column], "model_config.label_column", where)
-        return F.col(quoted(column)), barred
+        return without_nan(data, F.col(quoted(column))), barred
     said_by = "model_config.label_expression"
     if column in data.columns:
         raise DataError(
@@ -53,7 +53,7 @@ def label_source(data: DataFrame, params: TrainingParams) -> tuple[Column | None
     named = [name for name in params.feature_columns if name in barred]
     if named:
         raise DataError(f"{said_by} reads {', '.join(named)}: take these out of model_config.feature_columns")
-    return F.expr(params.label_expression), barred
+    return without_nan(data, F.expr(params.label_expression)), barred
 
 
 def _learnable(params: TrainingParams) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ def screen(
     names: Sequence[str],
     label: str,
     *,
+    key: str,
     classes: int,
     total: int,
     max_auc: float,
@@ -68,6 +69,8 @@ def screen(
         Training rows: the columns `names` as they were read, and `label` (double, no nulls).
     names : sequence of str
         Features.
+    key : str
+        A long per row that hangs on nothing of the features, such as a hash of its key: thins and halves the rows.
     classes : int
         Number of classes; 0 when the label is a number.
     total : int
@@ -79,7 +82,7 @@ def screen(
         return []
     numbers = [name for name in names if kind_of(rows.schema[name].dataType) in (NUMBER, BOOLEAN, TIME)]
     place = {name: position for position, name in enumerate(names)}
-    sample = _sample(rows, names, label, total, place, numbers)
+    sample = _sample(rows, names, label, key, total, place, numbers)
     linear, cuts = _cut_points(sample, [place[name] for name in numbers], with_correlation=not classes)
     found = _count(sample, len(names), cuts, by_class=bool(classes))
     kind, limit = ("auc", max_auc) if classes else ("correlation", max_correlation)
@@ -96,10 +99,17 @@ def screen(
 
 
 def _sample(
-    rows: DataFrame, names: Sequence[str], label: str, total: int, place: Mapping[str, int], numbers: Sequence[str]
+    rows: DataFrame,
+    names: Sequence[str],
+    label: str,
+    key: str,
+    total: int,
+    place: Mapping[str, int],
+    numbers: Sequence[str],
 ) -> DataFrame:
     """Return the rows to screen: ``_x<i>`` (numbers as double, others as a bucket of their hash), ``_y``, ``_half``."""
-    hashed = F.xxhash64(*(F.col(quoted(name)) for name in names))
+    # Not a hash of the features: rows of one category would all lie in one half, and a leak would go unseen.
+    hashed = F.xxhash64(F.lit("leakage"), F.col(key))
     columns = [
         _as_number(rows, name).alias(f"_x{place[name]}")
         if name in numbers

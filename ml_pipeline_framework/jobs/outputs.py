@@ -137,6 +137,8 @@ def _into_place(
     if shared:
         _name_after(spark, place.waiting, run_id)
         if datasets.exists(spark, place.path):
+            # First: what several runs have added to must not be taken for one run's own, and replaced by it.
+            placing.mark(spark, place.path, "", {"format": form.format})
             _add(spark, place, mode, run_id)
             return
     # A folder that several runs add to belongs to none of them.
@@ -155,16 +157,35 @@ def _name_after(spark: SparkSession, folder: str, run_id: str) -> None:
 
 
 def _add(spark: SparkSession, place: Place, mode: str, run_id: str) -> None:
-    """Move the files in one by one; this run's earlier ones, or whole partitions, go first."""
+    """Move the files in one by one; this run's earlier ones, or whole partitions, go aside and return on errors."""
     new = [name for name in datasets.sizes_in(spark, place.waiting) if _is_data(name)]
     folders = {name.rpartition("/")[0] for name in new}
-    for name in datasets.sizes_in(spark, place.path):
-        folder, _, leaf = name.rpartition("/")
-        replaced = mode == "overwrite_partitions" and folder in folders
-        if _is_data(name) and (replaced or leaf.startswith(f"{run_id}~")):
+    there = [name for name in datasets.sizes_in(spark, place.path) if _is_data(name)]
+    old = [
+        name
+        for name in there
+        if (mode == "overwrite_partitions" and name.rpartition("/")[0] in folders)
+        or name.rpartition("/")[2].startswith(f"{run_id}~")
+    ]
+    # Beside the files that replace them, and hidden: a run that is killed here leaves them to be found.
+    kept = f"{place.path}/_replaced_by_{run_id}"
+    moved: list[str] = []
+    try:
+        for name in old:
+            placing.move(spark, f"{place.path}/{name}", f"{kept}/{name}")
+        for name in new:
+            placing.move(spark, f"{place.waiting}/{name}", f"{place.path}/{name}")
+            moved.append(name)
+    except OutputError:
+        for name in moved:
             datasets.remove(spark, f"{place.path}/{name}")
-    for name in new:
-        placing.move(spark, f"{place.waiting}/{name}", f"{place.path}/{name}")
+        for name in datasets.sizes_in(spark, kept) if datasets.exists(spark, kept) else ():
+            placing.move(spark, f"{kept}/{name}", f"{place.path}/{name}")
+        raise
+    finally:
+        if not datasets.exists(spark, kept) or not any(map(_is_data, datasets.sizes_in(spark, kept))):
+            datasets.remove(spark, kept)
+    datasets.remove(spark, kept)
 
 
 def _fill(

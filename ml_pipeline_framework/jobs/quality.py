@@ -66,6 +66,12 @@ def row_tests(frame: DataFrame, number: int, check: Check) -> dict[str, Column]:
     return tests
 
 
+def _is_a_time(frame: DataFrame, value: str, data_type: str) -> bool:
+    """Whether a text is a date or time: without ANSI rules one that is none becomes null, and every row would pass."""
+    found = frame.sparkSession.sql(f"SELECT try_cast(:value AS {data_type}) AS value", args={"value": value}).first()
+    return found is not None and found["value"] is not None
+
+
 def _literal(frame: DataFrame, name: str, value: Any) -> Column:
     """Return a bound in the type of its column, where the two are of one kind."""
     data_type = frame.schema[name].dataType
@@ -73,6 +79,8 @@ def _literal(frame: DataFrame, name: str, value: Any) -> Column:
     given = BOOLEAN if isinstance(value, bool) else NUMBER if isinstance(value, (int, float)) else TEXT
     if kind != given and not (kind == TIME and given == TEXT):
         raise DataError(f"{name} is {data_type.simpleString()}, which {value!r} is not")
+    if kind == TIME and not _is_a_time(frame, value, data_type.simpleString()):
+        raise DataError(f"{name} is {data_type.simpleString()}, which {value!r} is not: write it as 2013-12-31")
     # A number keeps its own type: 0.5 as a bound of an int column must not become 0.
     return F.lit(value).cast(data_type) if kind == TIME else F.lit(value)
 

@@ -9,9 +9,10 @@ from pyspark.sql import SparkSession
 from ml_pipeline_framework import datasets, model_store
 from ml_pipeline_framework.contract import LATEST, LATEST_FILE, MANIFEST_FILE, EvaluationParams
 from ml_pipeline_framework.contract.evaluation import PREVIOUS
-from ml_pipeline_framework.errors import ModelError
+from ml_pipeline_framework.errors import JobError, ModelError
 from ml_pipeline_framework.labels import Label
 from ml_pipeline_framework.model_store import StoredModel
+from ml_pipeline_framework.progress import say
 
 
 def rival_of(spark: SparkSession, params: EvaluationParams, model: StoredModel) -> StoredModel | None:
@@ -47,11 +48,26 @@ def _version_before(spark: SparkSession, model: StoredModel) -> StoredModel | No
         path = f"{folder}/{version}"
         if version in (own, LATEST_FILE) or not datasets.exists(spark, f"{path}/{MANIFEST_FILE}"):
             continue
-        one = model_store.open_model(spark, path, folder)
+        try:
+            one = model_store.open_model(spark, path, folder)
+        except JobError as error:  # a version of no interest must not keep the others from being compared
+            say(f"[evaluation] {path} is passed over: {error}")
+            continue
+        if one.name != model.name:
+            continue
         made = one.metadata["created_ms"]
         if made < model.metadata["created_ms"] and (older is None or made > older.metadata["created_ms"]):
             older = one
     return older
+
+
+def other_label(model: StoredModel, other: StoredModel) -> list[str]:
+    """Return the warning that two models of the same classes have learnt labels that were made differently."""
+    ours, theirs = Label.from_metadata(model.metadata), Label.from_metadata(other.metadata)
+    if (ours.column, ours.expression) == (theirs.column, theirs.expression):
+        return []
+    said = f"{theirs.expression or theirs.column}, this one {ours.expression or ours.column}"
+    return [f"compare_with: {other.name}@{other.version} has learnt {said}: the comparison is not fair to it"]
 
 
 def _check_comparable(model: StoredModel, other: StoredModel, said: str) -> None:

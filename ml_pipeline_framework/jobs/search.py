@@ -28,7 +28,7 @@ from ml_pipeline_framework.contract import TrainingParams
 from ml_pipeline_framework.contract.algorithms import grid
 from ml_pipeline_framework.errors import DataError, ModelError
 from ml_pipeline_framework.features import FeaturePlan, FittedFeatures
-from ml_pipeline_framework.jobs.training_data import LABEL
+from ml_pipeline_framework.jobs.training_data import KEY, LABEL
 from ml_pipeline_framework.labels import Label
 from ml_pipeline_framework.metrics import Measured
 from ml_pipeline_framework.progress import step
@@ -114,7 +114,8 @@ def fit_features(setting: Setting, rows: DataFrame, classes: Sequence[int]) -> F
     if weight:
         rows = rows.withColumn(WEIGHT, _weight(class_weights(classes)))
     name = LABEL if label.column else ""
-    return features.fit(rows, setting.planned, label=name, task=label.task, seed=params.seed, weight=weight)
+    key = KEY if KEY in rows.columns else ""
+    return features.fit(rows, setting.planned, label=name, task=label.task, seed=params.seed, weight=weight, key=key)
 
 
 def learn(
@@ -271,7 +272,9 @@ class _Work:
         try:
             model = learn(setting, *ready, trial.hyperparameters, one.fit_classes)
             pipeline = PipelineModel([*ready[0].stages, model])
-            trial.measured[one.name] = measured(setting, pipeline, one.held, one.held_rows)
+            asked = setting.params.threshold  # a number holds for the choice too; a rule is applied after it
+            at = float(asked) if isinstance(asked, (int, float)) else None
+            trial.measured[one.name] = measured(setting, pipeline, one.held, one.held_rows, at)
             if one.is_final:
                 trial.final = Fit(pipeline, ready[0])
         except Exception as error:  # of whatever kind: a learner's limits come as Java, Python and our own errors
@@ -305,7 +308,13 @@ def _short(value: Any) -> str:
 
 
 def _best(trials: Sequence[Trial], scoring: str, better: str) -> Trial:
-    """Return the trial with the best mean; of equal ones the first."""
+    """Return the trial with the best mean; of equal ones the first.
+
+    Raises
+    ------
+    ModelError
+        No trial has a value to compare.
+    """
     sign = 1.0 if better == "higher" else -1.0
 
     def rank(trial: Trial) -> float:
@@ -314,7 +323,13 @@ def _best(trials: Sequence[Trial], scoring: str, better: str) -> Trial:
             return -math.inf
         return sign * mean(float(value) for value in values if value is not None)
 
-    return max(trials, key=rank)
+    best = max(trials, key=rank)
+    if len(trials) > 1 and rank(best) == -math.inf:
+        raise ModelError(
+            f"no candidate has a value of {scoring} in every round, so none can be called the best: choose another "
+            "model_config.scoring, or use more rows"
+        )
+    return best
 
 
 # --- what the search gave ---------------------------------------------------------------------------------------------

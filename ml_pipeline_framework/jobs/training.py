@@ -26,7 +26,7 @@ from ml_pipeline_framework.jobs.leakage import Finding
 from ml_pipeline_framework.jobs.reporting import Stopwatch
 from ml_pipeline_framework.jobs.search import Chosen, Round, Setting
 from ml_pipeline_framework.jobs.splitting import FOLDS, IN_TEST, OTHER_DATA, PART
-from ml_pipeline_framework.jobs.training_data import LABEL, Loaded, load, partitions_for, prepared, raw_columns
+from ml_pipeline_framework.jobs.training_data import KEY, LABEL, Loaded, load, partitions_for, prepared, raw_columns
 from ml_pipeline_framework.jobs.training_report import Outcome, document, metadata, summary
 from ml_pipeline_framework.metrics.thresholds import choose_threshold
 from ml_pipeline_framework.progress import say, step
@@ -188,6 +188,7 @@ def screened(train: DataFrame, loaded: Loaded, params: TrainingParams, warnings:
         train,
         raw_columns(loaded.planned),
         LABEL,
+        key=KEY,
         classes=len(loaded.label.classes or ()),
         total=int(loaded.counts.train["rows"]),
         max_auc=params.leakage_max_auc,
@@ -328,9 +329,14 @@ def run(spark: SparkSession, params: TrainingParams) -> dict[str, Any]:
     report = {**head, **document(spark, params, outcome)}
     tracking.log(spark, params, report)
     reporting.write(spark, params.metrics_path, report, replace=False)
-    if params.register:
+    if params.register and _is_a_version(params):
         model_store.point_latest(spark, params.model_path, params.run_id)
     return report
+
+
+def _is_a_version(params: TrainingParams) -> bool:
+    """Whether the model lies in its own name's folder: elsewhere the pointer would be another model's, or nobody's."""
+    return posixpath.basename(posixpath.dirname(params.model_path.rstrip("/"))) == params.model_name
 
 
 def main(argv: Sequence[str]) -> None:

@@ -25,8 +25,8 @@ from ml_pipeline_framework.schemas import TIME, kind_of, quoted, require_columns
 
 LABEL = "_label"
 ROWS_PER_PARTITION = 100_000
-_KEY, _ROW, _TRAIN, _TEST = "_key", "_row", "_train", "_test"
-_RESERVED = (LABEL, IN_TEST, PART, _KEY, _ROW, _TRAIN, _TEST, features.FEATURES)
+KEY, _ROW, _TRAIN, _TEST = "_key", "_row", "_train", "_test"
+_RESERVED = (LABEL, IN_TEST, PART, KEY, _ROW, _TRAIN, _TEST, "_weight", features.FEATURES)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _survey(
         {
             _TRAIN: F.coalesce(known & ~F.col(IN_TEST), F.lit(False)),
             _TEST: F.coalesce(known & F.col(IN_TEST), F.lit(False)),
-            _KEY: F.when(known & placed, splits.key_hash(params.key_columns, params.seed, "test")),
+            KEY: F.when(known & placed, splits.key_hash(params.key_columns, params.seed, "test")),
         }
     )
     train, test = F.col(_TRAIN), F.col(_TEST)
@@ -140,7 +140,7 @@ def _survey(
         F.count_if(missing).alias("without_label"),
         F.count_if(known & ~placed).alias("without_time"),
         F.count_if(~missing & ~known).alias("unknown_class"),
-        F.approx_count_distinct(_KEY, 0.02).alias("keys"),
+        F.approx_count_distinct(KEY, 0.02).alias("keys"),
         *split.window_aggregates(train),
     ]
     for name, part in (("train", train), ("test", test)):
@@ -245,7 +245,8 @@ def prepared(loaded: Loaded, params: TrainingParams, partitions: int) -> DataFra
     """Return the rows that take part with the planned columns, in an order that depends on the rows alone.
 
     Columns: the features as they were read, ``_label`` (double; not for clustering), ``_in_test`` (boolean), ``_part``
-    (int). Rows with one key are told apart by the hash of all that is kept of them.
+    (int), ``_key`` (long: a hash of the key, which thins and halves rows where that must not hang on their values).
+    Rows with one key are told apart by the hash of all that is kept of them.
     """
     names = [quoted(one) for one in raw_columns(loaded.planned)]
     kept, data = [F.col(IN_TEST), F.col(PART)], loaded.data.where(F.col(IN_TEST).isNotNull())
@@ -256,15 +257,10 @@ def prepared(loaded: Loaded, params: TrainingParams, partitions: int) -> DataFra
         kept.append(F.col(LABEL).alias(LABEL, metadata=metadata))
         data = data.where(F.col(LABEL).isNotNull())
     order = [
-        splits.key_hash(params.key_columns, params.seed, "order").alias(_KEY),
+        splits.key_hash(params.key_columns, params.seed, "order").alias(KEY),
         F.xxhash64(*names, *kept[2:]).alias(_ROW),
     ]
-    return (
-        data.select(*names, *kept, *order)
-        .repartition(partitions, _KEY)
-        .sortWithinPartitions(_KEY, _ROW)
-        .drop(_KEY, _ROW)
-    )
+    return data.select(*names, *kept, *order).repartition(partitions, KEY).sortWithinPartitions(KEY, _ROW).drop(_ROW)
 
 
 def raw_columns(planned: FeaturePlan) -> list[str]:

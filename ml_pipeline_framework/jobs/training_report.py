@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from ml_pipeline_framework import datasets, features, labels, metrics, model_store, models
-from ml_pipeline_framework.contract import TrainingParams
+from ml_pipeline_framework.contract import ALGORITHMS, TrainingParams
 from ml_pipeline_framework.jobs import reporting
 from ml_pipeline_framework.jobs.leakage import Finding
 from ml_pipeline_framework.jobs.search import Chosen, Fit, across_rounds, as_grid
@@ -67,8 +67,9 @@ def document(spark: SparkSession, params: TrainingParams, outcome: Outcome) -> d
     """Return what ``metrics.json`` says beside its head; its keys are described in ``docs/training.md``."""
     loaded, counts = outcome.loaded, outcome.loaded.counts
     listed = feature_list(outcome)
+    is_tree = ALGORITHMS[params.algorithm].style == "tree"
     warnings = outcome.warnings + (
-        [NO_SPLIT] if listed and not any(one.get("importance", 1.0) for one in listed) else []
+        [NO_SPLIT] if is_tree and listed and not any(one.get("importance", 1.0) for one in listed) else []
     )
     return {
         "warnings": warnings,

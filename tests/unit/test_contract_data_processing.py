@@ -224,7 +224,21 @@ def test_a_wrong_check_is_named_to_the_leaf(check, key, said):
         ({"outputs": {"o": {"path": "x", "mode": "overwrite_partitions"}}}, "job.outputs.o.mode", "partition_by"),
         ({"outputs": {"o": {"path": "x", "table": "b"}}}, "job.outputs.o.table", "'b' is not a table"),
         ({"outputs": {"o": {"path": "x", "target_file_size": "big"}}}, "job.outputs.o.target_file_size", "128m"),
-        ({"outputs": {"o": "x", "p": "x/y"}}, "job.outputs.p.path", "the output o"),
+        (
+            {"outputs": {"o": {"path": "x", "table": "a"}, "p": {"path": "x/y", "table": "a"}}},
+            "job.outputs.p.path",
+            "the output o",
+        ),
+        ({"outputs": {"o": {"path": "x", "table": "a"}, "p": "y"}}, "job.outputs.p", "is no table"),
+        (
+            {
+                "outputs": {"o": "x"},
+                "quality": {"checks": [{"check": "row_count", "min": 1}], "quarantine_path": "x/bad"},
+            },
+            "job.quality.quarantine_path",
+            "lies in o",
+        ),
+        ({"outputs": {"o": "x"}, "rejected_path": "x"}, "job.rejected_path", "lies in o"),
         ({"outputs": {"o": "in.csv"}}, "job.outputs.o.path", "the input a"),
         ({"quality": {"check": []}}, "job.quality.check", "did you mean checks?"),
         ({"step": []}, "job.step", "did you mean steps?"),

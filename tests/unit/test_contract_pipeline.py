@@ -105,9 +105,11 @@ def test_names_of_stages():
         ({"experiment": "x"}, ["mlflow.tracking_uri: is missing"]),
         ({"tracking_uri": "mlruns"}, ["mlflow.tracking_uri: 'mlruns' names no server"]),
         ({"tracking_uri": "http://"}, ["mlflow.tracking_uri: 'http://' names no server"]),
-        ({"tracking_uri": "http://u:p@m:5000"}, ["mlflow.tracking_uri: holds a password"]),
+        ({"tracking_uri": "http://u:p@m:5000"}, ["mlflow.tracking_uri: holds a name, password or token"]),
         ({"tracking_uri": "http://[m"}, ["mlflow.tracking_uri: 'http://[m' is not an address"]),
         ({"tracking_uri": 5}, ["mlflow.tracking_uri: 5 is not an address"]),
+        ({"tracking_uri": "http://u@m:5000"}, ["mlflow.tracking_uri: holds a name, password or token"]),
+        ({"tracking_uri": "http://m/?token=u:p@m"}, ["mlflow.tracking_uri: holds a name, password or token"]),
         (
             {"tracking_uri": "http://m", "experimnt": "x", "log_model": "yes", "experiment": "", "tags": ["a"]},
             [

@@ -141,7 +141,7 @@ def pipeline_params(
         params = PipelineParams.from_config({"job": job}, defaults=_defaults(identity), flags=given)
     except ContractError as error:
         # What is wrong inside a stage has been said above, in the words of the configuration.
-        own = [problem for problem in error.problems if not problem.key.startswith("job.stages[")]
+        own = [problem for problem in error.problems if not lines or not problem.key.startswith("job.stages[")]
         lines += [_problem_line(config, problem) for problem in own]
     if lines:
         raise _config_error(JobType.PIPELINE, lines)

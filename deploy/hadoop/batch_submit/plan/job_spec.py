@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from batch_submit.errors import UsageError
+from batch_submit.errors import ConfigError, UsageError
 from batch_submit.plan import container_text
 from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.config import Config, Sourced
@@ -28,7 +28,7 @@ from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
 from batch_submit.plan.storage import has_scheme, qualify, storage_root
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.units import UnitError, parse_duration_s
-from ml_pipeline_framework.contract import PARAMS, JobType, Params
+from ml_pipeline_framework.contract import PARAMS, ContractError, JobType, Params
 
 #: Spark properties that only mean something on YARN; backend ``local`` leaves them out.
 _CLUSTER_ONLY = (
@@ -173,7 +173,14 @@ def _our_job(
         params = pipeline_params(config, stages, identity, given)
     else:
         params = job_params(config, call.job_type, identity, given)
-    params = params.with_paths(lambda path: qualify(path, root=root, backend=backend))
+    try:
+        params = params.with_paths(lambda path: qualify(path, root=root, backend=backend))
+    except ContractError as error:  # two spellings of one place are seen as one only now
+        raise ConfigError(
+            f"{len(error.problems)} problem(s) with the paths of the {call.job_type.value} job",
+            details=[str(problem) for problem in error.problems],
+            next_step="batch-submit config show -t " + call.job_type.value,
+        ) from error
     script = f"run_{call.job_type.value}.py"
     return params, ShippedFile(posixpath.join(places.job_scripts, script), script, "built-in job")
 
