@@ -77,8 +77,8 @@ def test_the_tree_its_owners_and_its_drift(storage: Storage) -> None:
     _, denied = storage.run("init-hdfs", user="alice", code=4)
     assert "Permission denied: user=alice" in denied
     made = storage.answer("init-hdfs", *flags, user=SUPERUSER)
-    assert made["changed"] and len(made["differences"]) == made["folders"] == 13
-    assert set(storage.names("/data")) == {"training", "validation", "input", "output"}
+    assert made["changed"] and len(made["differences"]) == made["folders"] == 14
+    assert set(storage.names("/data")) == {"raw", "training", "validation", "input", "output"}
     status = storage.ask("GET", "/metrics", "GETFILESTATUS")["FileStatus"]
     assert (status["owner"], status["group"], status["permission"]) == ("alice", "etl", "755")
     assert storage.answer("init-hdfs", *flags, user=SUPERUSER)["clean"]

@@ -119,11 +119,14 @@ def script(what: str, *arguments: str) -> list[str]:
 
 
 def test_training_succeeds_and_its_model_and_metrics_load_again(cluster: Cluster, edge: Edge) -> None:
-    """Demo data to HDFS, training in ml-queue, metrics shown; the model then serves another application."""
+    """Raw demo data to HDFS, prepared there, training in ml-queue, metrics shown; the model then serves another job."""
     data = edge.run("demo-data")
     assert data.returncode == 0, data.stderr
-    path = data.stdout.strip()
-    assert path == "/ml-pipeline/data/training/flights.parquet"
+    assert data.stdout.strip() == "/ml-pipeline/data/raw"
+    prepared = edge.run("submit", "-t", "data_processing", "-q", "ml-queue", "--run-id", f"first-data-{MARK}")
+    assert prepared.returncode == 0, prepared.stderr
+    assert "output training: 224,909 rows" in prepared.stderr
+    path = "/ml-pipeline/data/training/flights.parquet"
 
     done = edge.run("submit", "-t", "training", "-q", "ml-queue", "--run-id", f"first-training-{MARK}")
     assert done.returncode == 0, done.stderr
@@ -138,7 +141,7 @@ def test_training_succeeds_and_its_model_and_metrics_load_again(cluster: Cluster
     assert metrics_path in done.stderr
     metrics = cluster.rest(f"{cluster.webhdfs_url}{metrics_path}?op=OPEN&user.name=root")
     assert 0.6 < metrics["metrics"]["auc"] < 0.85
-    assert metrics["rows"]["read"] == 336_776
+    assert metrics["rows"]["read"] == 224_909
 
     model = metrics["model"]["path"]
     loaded = edge.run("submit", *script("load"), model, path)

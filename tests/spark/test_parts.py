@@ -33,6 +33,7 @@ def test_missing_columns_are_all_named(small):
 
 def test_columns_of_an_expression(small):
     assert columns_read_by(small, "n > 1 and t = 'same' and `odd.name` is null", "it", "here") == ("n", "t", "odd.name")
+    assert columns_read_by(small, "N > 1 and EMPTY is null", "it", "here") == ("n", "empty")  # Spark minds no case
 
 
 @pytest.mark.parametrize(

@@ -146,11 +146,11 @@ def test_a_regression_and_a_clustering_end_to_end(spark, varied_training):
 
 
 def test_balanced_weights_are_scikit_learns():
+    weights = pytest.importorskip("sklearn.utils.class_weight", reason="scikit-learn is not installed")
     import numpy
-    from sklearn.utils.class_weight import compute_class_weight
 
     labels_of_rows = numpy.repeat([0, 1, 2], [70, 20, 10])
-    expected = compute_class_weight("balanced", classes=numpy.arange(3), y=labels_of_rows)
+    expected = weights.compute_class_weight("balanced", classes=numpy.arange(3), y=labels_of_rows)
     assert search.class_weights([70, 20, 10]) == pytest.approx(expected)
     assert search.class_weights([70, 0, 10]) == pytest.approx([80 / 140, 0.0, 80 / 20])
 
