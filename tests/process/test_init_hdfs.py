@@ -24,7 +24,7 @@ def test_a_tree_is_made_once(door: Door) -> None:
     made = door.run("init-hdfs", "--json", env=AS_ALICE)
     assert made.code == 0, made.err
     assert made.json["root"] == "hdfs://127.0.0.1:9000/ml-pipeline"
-    assert (made.json["changed"], made.json["folders"], len(made.json["differences"])) == (True, 13, 13)
+    assert (made.json["changed"], made.json["folders"], len(made.json["differences"])) == (True, 14, 14)
     assert {f"{ROOT}/data/training", f"{ROOT}/predictions", f"{ROOT}/metrics"} <= set(door.webhdfs.nodes)
     assert all(node.permission == "755" for path, node in door.webhdfs.nodes.items() if path.startswith(ROOT))
 
@@ -32,7 +32,7 @@ def test_a_tree_is_made_once(door: Door) -> None:
     again = door.run("init-hdfs", env=AS_ALICE)
     assert (again.code, again.out) == (
         0,
-        "hdfs://127.0.0.1:9000/ml-pipeline: 13 folders, all as configured; nothing to change\n",
+        "hdfs://127.0.0.1:9000/ml-pipeline: 14 folders, all as configured; nothing to change\n",
     )
     assert writes(door) == []
 
@@ -77,7 +77,7 @@ def test_owner_group_and_mode_of_the_configuration(door: Door) -> None:
 def test_only_the_superuser_gives_folders_away(door: Door) -> None:
     refused = door.run("init-hdfs", "--owner", "ml-pipeline", env=AS_ALICE)
     assert refused.code == 4
-    assert refused.said("User alice is not a super user", "13 changes were made before this and stay", "superuser")
+    assert refused.said("User alice is not a super user", "14 changes were made before this and stay", "superuser")
     assert f"{ROOT}/predictions" in door.webhdfs.nodes
     assert door.run("init-hdfs", "--check", env=AS_ALICE).code == 0
 
