@@ -142,6 +142,7 @@ def test_dates_are_filled_in_paths_of_the_jobs_own_section_however_deep() -> Non
         "flights": {"path": "raw/2013"},
         "steps": [{"filter": "x % 2 = 0"}, {"write": {"path": ["a/2013-02-03"]}}],
     }
+    assert job_params._dated({"a": "raw/%Y"}, "inputs", day, where="here") == {"a": "raw/2013"}
     with pytest.raises(UsageError) as caught:
         job_params._dated(value | {"late": {"path": "in/%H"}}, "inputs", day, where="c.yaml:4: inputs")
     assert caught.value.where == "c.yaml:4: inputs.late.path"

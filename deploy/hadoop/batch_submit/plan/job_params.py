@@ -241,7 +241,9 @@ def _plain(section: Mapping[str, Sourced]) -> dict[str, object]:
 def _dated(value: object, key: str, day: date, *, where: str) -> object:
     """A value of a job's section with the dates of its paths filled in: what stands under ``path`` or ``…_path``."""
     if isinstance(value, Mapping):
-        return {name: _dated(one, str(name), day, where=f"{where}.{name}") for name, one in value.items()}
+        short = key in ("inputs", "outputs")  # of data processing, which may name a table by its path alone
+        names = {one: "path" if short and not isinstance(value[one], Mapping) else str(one) for one in value}
+        return {name: _dated(one, names[name], day, where=f"{where}.{name}") for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_dated(one, key, day, where=f"{where}[{place}]") for place, one in enumerate(value)]
     if isinstance(value, str) and (key in ("path", "paths") or key.endswith("_path")):
