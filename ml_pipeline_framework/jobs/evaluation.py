@@ -118,7 +118,7 @@ def drift_of(rows: Rows, model: StoredModel, params: EvaluationParams) -> dict[s
     share = drift.share_for(rows.measured)
     frame = scoring.as_trained(rows.frame, model.metadata)
     if share < 1.0:
-        frame = frame.sample(share, seed=params.seed)
+        frame = frame.sample(fraction=share, seed=params.seed)
     with datasets.reading(params.input_path):
         current = drift.profile_like(frame, reference)
     training = model.metadata.get("training") or {}

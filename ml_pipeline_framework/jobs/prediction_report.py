@@ -153,7 +153,8 @@ def compared(
     reference = metadata.get("profile")
     if not reference:
         return None, []
-    sample = frame.sample(share, seed=_SEED) if share < 1.0 else frame
+    # By keyword: after a positional fraction, PySpark 4.3 takes no notice of the keyword ``seed``.
+    sample = frame.sample(fraction=share, seed=_SEED) if share < 1.0 else frame
     current = drift.profile_like(sample.select(*_columns(frame, reference)), reference)
     training: Mapping[str, Any] = metadata.get("training") or {}
     found = {
@@ -165,7 +166,7 @@ def compared(
         "columns": drift.compare(reference, current),
         "current": current,
     }
-    return found, _unseen(frame.sample(min(share, 1.0), seed=_SEED), reference, current, share)
+    return found, _unseen(sample, reference, current, share)
 
 
 def _columns(frame: DataFrame, reference: Mapping[str, Any]) -> list[Column]:

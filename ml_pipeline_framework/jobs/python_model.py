@@ -41,6 +41,7 @@ from pyspark.sql.types import (
 from ml_pipeline_framework import datasets
 from ml_pipeline_framework.errors import DataError, ModelError
 from ml_pipeline_framework.jobs.predicted_columns import Plan
+from ml_pipeline_framework.jobs.python_worker import Scorer
 from ml_pipeline_framework.labels import BINARY, CLUSTERING, MULTICLASS, REGRESSION
 from ml_pipeline_framework.schemas import BOOLEAN, NUMBER, TEXT, kind_of, quoted, require_columns
 
@@ -52,6 +53,16 @@ _PREDICTS_LARGEST = re.compile(
     r"LogisticRegressionCV|GaussianNB|MultinomialNB|BernoulliNB|ComplementNB|CategoricalNB|KNeighbors|MLP|"
     r"LinearDiscriminantAnalysis|QuadraticDiscriminantAnalysis|Dummy)(Classifier)?"
 )
+
+
+#: The Arrow type of each type that a prediction can have.
+_ARROW: Mapping[type[DataType], str] = {
+    BooleanType: "bool_",
+    IntegerType: "int32",
+    LongType: "int64",
+    DoubleType: "float64",
+    StringType: "string",
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,8 @@ class PythonModel:
     classes : tuple or None
         Plain Python values, in the order of the probabilities.
     has_probabilities : bool
+    largest_wins : bool
+        ``predict`` is the class of the largest probability, so that one of the two need not be asked for.
     description : str
         Such as ``Pipeline(… RandomForestClassifier)``.
     notes : tuple of str
@@ -84,6 +97,7 @@ class PythonModel:
     task: str
     classes: tuple[Any, ...] | None
     has_probabilities: bool
+    largest_wins: bool
     description: str
     notes: tuple[str, ...]
 
@@ -141,6 +155,7 @@ def opened(spark: SparkSession, path: str, feature_columns: Sequence[str]) -> It
             task=_task(model, path),
             classes=_classes(model),
             has_probabilities=callable(getattr(model, "predict_proba", None)),
+            largest_wins=bool(_PREDICTS_LARGEST.fullmatch(type(_last(model)).__name__)),
             description=_description(model),
             notes=tuple(notes),
         )
@@ -282,92 +297,18 @@ def scored(frame: DataFrame, model: PythonModel, planned: Plan, threshold: float
             *(StructField(name, DoubleType()) for name in planned.scores),
         ]
     )
-    batches = frame.mapInArrow(_Scorer(model, len(kept), schema.names, threshold), schema)
+    scorer = Scorer(
+        key=model.key,
+        content=model.content,
+        features=model.features,
+        names=tuple(schema.names),
+        arrow_type=_ARROW[type(predicted_type(model))],
+        has_probabilities=model.has_probabilities,
+        largest_wins=model.largest_wins,
+        threshold=threshold,
+    )
+    batches = frame.mapInArrow(scorer, schema)
     return batches.select(
         *(F.col(quoted(name)) for name in schema.names),
         *(F.lit(value).alias(name) for name, value in planned.constants.items()),
     )
-
-
-# --- in the worker ----------------------------------------------------------------------------------------------------
-
-# Of one worker process: the model of the job that it works for.
-_LOADED: dict[str, Any] = {}
-
-
-def _model(model: PythonModel) -> Any:
-    """Return the estimator of this worker process; it is loaded for the first batch, and for none after it."""
-    if model.key not in _LOADED:
-        joblib = importlib.import_module("joblib")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the driver has said them once
-            loaded = joblib.load(io.BytesIO(model.content.value))
-        _LOADED.clear()
-        _LOADED[model.key] = loaded
-    return _LOADED[model.key]
-
-
-class _Scorer:
-    """What a worker does with its batches."""
-
-    def __init__(self, model: PythonModel, kept: int, names: Sequence[str], threshold: float | None) -> None:
-        self.model, self.kept, self.names, self.threshold = model, kept, list(names), threshold
-
-    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
-        import pyarrow
-
-        estimator = _model(self.model)
-        count = len(self.model.features)
-        for batch in batches:
-            if not batch.num_rows:
-                continue
-            features = pyarrow.Table.from_batches([batch]).select(list(range(count))).to_pandas()
-            features.columns = list(self.model.features)
-            predicted, probabilities = self._predict(estimator, features)
-            arrays = [batch.column(count + place) for place in range(self.kept)]
-            arrays.append(pyarrow.array(predicted, type=_ARROW[type(predicted_type(self.model))]()))
-            arrays += [pyarrow.array(probabilities[:, place]) for place in range(probabilities.shape[1])]
-            yield pyarrow.RecordBatch.from_arrays(arrays, names=self.names)
-
-    def _predict(self, estimator: Any, features: Any) -> tuple[Any, Any]:
-        """Return predictions and probabilities (no column of them for models that have none) of a batch."""
-        import numpy
-
-        try:
-            if not self.model.has_probabilities:
-                return estimator.predict(self._form(estimator, features)), numpy.empty((len(features), 0))
-            given = self._form(estimator, features)
-            probabilities = numpy.asarray(estimator.predict_proba(given), dtype="float64")
-            classes = numpy.asarray(estimator.classes_)
-            if self.threshold is not None:
-                return classes[(probabilities[:, 1] >= self.threshold).astype(int)], probabilities
-            if _PREDICTS_LARGEST.fullmatch(type(_last(estimator)).__name__):
-                return classes[probabilities.argmax(axis=1)], probabilities
-            return estimator.predict(given), probabilities
-        except (ValueError, TypeError) as error:
-            nulls = [str(name) for name in features.columns if features[name].isna().any()]
-            said = f"; columns with nulls in this batch: {', '.join(nulls)}" if nulls else ""
-            raise ValueError(f"the model can't predict a batch of {len(features)} rows: {error}{said}") from error
-
-    @staticmethod
-    def _form(estimator: Any, features: Any) -> Any:
-        """Return the features as the model was fitted: with names, or as an array."""
-        return features if hasattr(estimator, "feature_names_in_") else features.to_numpy()
-
-
-def _arrow_types() -> dict[type[DataType], Any]:
-    """Return the Arrow type of each type of prediction, by name: Arrow itself is imported in the worker only."""
-
-    def named(name: str) -> Any:
-        def make() -> Any:
-            import pyarrow
-
-            return getattr(pyarrow, name)()
-
-        return make
-
-    names = {BooleanType: "bool_", IntegerType: "int32", LongType: "int64", DoubleType: "float64", StringType: "string"}
-    return {kind: named(name) for kind, name in names.items()}
-
-
-_ARROW = _arrow_types()

@@ -82,7 +82,7 @@ def training(tmp_path, flights_path):
             "run_id": "test-run",
             "model_name": "arrival-delay",
             "input_path": flights_path,
-            "model_path": (tmp_path / "models" / "one").as_uri(),
+            "model_path": (tmp_path / "models" / "arrival-delay" / "one").as_uri(),
             "metrics_path": (tmp_path / "metrics" / "one" / "metrics.json").as_uri(),
             "label_column": "late",
             "label_expression": "arr_delay > 15",

@@ -26,7 +26,8 @@ from pyspark.sql import functions as F
 from ml_pipeline_framework import drift, model_store
 from ml_pipeline_framework.contract import PredictionParams
 from ml_pipeline_framework.errors import DataError, ModelError, OutputError
-from ml_pipeline_framework.jobs import prediction
+from ml_pipeline_framework.jobs import prediction, prediction_report
+from ml_pipeline_framework.jobs import training as training_job
 from ml_pipeline_framework.jobs.predicted_columns import class_names
 from ml_pipeline_framework.jobs.prediction_report import summary
 from ml_pipeline_framework.jobs.time_limit import TimeLimitError
@@ -272,6 +273,18 @@ def test_wider_types_and_unseen_values(spark, tmp_path, predicting):
     assert "major drift" in said and "größe" in said
 
 
+def test_drift_of_a_sample_is_the_same_each_time(spark, models):
+    metadata = model_store.open_model(spark, "binary", models.as_uri()).metadata
+    frame = data(spark, 4000).withColumn("stadt", F.when(F.col("key") % 10 == 0, "Ümea").otherwise(F.col("stadt")))
+    assert prediction_report.share_to_look_at("sample", 400_000) == 0.25
+    assert prediction_report.share_to_look_at(True, 400_000) == 1.0
+    drifted, unseen = prediction_report.compared(frame, metadata, 0.1)
+    assert 300 < drifted["rows"] < 500
+    assert prediction_report.compared(frame, metadata, 0.1) == (drifted, unseen)
+    (one,) = unseen
+    assert one["examples"] == ["Ümea"] and not one["exact"] and 200 < one["rows"] < 600
+
+
 def test_no_rows(spark, tmp_path, predicting):
     report = prediction.run(spark, predicting(data(spark).where("key < 0"), output_partition_by=["dt"]))
     written = spark.read.parquet(str(tmp_path / "out"))
@@ -352,7 +365,7 @@ KILLED = """
     import sys, time
     from pyspark.sql import SparkSession, functions as F
     from ml_pipeline_framework.contract import PredictionParams
-    from ml_pipeline_framework.jobs import prediction
+    from ml_pipeline_framework.jobs import prediction, prediction_report
     spark = (SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
              .config("spark.log.level", "OFF").getOrCreate())
     opened = prediction.prediction_input.opened
@@ -383,3 +396,24 @@ def test_killed_in_the_middle(spark, tmp_path, predicting):
     assert sorted(one.name for one in tmp_path.iterdir() if not one.name.endswith(".crc")) == [
         *("in.parquet", "metrics.json", "out")
     ]
+
+
+def test_with_a_model_of_the_training_job(spark, tmp_path, training, flights_path):
+    trained = training()
+    training_job.run(spark, trained)
+    report = prediction.run(
+        spark,
+        PredictionParams(
+            run_id="score-1",
+            input_path=flights_path,
+            output_path=(tmp_path / "out").as_uri(),
+            metrics_path=(tmp_path / "metrics.json").as_uri(),
+            model=trained.model_path,
+        ),
+    )
+    written = spark.read.parquet(str(tmp_path / "out"))
+    assert written.columns == [*trained.key_columns, "prediction", "probability_false", "probability_true"]
+    assert types(written)["prediction"] == "boolean"
+    assert written.count() == report["rows"]["output"] == spark.read.parquet(flights_path).count()
+    assert written.where((F.col("probability_true") >= report["threshold"]) != F.col("prediction")).count() == 0
+    assert report["drift"]["columns"], "training has left its profile"

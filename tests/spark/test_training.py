@@ -37,7 +37,7 @@ def trained(spark, flights_path, tmp_path_factory):
         run_id="whole-run",
         model_name="arrival-delay",
         input_path=flights_path,
-        model_path=(place / "models" / "m" / "whole-run").as_uri(),
+        model_path=(place / "models" / "arrival-delay" / "whole-run").as_uri(),
         metrics_path=(place / "metrics" / "metrics.json").as_uri(),
         label_column="late",
         label_expression="arr_delay > 15",
@@ -134,7 +134,7 @@ def test_the_threshold_comes_from_the_folds_and_is_stored(spark, trained):
 
 def test_the_stored_model_knows_what_it_was_trained_on(spark, trained, flights_path):
     params, report = trained
-    model = model_store.open_model(spark, "m", local(params.model_path).parent.parent.as_uri())  # by latest.json
+    model = model_store.open_model(spark, "arrival-delay", local(params.model_path).parent.parent.as_uri())  # by latest
     known = model.metadata
     assert (known["name"], known["version"], known["run_id"]) == ("arrival-delay", "whole-run", "whole-run")
     assert known["label"] == {
