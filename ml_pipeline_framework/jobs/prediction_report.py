@@ -21,7 +21,6 @@ BINS = 50
 #: Rows that tell drift: a share of one in a hundred is known to 0.03 % then.
 SAMPLE_ROWS = 100_000
 _SEED = 42
-_EXAMPLES = 5
 
 
 # --- scores -----------------------------------------------------------------------------------------------------------
@@ -184,7 +183,9 @@ def _unseen(
         known = [*reference[name]["values"], *(reference[name].get("known") or ())]
         value = F.col(quoted(name)).cast("string")
         new = F.when(~value.isin(known), F.substring(value, 1, 100))
-        wanted.append(F.slice(F.array_sort(F.collect_set(new)), 1, _EXAMPLES).alias(name))
+        # The first, the last and one between: room for three texts, however many values are new.
+        between = F.min_by(new, F.when(new.isNotNull(), F.xxhash64(new)))
+        wanted.append(F.array_distinct(F.array(F.min(new), between, F.max(new))).alias(name))
     row = sample.agg(*wanted).first()
     assert row is not None  # an aggregate without groups has one row
     found = [
@@ -193,7 +194,7 @@ def _unseen(
             "rows": round(count / share),
             "share": count / current[name]["rows"],
             "exact": share == 1.0,
-            "examples": list(row[name]),
+            "examples": sorted(row[name]),
         }
         for name, count in counts.items()
     ]

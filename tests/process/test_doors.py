@@ -246,8 +246,8 @@ def test_the_cluster_demo_shows_the_page_and_the_way_out_when_training_fails(doo
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(f"#!/bin/sh\n{line}\n")
         (place / name).chmod(0o755)
-    for name in ("setup.cfg", "pyproject.toml", "Makefile"):
-        shutil.copy(REPOSITORY / name, place)
+    for name in ("setup.cfg", "pyproject.toml", "Makefile", "deploy/host/demo.sh"):
+        shutil.copy(REPOSITORY / name, place / name)
     (place / ".venv").mkdir()
     (place / ".venv/.setup-done").touch()
     outcome = door.run("cluster-demo", program=[str(shutil.which("make"))], cwd=place, env={"PATH": os.defpath})
