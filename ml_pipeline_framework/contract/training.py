@@ -205,6 +205,10 @@ class TrainingParams(Params):
         check=within(0, 100_000),
     )
 
+    def needs(self) -> tuple[str, ...]:
+        """As the base class, and what the algorithm needs."""
+        return self.NEEDS + ALGORITHMS[self.algorithm].needs
+
     @classmethod
     def _normalise(cls, values: dict[str, Any]) -> None:
         if "algorithm" in values:

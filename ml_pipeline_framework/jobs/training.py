@@ -309,6 +309,7 @@ def run(spark: SparkSession, params: TrainingParams) -> dict[str, Any]:
         Before anything is written, except for an `OutputError` while writing.
     """
     started_ms, watch = reporting.now_ms(), Stopwatch()
+    models.require(params.algorithm, params.hyperparameters)
     replace = own_outputs(spark, params)
     datasets.sweep(spark, posixpath.dirname(params.model_path.rstrip("/")))
     step(spark, f"[training] reading {params.input_path}")

@@ -257,7 +257,7 @@ def with_preparation(backend: Backend, spec: JobSpec) -> JobSpec:
 
 def python_needs(spec: JobSpec) -> str:
     """What the nodes need for a built-in job beyond Python itself."""
-    needs = ", ".join(spec.params.NEEDS) if spec.params is not None else ""
+    needs = ", ".join(spec.params.needs()) if spec.params is not None else ""
     if not needs or spec.backend != YARN:
         return ""
     interpreter = spec.conf.get("spark.pyspark.python")
