@@ -375,6 +375,7 @@ KILLED = """
 """
 
 
+@pytest.mark.full  # two JVM starts; test_outputs.py kills a write in every run
 def test_killed_in_the_middle(spark, tmp_path, predicting):
     params = predicting(data(spark))
     prediction.run(spark, params)

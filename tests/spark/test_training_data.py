@@ -271,6 +271,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.full  # two JVM starts; test_outputs.py kills a write in every run
 def test_a_run_that_is_killed_leaves_the_old_model_and_the_next_try_tidies_up(training, flights, tmp_path):
     text = tmp_path / "flights.csv"
     flights.iloc[:800].to_csv(text, index=False)
