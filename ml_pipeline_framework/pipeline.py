@@ -18,7 +18,7 @@ from ml_pipeline_framework.errors import OutputError
 from ml_pipeline_framework.jobs import reporting
 from ml_pipeline_framework.orchestrator import PipelineOrchestrator
 from ml_pipeline_framework.progress import say
-from ml_pipeline_framework.session import build_session
+from ml_pipeline_framework.session import session_of
 
 
 def run(spark: SparkSession, params: PipelineParams) -> dict[str, Any]:
@@ -81,11 +81,8 @@ def summary(report: Mapping[str, Any]) -> str:
 def main(argv: Sequence[str]) -> None:
     """Run the job for command-line arguments; an error leaves its traceback and a non-zero exit code."""
     params = PipelineParams.from_argv(argv)
-    spark = build_session(f"pipeline {params.run_id}")
-    try:
+    with session_of(f"pipeline {params.run_id}") as spark:
         print(summary(run(spark, params)), flush=True)
-    finally:
-        spark.stop()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
@@ -31,3 +33,13 @@ def build_session(app_name: str) -> SparkSession:
         if not submitted.contains(key):
             spark.conf.set(key, value)
     return spark
+
+
+@contextmanager
+def session_of(app_name: str) -> Iterator[SparkSession]:
+    """Give a job its session and end it in any case; an error leaves its traceback and a non-zero exit code."""
+    spark = build_session(app_name)
+    try:
+        yield spark
+    finally:
+        spark.stop()

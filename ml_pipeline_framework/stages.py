@@ -174,10 +174,15 @@ def is_frame(result: Any) -> bool:
 def rows_of(report: Any) -> tuple[int | None, int | None]:
     """Return the rows that a job read and wrote, as its report's ``data`` tells them."""
     data = report.get("data") if isinstance(report, Mapping) else None
-    found = [data.get(key) if isinstance(data, Mapping) else None for key in ("input", "output")]
-    rows = [one.get("rows") if isinstance(one, Mapping) else None for one in found]
+    rows_in, rows_out = (_rows(data.get(key)) if isinstance(data, Mapping) else None for key in ("input", "output"))
     written = report.get("outputs") if isinstance(report, Mapping) else None
-    if rows[1] is None and isinstance(written, list) and written:
-        counts = [one.get("rows") for one in written]
-        rows[1] = sum(counts) if all(isinstance(one, int) for one in counts) else None
-    return tuple(one if isinstance(one, int) else None for one in rows)  # type: ignore[return-value]
+    if rows_out is None and isinstance(written, list) and written:  # data processing with several outputs
+        counts = [_rows(one) for one in written]
+        rows_out = sum(one for one in counts if one is not None) if None not in counts else None
+    return rows_in, rows_out
+
+
+def _rows(described: Any) -> int | None:
+    """Return the rows of one input or output; None where they are not known."""
+    rows = described.get("rows") if isinstance(described, Mapping) else None
+    return rows if isinstance(rows, int) else None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from ml_pipeline_framework.contract.artifacts import LATEST, METRICS_FILE, model_reference, reference_problem
+from ml_pipeline_framework.contract.artifacts import LATEST, reference_problem
 from ml_pipeline_framework.contract.job_types import JobType
 from ml_pipeline_framework.contract.metric_names import MAX_REGRESSION, gate_problems
-from ml_pipeline_framework.contract.params import Params, param
+from ml_pipeline_framework.contract.model_user import ModelUserParams
+from ml_pipeline_framework.contract.params import param
 from ml_pipeline_framework.contract.problems import ParamProblem
 from ml_pipeline_framework.contract.threshold_rules import threshold_rule_problem
-from ml_pipeline_framework.contract.values import matching, not_empty, within
+from ml_pipeline_framework.contract.values import not_empty, within
 
 #: Words for the model to compare with, beside a reference: the pointer of the same name, and the version before.
 PREVIOUS = "previous"
@@ -24,36 +25,18 @@ def _rival_problem(text: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationParams(Params):
+class EvaluationParams(ModelUserParams):
     """What one evaluation run is told. Paths are used in the job as they stand here."""
 
     job_type: ClassVar[JobType] = JobType.EVALUATION
     INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("input_path",)
     OUTPUT_FIELDS: ClassVar[tuple[str, ...]] = ("metrics_path",)
     PATH_FIELDS: ClassVar[tuple[str, ...]] = ("input_path", "metrics_path", "models_path")
-    NEEDS: ClassVar[tuple[str, ...]] = ("numpy",)
+    MODEL_FIELDS: ClassVar[tuple[str, ...]] = ("model", "compare_with")
     FLAG_ALIASES: ClassVar[Mapping[str, str]] = MappingProxyType({"output-path": "metrics_path"})
 
     input_path: str = param(
         "text", "labelled rows to measure on", section="data_config", key="evaluation_data_path", check=not_empty
-    )
-    model: str = param(
-        "text",
-        "name@version, name (its latest) or path of the model; default model_name",
-        default="",
-        section="job",
-        check=reference_problem,
-    )
-    model_name: str = param(
-        "text",
-        "folder of the model",
-        default="model",
-        section="model_config",
-        check=matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "a name for a folder (letters, digits, . _ -)"),
-    )
-    models_path: str = param("text", "folder of all models", default="models", section="job", check=not_empty)
-    metrics_path: str = param(
-        "text", "where the report goes; default metrics/evaluation/<run_id>/metrics.json", default=""
     )
 
     # which rows, and what is true of them
@@ -114,15 +97,6 @@ class EvaluationParams(Params):
     )
 
     @classmethod
-    def _derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        derived: dict[str, Any] = {}
-        if not values["model"]:
-            derived["model"] = values["model_name"]
-        if not values["metrics_path"]:
-            derived["metrics_path"] = f"metrics/evaluation/{values['run_id']}/{METRICS_FILE}"
-        return derived
-
-    @classmethod
     def _across(cls, values: Mapping[str, Any], label: Callable[[str], str]) -> list[ParamProblem]:
         conditions = values.get("gate", {})
         place = label("gate")
@@ -136,12 +110,3 @@ class EvaluationParams(Params):
                 ParamProblem(label("compare_with"), f"{rival!r} is the model that is evaluated", "name another")
             )
         return problems
-
-    def with_paths(self, qualify: Callable[[str], str]) -> EvaluationParams:
-        """As the base class; models that are named by their path count as paths."""
-        changed: dict[str, Any] = {
-            name: qualify(text)
-            for name in ("model", "compare_with")
-            if (text := getattr(self, name)) and model_reference(text).path
-        }
-        return replace(super().with_paths(qualify), **changed)

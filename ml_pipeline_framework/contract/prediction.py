@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from ml_pipeline_framework.contract.artifacts import METRICS_FILE, model_reference, reference_problem
 from ml_pipeline_framework.contract.job_types import JobType
+from ml_pipeline_framework.contract.model_user import ModelUserParams
 from ml_pipeline_framework.contract.output_formats import codec_or_default, codec_problem, format_problem
-from ml_pipeline_framework.contract.params import Params, param
+from ml_pipeline_framework.contract.params import param
 from ml_pipeline_framework.contract.problems import ParamProblem, nearest
 from ml_pipeline_framework.contract.units import duration_problem, duration_s, size_bytes, size_problem
 from ml_pipeline_framework.contract.values import matching, not_empty, within
@@ -40,14 +40,13 @@ def _target_problem(text: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictionParams(Params):
+class PredictionParams(ModelUserParams):
     """What one prediction run is told. Paths are used in the job as they stand here."""
 
     job_type: ClassVar[JobType] = JobType.PREDICTION
     INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("input_path",)
     OUTPUT_FIELDS: ClassVar[tuple[str, ...]] = ("output_path", "metrics_path")
     PATH_FIELDS: ClassVar[tuple[str, ...]] = ("input_path", "output_path", "metrics_path", "models_path")
-    NEEDS: ClassVar[tuple[str, ...]] = ("numpy",)
     FLAG_ALIASES: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     input_path: str = param(
@@ -55,18 +54,6 @@ class PredictionParams(Params):
     )
     output_path: str = param(
         "text", "where the predictions go", section="data_config", key="predictions_output_path", check=not_empty
-    )
-    model: str = param(
-        "text",
-        "name@version, name (its latest) or path of the model; default model_name",
-        default="",
-        section="job",
-        check=reference_problem,
-    )
-    model_name: str = param("text", "folder of the model", default="model", section="model_config")
-    models_path: str = param("text", "folder of all models", default="models", section="job")
-    metrics_path: str = param(
-        "text", "where the report goes; default metrics/prediction/<run_id>/metrics.json", default=""
     )
     model_format: str = param(
         "text",
@@ -178,15 +165,6 @@ class PredictionParams(Params):
             values["output_compression"] = "none"
 
     @classmethod
-    def _derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        derived: dict[str, Any] = {}
-        if not values["model"]:
-            derived["model"] = values["model_name"]
-        if not values["metrics_path"]:
-            derived["metrics_path"] = f"metrics/prediction/{values['run_id']}/{METRICS_FILE}"
-        return derived
-
-    @classmethod
     def _across(cls, values: Mapping[str, Any], label: Callable[[str], str]) -> list[ParamProblem]:
         return [
             *_model_problems(values, label),
@@ -194,12 +172,6 @@ class PredictionParams(Params):
             *_place_problems(values, label),
             *_codec_problems(values, label),
         ]
-
-    def with_paths(self, qualify: Callable[[str], str]) -> PredictionParams:
-        """As the base class; a model that is named by its path counts as a path."""
-        found = super().with_paths(qualify)
-        reference = model_reference(self.model)
-        return replace(found, model=qualify(self.model)) if reference.path else found
 
 
 def _model_problems(values: Mapping[str, Any], label: Callable[[str], str]) -> list[ParamProblem]:

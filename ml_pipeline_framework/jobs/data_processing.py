@@ -28,7 +28,7 @@ from ml_pipeline_framework.jobs.steps import Planner
 from ml_pipeline_framework.jobs.tables import Table, keep_shared, release
 from ml_pipeline_framework.jobs.writing import Writer
 from ml_pipeline_framework.progress import step as tell
-from ml_pipeline_framework.session import build_session
+from ml_pipeline_framework.session import session_of
 
 
 def run(spark: SparkSession, params: DataProcessingParams) -> dict[str, Any]:
@@ -211,11 +211,8 @@ def summary(report: dict[str, Any]) -> str:
 def main(argv: Sequence[str]) -> None:
     """Run the job for command-line arguments; an error leaves its traceback and a non-zero exit code."""
     params = DataProcessingParams.from_argv(argv)
-    spark = build_session("data processing")
-    try:
+    with session_of("data processing") as spark:
         print(summary(run(spark, params)), flush=True)
-    finally:
-        spark.stop()
 
 
 if __name__ == "__main__":

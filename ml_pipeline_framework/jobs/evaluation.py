@@ -28,7 +28,7 @@ from ml_pipeline_framework.jobs.rivals import other_label, rival_of
 from ml_pipeline_framework.metrics import Measured, binary
 from ml_pipeline_framework.model_store import StoredModel
 from ml_pipeline_framework.progress import say, step
-from ml_pipeline_framework.session import build_session
+from ml_pipeline_framework.session import session_of
 
 CLUSTERING = "clustering"
 
@@ -244,13 +244,10 @@ def run(spark: SparkSession, params: EvaluationParams) -> dict[str, Any]:
 def main(argv: Sequence[str]) -> None:
     """Run the job for command-line arguments; an error leaves its traceback and a non-zero exit code."""
     params = EvaluationParams.from_argv(argv)
-    spark = build_session(f"evaluation of {params.model}")
-    try:
+    with session_of(f"evaluation of {params.model}") as spark:
         report = evaluate(spark, params)
         print(evaluation_report.summary(report), flush=True)
         check_gate(report)
-    finally:
-        spark.stop()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from ml_pipeline_framework.jobs.reporting import Stopwatch
 from ml_pipeline_framework.jobs.scorers import About, Scorer
 from ml_pipeline_framework.jobs.time_limit import time_limit
 from ml_pipeline_framework.progress import say, step
-from ml_pipeline_framework.session import build_session
+from ml_pipeline_framework.session import session_of
 
 _BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
 #: How Spark says that a file of the input is damaged, in 3.5 and 4.x.
@@ -273,11 +273,8 @@ def say_once(params: PredictionParams) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the job for command-line arguments; an error leaves its traceback and a non-zero exit code."""
     params = PredictionParams.from_argv(argv)
-    spark = build_session(f"prediction with {params.model}")
-    try:
+    with session_of(f"prediction with {params.model}") as spark:
         print(prediction_report.summary(run(spark, params)), flush=True)
-    finally:
-        spark.stop()
 
 
 if __name__ == "__main__":

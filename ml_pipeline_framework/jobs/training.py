@@ -31,7 +31,7 @@ from ml_pipeline_framework.jobs.training_report import Outcome, document, metada
 from ml_pipeline_framework.metrics.thresholds import choose_threshold
 from ml_pipeline_framework.progress import say, step
 from ml_pipeline_framework.schemas import kind_of, quoted, require_columns
-from ml_pipeline_framework.session import build_session
+from ml_pipeline_framework.session import session_of
 
 Sizes = Mapping[tuple[bool, int, int], int]  # (in the test set, part, class) -> rows
 
@@ -343,11 +343,8 @@ def _is_a_version(params: TrainingParams) -> bool:
 def main(argv: Sequence[str]) -> None:
     """Run the job for command-line arguments; an error leaves its traceback and a non-zero exit code."""
     params = TrainingParams.from_argv(argv)
-    spark = build_session(f"training {params.model_name}")
-    try:
+    with session_of(f"training {params.model_name}") as spark:
         print(summary(run(spark, params)), flush=True)
-    finally:
-        spark.stop()
 
 
 if __name__ == "__main__":
