@@ -80,7 +80,7 @@ def edge(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Edge:
     config = yaml.safe_load((REPO / "job_config.yaml").read_text(encoding="utf-8"))
     config["model_config"]["hyperparameters"] = {"n_estimators": 5, "max_depth": 8}
     config["spark_config"] |= {"driver_memory": "1g", "executor_memory": "1g", "num_executors": 1}
-    (home / "job_config.yaml").write_text(yaml.safe_dump(without_empty(config)), encoding="utf-8")
+    (home / "job_config.yaml").write_text(yaml.safe_dump(without_empty(config), sort_keys=False), encoding="utf-8")
     (home / "a job.py").write_text(JOB, encoding="utf-8")
     env = cluster.env | {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
     for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
