@@ -24,7 +24,7 @@ REPO = Path(__file__).resolve().parents[1]
 JOBS = ("data_processing", "training", "evaluation", "prediction")
 SIDES = ("ours", "by_hand", "naive")
 MAX_RATIO = 1.10
-COPIES = 8  # of the flights to score: 2.7 million rows
+COPIES = 12  # of the training rows of the flights, to score: 2.7 million rows
 
 
 def session() -> Any:
@@ -100,7 +100,7 @@ class Bench:
     def door(self, *arguments: str) -> str:
         """One call of our program, with the storage root in the bench's folder."""
         env = {**os.environ, "BATCH_SUBMIT_STORAGE_ROOT": str(self.root), "XDG_STATE_HOME": str(self.folder / "state")}
-        command = [str(REPO / "batch_submit.sh"), *arguments, "--backend", "local"]
+        command = [str(REPO / "batch_submit.sh"), arguments[0], "--backend", "local", *arguments[1:]]
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stderr[-4000:]}")
@@ -119,17 +119,14 @@ class Bench:
         for job in ("data_processing", "training"):
             in_process("ours", job, {"params": self.params(job)})
         for number in range(COPIES):
-            shutil.copytree(self.root / "data/incoming/flights.parquet", self.folder / f"many.parquet/copy={number}")
+            shutil.copytree(self.root / "data/training/flights.parquet", self.folder / f"many.parquet/copy={number}")
 
     def work(self, job: str, side: str) -> dict[str, Any]:
         """What a side is told for one run."""
-        many = f"file://{self.folder}/many.parquet"
-        flags = {
-            "data_processing": [],
-            "training": [],
-            "evaluation": [],
-            "prediction": ["--input-path", many],
-        }[job]
+        flags: list[str] = []
+        if job == "prediction":
+            flags = ["--input-path", f"file://{self.folder}/many.parquet"]
+            flags += ["--output-path", f"file://{self.folder}/ours-{self.number}"]
         params = self.params(job, *flags)
         if side == "ours":
             return {"params": params}
@@ -146,12 +143,14 @@ class Bench:
             "output": output,
             "raw": str(self.root / "data/raw"),
             "keys": training["key_columns"],
-            "exclude": training["exclude_columns"],
+            "exclude": [*training["exclude_columns"], *training["known_after_columns"]],
+            **{name: training[name] for name in ("time_column", "test_size", "validation_size")},
             "label": training["label_expression"],
             "label_reads": ["arr_delay"],
             "settings": {names.get(key, key): value for key, value in training["hyperparameters"].items()},
             "model": f"file://{model_folder}/{version}/pipeline",
             "threshold": metadata["threshold"] or 0.5,
+            "profile": metadata["profile"],
             "segments": list(params.get("segment_columns") or ()),
             "compression": params.get("output_compression", "zstd"),
         }

@@ -15,10 +15,11 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from ml_pipeline_framework import datasets
+from ml_pipeline_framework import datasets, model_store
 from ml_pipeline_framework.errors import DataError, OutputError
+from ml_pipeline_framework.jobs import placing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _COMPLETE = "_complete.json"
 _WAIT_FOR_COUNT_S = 10.0
 
@@ -38,11 +39,14 @@ class Record:
         What its report said: seconds, rows, where its metrics lie.
     result
         ``{"kind": …}`` with ``value`` or ``type``.
+    outputs
+        Paths that the stage's job wrote, with the run that each belonged to then ("" when nothing says it).
     """
 
     fingerprint: str
     about: Mapping[str, Any] = field(default_factory=dict)
     result: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 class Checkpoints:
@@ -80,7 +84,7 @@ class Checkpoints:
             )
         if found.get("schema_version") != SCHEMA_VERSION:
             return None  # another version of this package wrote it: the stage runs again
-        return Record(str(found["fingerprint"]), found["about"], found["result"])
+        return Record(str(found["fingerprint"]), found["about"], found["result"], found["outputs"])
 
     def keep_frame(self, stage: str, frame: DataFrame) -> tuple[DataFrame, int]:
         """Write a stage's data frame; return it as read back, and its rows, counted while it was written."""
@@ -92,7 +96,14 @@ class Checkpoints:
         rows = _observed(seen)
         return kept, kept.count() if rows is None else rows  # without a count from the listener: from the footers
 
-    def keep(self, stage: str, fingerprint: str, about: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    def keep(
+        self,
+        stage: str,
+        fingerprint: str,
+        about: Mapping[str, Any],
+        result: Mapping[str, Any],
+        outputs: Sequence[str] = (),
+    ) -> None:
         """Note that a stage is complete: the last thing that is done for it. `result` is as `kept` makes it."""
         record = {
             "schema_version": SCHEMA_VERSION,
@@ -102,14 +113,25 @@ class Checkpoints:
             "application_id": self._spark.sparkContext.applicationId,
             "about": dict(about),
             "result": dict(result),
+            "outputs": {path: self._owner(path) for path in outputs},
         }
         datasets.replace_text(self._spark, f"{self.folder}/{stage}.json", json.dumps(record, indent=2) + "\n")
 
-    def is_there(self, stage: str, record: Record) -> bool:
-        """Say whether what a complete stage wrote still lies where it was put."""
+    def lost(self, stage: str, record: Record) -> str:
+        """Say what of a complete stage's work is no longer as it left it; "" when all is."""
         places = [self._frame(stage)] if record.result["kind"] == FRAME else []
         places += [str(record.about["metrics_path"])] if record.about.get("metrics_path") else []
-        return all(datasets.exists(self._spark, place) for place in places)
+        for place in (*places, *record.outputs):
+            if not datasets.exists(self._spark, place):
+                return f"what an earlier run wrote is gone: {place}"
+        for place, owner in record.outputs.items():
+            if (now := self._owner(place)) != owner:
+                return f"what an earlier run wrote was replaced by {f'run {now}' if now else 'something else'}: {place}"
+        return ""
+
+    def _owner(self, path: str) -> str:
+        """Return the run that wrote a folder of results or a model; "" when nothing says it."""
+        return placing.owner(self._spark, path) or model_store.owner(self._spark, path) or ""
 
     def result(self, stage: str, record: Record) -> Any:
         """Return what a complete stage gave."""

@@ -247,8 +247,8 @@ class PipelineOrchestrator:
                 first, why = position, "no earlier run completed it"
             elif record.fingerprint != prints[position]:
                 first, why = position, "it has changed since an earlier run completed it"
-            elif not kept.is_there(self._stages[position].name, record):
-                first, why = position, "what an earlier run wrote is gone"
+            elif lost := kept.lost(self._stages[position].name, record):
+                first, why = position, lost
             else:
                 continue
             break
@@ -279,7 +279,8 @@ class PipelineOrchestrator:
             raise
         report.state, report.seconds = DONE, round(self._clock() - started, 3)
         if kept:
-            kept.keep(stage.name, prints[position], report.to_keep(), _kept_form(stage, result, framed))
+            outputs = stage.work.outputs() if isinstance(stage.work, Params) else ()
+            kept.keep(stage.name, prints[position], report.to_keep(), _kept_form(stage, result, framed), outputs)
         return result
 
     def _placed(self, position: int) -> AbstractContextManager[None]:

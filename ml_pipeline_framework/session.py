@@ -1,12 +1,17 @@
-"""The only place that makes a SparkSession."""
+"""The only place that makes a SparkSession, and what its threads inherit."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
+import pyspark
 from pyspark.sql import SparkSession
+from pyspark.util import inheritable_thread_target
+
+Work = TypeVar("Work", bound=Callable[..., Any])
 
 # Keys made of timestamps are hashed as text: that must not depend on the zone of the host that runs the driver.
 _UNLESS_SET = {"spark.sql.session.timeZone": "UTC"}
@@ -43,3 +48,10 @@ def session_of(app_name: str) -> Iterator[SparkSession]:
         yield spark
     finally:
         spark.stop()
+
+
+def inherited(spark: SparkSession, work: Work) -> Work:
+    """Return `work` for another thread, with Spark's local properties (job description, pool) of this one."""
+    if pyspark.__version__.startswith("3."):  # which knows no other way
+        return cast("Work", inheritable_thread_target(work))
+    return cast("Work", inheritable_thread_target(spark)(work))

@@ -151,7 +151,7 @@ class DataProcessingParams(Params):
         return tuple(path for path in paths if not set(path) & set("*?[{"))
 
     def outputs(self) -> tuple[str, ...]:
-        """Return the paths that the job writes, its report left out."""
+        """As the base class: of every output."""
         return tuple(one["path"] for one in self.tables_written().values())
 
     def tables_read(self) -> dict[str, dict[str, Any]]:

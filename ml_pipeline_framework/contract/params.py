@@ -171,6 +171,10 @@ class Params:
         """
         return tuple(path for name in self.INPUT_FIELDS if (path := getattr(self, name)))
 
+    def outputs(self) -> tuple[str, ...]:
+        """Return the paths that the job writes, its report left out."""
+        return tuple(path for name in self.OUTPUT_FIELDS if name != "metrics_path" and (path := getattr(self, name)))
+
     def needs(self) -> tuple[str, ...]:
         """Return the Python packages that the nodes need for this run, by the names that they are imported by."""
         return self.NEEDS

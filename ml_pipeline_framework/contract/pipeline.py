@@ -78,7 +78,6 @@ class PipelineParams(Params):
     job_type: ClassVar[JobType] = JobType.PIPELINE
     OUTPUT_FIELDS: ClassVar[tuple[str, ...]] = ("metrics_path",)
     PATH_FIELDS: ClassVar[tuple[str, ...]] = ("metrics_path", "state_path")
-    NEEDS: ClassVar[tuple[str, ...]] = ("numpy",)
 
     stages: tuple[Mapping[str, object], ...] = param(
         "mappings", "the jobs, in order; default data_processing, training, evaluation, prediction", section="job"
@@ -120,8 +119,12 @@ class PipelineParams(Params):
         written: list[str] = []
         for one in self.jobs():
             found += [path for path in one.inputs() if path not in found and not _below(path, written)]
-            written += _outputs(one)
+            written += [*one.outputs(), str(getattr(one, "metrics_path", ""))]
         return tuple(found)
+
+    def needs(self) -> tuple[str, ...]:
+        """As the base class: what any stage needs."""
+        return tuple(dict.fromkeys(name for one in self.jobs() for name in one.needs()))
 
     def with_paths(self, qualify: Callable[[str], str]) -> PipelineParams:
         """As the base class, in every stage too."""
@@ -183,14 +186,6 @@ def _stage(kept: Mapping[str, object], shared: Mapping[str, object]) -> Params:
         raise ContractError([ParamProblem("params", f"{params!r} is not a mapping")])
     head = {"schema_version": SCHEMA_VERSION, "job_type": kind.value}
     return STAGE_PARAMS[kind].from_json(json.dumps({**params, **shared, **head}))
-
-
-def _outputs(params: Params) -> list[str]:
-    """Return where a stage writes: the fields that say so, and for data processing whatever it calls an output."""
-    named = [str(getattr(params, name)) for name in params.OUTPUT_FIELDS if getattr(params, name)]
-    listed = getattr(params, "outputs", ())
-    listed = listed() if callable(listed) else listed
-    return named + [str(one["path"]) if isinstance(one, Mapping) else str(one) for one in listed]
 
 
 def _below(path: str, folders: Sequence[str]) -> bool:

@@ -164,6 +164,10 @@ class PredictionParams(ModelUserParams):
         if values.get("output_compression") == "uncompressed":
             values["output_compression"] = "none"
 
+    def needs(self) -> tuple[str, ...]:
+        """As the base class, and what a model outside Spark is loaded and fed with."""
+        return (*self.NEEDS, "pyarrow", "joblib", "sklearn") if self.model_format == SKLEARN else self.NEEDS
+
     @classmethod
     def _across(cls, values: Mapping[str, Any], label: Callable[[str], str]) -> list[ParamProblem]:
         return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -204,6 +204,11 @@ class TrainingParams(Params):
         default=0,
         check=within(0, 100_000),
     )
+
+    def problems_for(self, task: str) -> list[ParamProblem]:
+        """Return what is wrong with the parameters once the label has told the task; ``auto`` leaves it open before."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)} | {"task": task}
+        return self._across(values, lambda name: f"model_config.{name}")
 
     def needs(self) -> tuple[str, ...]:
         """As the base class, and what the algorithm needs."""

@@ -162,9 +162,9 @@ def findings(
     step(spark, f"[evaluation] reading {params.input_path}")
     pipeline = model.pipeline()
     other = rival.pipeline() if rival else None
-    data = datasets.read(spark, params.input_path)
-    watch.lap("open")
     models = [model, rival] if rival else [model]
+    data = evaluation_data.opened(spark, params.input_path, models)
+    watch.lap("open")
     step(spark, "[evaluation] counting rows and labels")
     prepared = evaluation_data.prepare(data, params, models)
     with kept(prepared.frame, datasets.is_text(params.input_path)) as frame:

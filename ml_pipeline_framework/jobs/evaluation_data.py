@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ml_pipeline_framework import datasets, splits
 from ml_pipeline_framework.contract import EvaluationParams
 from ml_pipeline_framework.errors import DataError, ModelError
-from ml_pipeline_framework.jobs import scoring
+from ml_pipeline_framework.jobs import scoring, scoring_input
 from ml_pipeline_framework.labels import Label, label_column, without_nan
 from ml_pipeline_framework.model_store import StoredModel
 from ml_pipeline_framework.schemas import TEXT, columns_read_by, kind_of, quoted, require_columns
@@ -52,6 +52,18 @@ class Rows:
             "unknown_class": self.unknown_class,
             "measured": self.measured,
         }
+
+
+def opened(spark: SparkSession, path: str, models: Sequence[StoredModel]) -> DataFrame:
+    """Open the data as prediction would: text with the types that the model knows (of two models, the first's).
+
+    Raises
+    ------
+    DataError
+        See `scoring_input.opened`.
+    """
+    types = {one["name"]: one["type"] for model in reversed(models) for one in model.metadata["input_schema"]}
+    return scoring_input.opened(spark, path, types)
 
 
 def label_of(params: EvaluationParams, metadata: Mapping[str, Any]) -> Label:

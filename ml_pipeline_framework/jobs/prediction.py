@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,17 +27,17 @@ from ml_pipeline_framework.jobs import (
     outputs,
     placing,
     predicted_columns,
-    prediction_input,
     prediction_report,
     reporting,
     scorers,
+    scoring_input,
 )
 from ml_pipeline_framework.jobs.predicted_columns import Plan
 from ml_pipeline_framework.jobs.reporting import Stopwatch
 from ml_pipeline_framework.jobs.scorers import About, Scorer
 from ml_pipeline_framework.jobs.time_limit import time_limit
 from ml_pipeline_framework.progress import say, step
-from ml_pipeline_framework.session import session_of
+from ml_pipeline_framework.session import inherited, session_of
 
 _BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
 #: How Spark says that a file of the input is damaged, in 3.5 and 4.x.
@@ -129,11 +130,11 @@ def predict(spark: SparkSession, params: PredictionParams, scorer: Scorer, watch
     """
     about = scorer.about
     step(spark, f"[prediction] reading {params.input_path}")
-    source = prediction_input.opened(spark, params.input_path, about.types)
+    source = scoring_input.opened(spark, params.input_path, about.types)
     warnings = [*about.notes, *scorer.check(source, params.input_path)]
     planned = planned_columns(source, about, params)
     seen = Observation()
-    counted = prediction_input.spread(spark, source).observe(seen, F.count(F.lit(1)).alias("rows"))
+    counted = scoring_input.spread(spark, source).observe(seen, F.count(F.lit(1)).alias("rows"))
     result = scorer.scored(counted, planned, params.input_path)
     looked: dict[str, Any] = {}
 
@@ -178,15 +179,15 @@ def looked_at(
     """Return what there is to say of the files just written and of the input: ``scores``, ``drift``, ``unseen``."""
     if not rows:
         return {"scores": None, "drift": None, "unseen": []}
-    step(spark, f"[prediction] looking at {rows:,} scores")
+    step(spark, f"[prediction] looking at {rows:,} scores and at drift")
     written = outputs.read_written(spark, folder, params.output_format, schema)
-    told = prediction_report.scores(written, planned, about.task)
-    if params.drift is False or not about.metadata.get("profile"):
-        return {"scores": told, "drift": None, "unseen": []}
-    step(spark, "[prediction] drift against the training data")
-    share = prediction_report.share_to_look_at(params.drift, rows)
-    drifted, unseen = prediction_report.compared(source, about.metadata, share)
-    return {"scores": told, "drift": drifted, "unseen": unseen}
+    with ThreadPoolExecutor(1) as pool:  # two small jobs: while one starts or ends, the other works
+        spread = pool.submit(inherited(spark, lambda: prediction_report.scores(written, planned, about.task)))
+        if params.drift is False or not about.metadata.get("profile"):
+            return {"scores": spread.result(), "drift": None, "unseen": []}
+        share = prediction_report.share_to_look_at(params.drift, rows)
+        drifted, unseen = prediction_report.compared(source, about.metadata, share)
+        return {"scores": spread.result(), "drift": drifted, "unseen": unseen}
 
 
 def check_complete(source: DataFrame, read: int | None, written: int, where: str) -> None:

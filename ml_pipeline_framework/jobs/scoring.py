@@ -68,7 +68,7 @@ def check_schema(frame: DataFrame, metadata: Mapping[str, Any], where: str) -> l
     Returns
     -------
     list of str
-        Warnings: columns whose type is narrower than in training and is cast (see `as_trained`).
+        Warnings: columns whose type is narrower than in training and is cast (see `as_trained`); another time zone.
 
     Raises
     ------
@@ -96,7 +96,19 @@ def check_schema(frame: DataFrame, metadata: Mapping[str, Any], where: str) -> l
             f"The data has: {', '.join(f'{name} {kind}' for name, kind in found.items())}. "
             "Prepare it as the training data was (a cast or rename step of data_processing), or train on data like it"
         )
-    return warnings
+    return warnings + _other_zone(frame, metadata)
+
+
+def _other_zone(frame: DataFrame, metadata: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the session's time zone: an instant's hour and day are those of the zone."""
+    now, then = frame.sparkSession.conf.get("spark.sql.session.timeZone"), metadata.get("timezone")
+    instants = [one["name"] for one in metadata["input_schema"] if one["type"] == "timestamp"]
+    if not then or now == then or not instants:
+        return []
+    return [
+        f"hours and days of {', '.join(instants)} are those of {now} here and were those of {then} in training: set "
+        f"spark.sql.session.timeZone to {then}"
+    ]
 
 
 def as_trained(frame: DataFrame, metadata: Mapping[str, Any]) -> DataFrame:

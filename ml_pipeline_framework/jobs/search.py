@@ -14,14 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import mean, stdev
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import pyspark
 from pyspark import StorageLevel
 from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.util import inheritable_thread_target
 
 from ml_pipeline_framework import datasets, features, metrics, models
 from ml_pipeline_framework.contract import TrainingParams
@@ -32,9 +30,9 @@ from ml_pipeline_framework.jobs.training_data import KEY, LABEL
 from ml_pipeline_framework.labels import Label
 from ml_pipeline_framework.metrics import Measured
 from ml_pipeline_framework.progress import step
+from ml_pipeline_framework.session import inherited
 
 WEIGHT = "_weight"
-Work = TypeVar("Work", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -198,13 +196,6 @@ def fits_at_a_time(setting: Setting, partitions: int, candidates: int) -> int:
         return min(setting.params.parallelism, candidates)
     slots = int(setting.spark.sparkContext.defaultParallelism)
     return max(1, min(slots // max(1, partitions), candidates))
-
-
-def inherited(spark: SparkSession, work: Work) -> Work:
-    """Return `work` for another thread, with Spark's local properties (job description, pool) of this one."""
-    if pyspark.__version__.startswith("3."):  # which knows no other way
-        return cast("Work", inheritable_thread_target(work))
-    return cast("Work", inheritable_thread_target(spark)(work))
 
 
 def only_candidate(params: TrainingParams) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import posixpath
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 from pyspark import StorageLevel
@@ -28,28 +27,16 @@ from ml_pipeline_framework.jobs.search import Chosen, Round, Setting
 from ml_pipeline_framework.jobs.splitting import FOLDS, IN_TEST, OTHER_DATA, PART
 from ml_pipeline_framework.jobs.training_data import KEY, LABEL, Loaded, load, partitions_for, prepared, raw_columns
 from ml_pipeline_framework.jobs.training_report import Outcome, document, metadata, summary
+from ml_pipeline_framework.jobs.validation_data import staged, validation_rows
 from ml_pipeline_framework.metrics.thresholds import choose_threshold
 from ml_pipeline_framework.progress import say, step
-from ml_pipeline_framework.schemas import kind_of, quoted, require_columns
-from ml_pipeline_framework.session import session_of
+from ml_pipeline_framework.schemas import kind_of
+from ml_pipeline_framework.session import inherited, session_of
 
 Sizes = Mapping[tuple[bool, int, int], int]  # (in the test set, part, class) -> rows
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def source(spark: SparkSession, path: str, params: TrainingParams) -> Iterator[DataFrame]:
-    """Read a data set; text is read once and kept as Parquet beside the model for as long as it is needed."""
-    data = datasets.read(spark, path)
-    if not datasets.is_text(path):
-        yield data
-        return
-    folder, version = posixpath.split(params.model_path.rstrip("/"))
-    name = f"{version}-{'validation' if path == params.validation_path else 'training'}"
-    with datasets.staged(spark, data, path, folder, name) as staged:
-        yield staged
 
 
 def sizes_of(rows: DataFrame, loaded: Loaded, params: TrainingParams) -> Sizes:
@@ -122,36 +109,14 @@ def _check_round(
         raise DataError(f"{which} has {rows:,} rows, and {sum(fit):,} are left to learn from: {remedy}")
 
 
-@contextmanager
-def validation_round(setting: Setting, train: DataFrame, sizes: Sizes, loaded: Loaded) -> Iterator[Round]:
-    """Read the validation data and return the one round on it: fit on all training rows, measure there."""
-    params = setting.params
-    with source(setting.spark, params.validation_path, params) as data:
-        names = raw_columns(loaded.planned)
-        require_columns(data, names, "the features of the training data", params.validation_path)
-        kept = [F.col(quoted(name)).cast(train.schema[name].dataType).alias(name) for name in names]
-        if loaded.label.column:
-            if not loaded.label.expression:
-                require_columns(data, [loaded.label.column], "model_config.label_column", params.validation_path)
-            kept.append(labels.label_column(data, loaded.label).alias(LABEL))
-        rows = data.select(*kept)
-        rows = rows.where(F.col(LABEL).isNotNull()) if loaded.label.column else rows
-        rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
-        try:
-            with datasets.reading(params.validation_path):
-                count = rows.count()
-            if not count:
-                raise DataError(f"{params.validation_path} has no labelled rows: nothing to choose on")
-            yield Round("validation", train, rows, classes_in(sizes, loaded.label), count, is_final=True)
-        finally:
-            rows.unpersist()
-
-
-def chosen(setting: Setting, train: DataFrame, sizes: Sizes, loaded: Loaded, partitions: int) -> Chosen | None:
+def chosen(
+    setting: Setting, train: DataFrame, sizes: Sizes, loaded: Loaded, partitions: int, warnings: list[str]
+) -> Chosen | None:
     """Return the best candidate; None when there is nothing to choose and nothing to measure on the way."""
     if loaded.split.choose == OTHER_DATA:
-        with validation_round(setting, train, sizes, loaded) as one:
-            return search.search(setting, [one], partitions)
+        with validation_rows(setting, train, loaded, warnings) as (rows, count):
+            fit = Round("validation", train, rows, classes_in(sizes, loaded.label), count, is_final=True)
+            return search.search(setting, [fit], partitions)
     rounds = rounds_of(train, sizes, loaded, setting.params)
     return search.search(setting, rounds, partitions) if rounds else None
 
@@ -229,11 +194,11 @@ def learnt(setting: Setting, rows: DataFrame, loaded: Loaded, partitions: int, w
     train, test = rows.where(~F.col(IN_TEST)), rows.where(F.col(IN_TEST))
     with ThreadPoolExecutor(1) as pool:
         # Beside the fits: while these work in the driver or wait for their last tasks, slots are free.
-        looking = pool.submit(search.inherited(spark, lambda: looked_at(setting, train, loaded, warnings)))
+        looking = pool.submit(inherited(spark, lambda: looked_at(setting, train, loaded, warnings)))
         if params.leakage == "fail":
             looking.result()
             watch.lap("leakage screen")
-        best = chosen(setting, train, sizes, loaded, partitions)
+        best = chosen(setting, train, sizes, loaded, partitions, warnings)
         watch.lap("choose")
         step(spark, f"[training] fitting {params.algorithm} on {loaded.counts.train['rows']:,} rows")
         final = best.best.final if best else None
@@ -313,7 +278,7 @@ def run(spark: SparkSession, params: TrainingParams) -> dict[str, Any]:
     replace = own_outputs(spark, params)
     datasets.sweep(spark, posixpath.dirname(params.model_path.rstrip("/")))
     step(spark, f"[training] reading {params.input_path}")
-    with source(spark, params.input_path, params) as data:
+    with staged(spark, datasets.read(spark, params.input_path), params.input_path, params, "training") as data:
         watch.lap("read")
         step(spark, "[training] survey of the data")
         loaded = load(data, params)

@@ -84,6 +84,7 @@ def load(data: DataFrame, params: TrainingParams) -> Loaded:
     look, split = first_look(data, raw, params)
     found_label = settled(data, raw, params, look, split)
     label = found_label.label
+    _check_settings(params, label)
     data = data if raw is None else data.withColumn(LABEL, labels.label_column(data, label))
     data = data.withColumn(IN_TEST, split.in_test()).withColumn(PART, split.part())
     names, left_out = features.candidates(data.schema, allowed=params.feature_columns, barred=barred)
@@ -108,6 +109,20 @@ def load(data: DataFrame, params: TrainingParams) -> Loaded:
         )
     warnings = found_label.warnings + _warnings(data, params, counts, split)
     return Loaded(data, label, found_label.reason, split, counts, planned, split.window(found), warnings)
+
+
+def _check_settings(params: TrainingParams, label: Label) -> None:
+    """Check the settings against the task that the label told: with ``task: auto`` the edge could not.
+
+    Raises
+    ------
+    DataError
+        Settings that have no meaning for it: silence would let their author believe that they count.
+    """
+    problems = params.problems_for(label.task)
+    if problems:
+        said = "; ".join(map(str, problems))
+        raise DataError(f"the label {label.column!r} of {params.input_path} makes this {label.task}: {said}")
 
 
 # --- survey -----------------------------------------------------------------------------------------------------------

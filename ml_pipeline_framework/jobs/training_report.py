@@ -184,6 +184,7 @@ def metadata(spark: SparkSession, params: TrainingParams, outcome: Outcome) -> d
         "run_id": params.run_id,
         "application_id": spark.sparkContext.applicationId,
         "created_ms": reporting.now_ms(),
+        "timezone": spark.conf.get("spark.sql.session.timeZone"),
         "task": outcome.task,
         "algorithm": params.algorithm,
         "label": loaded.label.to_dict(),

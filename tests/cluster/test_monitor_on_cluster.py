@@ -12,17 +12,20 @@ from pathlib import Path
 from cluster.conftest import REPO, Cluster
 
 SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
-#: Two jobs of two stages (a shuffle between them) of six tasks; then it waits for a file.
+#: Two jobs of two stages (a shuffle between them) of six tasks. Its tasks wait for one file, its end for another.
 JOB = """
 import os, sys, time
 from pyspark.sql import SparkSession
+seen, may_end = sys.argv[1:]
+def wait_for(file):
+    until = time.monotonic() + 90
+    while not os.path.exists(file) and time.monotonic() < until:
+        time.sleep(0.2)
 spark = SparkSession.builder.getOrCreate()
 for _ in range(2):
     numbers = spark.sparkContext.parallelize(range(6), 6)
-    numbers.map(lambda x: time.sleep(1.2) or (x % 2, x)).reduceByKey(lambda a, b: a + b, 6).collect()
-until = time.monotonic() + 90
-while not os.path.exists(sys.argv[1]) and time.monotonic() < until:
-    time.sleep(0.2)
+    numbers.map(lambda x: wait_for(seen) or (x % 2, x)).reduceByKey(lambda a, b: a + b, 6).collect()
+wait_for(may_end)
 spark.stop()
 """
 
@@ -44,8 +47,9 @@ def wait_until_said(file: Path, text: str, process: subprocess.Popen[bytes]) -> 
 def test_a_job_is_followed_to_its_end_and_a_second_watcher_may_leave(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "job_config.yaml").write_text("execution: {log_file: our.log}\n", encoding="utf-8")
     (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
-    gate = tmp_path / "may end"
-    job = ["-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue", "--no-wait", "--", str(gate)]
+    seen_running, gate = tmp_path / "seen running", tmp_path / "may end"
+    files = [str(seen_running), str(gate)]
+    job = ["-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue", "--no-wait", "--", *files]
     submit = start(cluster, tmp_path, "submit", "submit", *job)
     assert submit.wait(120) == 0, (tmp_path / "submit.err").read_text(encoding="utf-8")
     app_id = (tmp_path / "submit.out").read_text(encoding="utf-8").strip()
@@ -57,6 +61,8 @@ def test_a_job_is_followed_to_its_end_and_a_second_watcher_may_leave(cluster: Cl
     assert second.wait(30) == 130
     assert "no longer watching" in (tmp_path / "second.err").read_text(encoding="utf-8")
 
+    wait_until_said(tmp_path / "first.out", '"stage_id": 0', first)  # its tasks wait until they have been seen
+    seen_running.touch()
     wait_until_said(tmp_path / "first.out", '"jobs_done": 2', first)
     gate.touch()
     assert first.wait(120) == 0, (tmp_path / "first.err").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ import secrets
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +36,6 @@ elif what == "raise":
     raise ValueError("a job that raises")
 elif what == "sleep":
     time.sleep(600)
-elif what == "load":
-    from pyspark.ml import PipelineModel
-    model = PipelineModel.load(rest[0] + "/pipeline")
-    rows = spark.read.parquet(rest[1]).where("arr_delay is not null").limit(1000)
-    assert model.transform(rows).where("prediction in (0.0, 1.0)").count() == 1000
 spark.stop()
 """
 
@@ -118,15 +114,14 @@ def script(what: str, *arguments: str) -> list[str]:
     return ["-t", "custom", "--script", "a job.py", *SMALL, "-q", "ml-queue", *arguments, "--", what]
 
 
-def test_training_succeeds_and_its_model_and_metrics_load_again(cluster: Cluster, edge: Edge) -> None:
-    """Raw demo data to HDFS, prepared there, training in ml-queue, metrics shown; the model then serves another job."""
+def test_a_model_is_trained_shown_and_used_from_hdfs_to_hdfs(cluster: Cluster, edge: Edge) -> None:
+    """Raw demo data to HDFS, prepared there, training in ml-queue, its report; then it scores what came later."""
     data = edge.run("demo-data")
     assert data.returncode == 0, data.stderr
     assert data.stdout.strip() == "/ml-pipeline/data/raw"
     prepared = edge.run("submit", "-t", "data_processing", "-q", "ml-queue", "--run-id", f"first-data-{MARK}")
     assert prepared.returncode == 0, prepared.stderr
     assert "output training: 224,909 rows" in prepared.stderr
-    path = "/ml-pipeline/data/training/flights.parquet"
 
     done = edge.run("submit", "-t", "training", "-q", "ml-queue", "--run-id", f"first-training-{MARK}")
     assert done.returncode == 0, done.stderr
@@ -143,9 +138,21 @@ def test_training_succeeds_and_its_model_and_metrics_load_again(cluster: Cluster
     assert 0.6 < metrics["metrics"]["auc"] < 0.85
     assert metrics["rows"]["read"] == 224_909
 
-    model = metrics["model"]["path"]
-    loaded = edge.run("submit", *script("load"), model, path)
-    assert loaded.returncode == 0, loaded.stderr
+    page = edge.run("report", f"first-training-{MARK}", "--out", "report.html")
+    assert page.returncode == 0, page.stderr
+    html = (edge.home / "report.html").read_text(encoding="utf-8")
+    assert app["id"] in html and f"{metrics['metrics']['auc']:.3f}" in html
+
+    scored = edge.run("submit", "-t", "prediction", "-q", "ml-queue", "--run-id", f"first-prediction-{MARK}")
+    assert scored.returncode == 0, scored.stderr
+    said = f"/ml-pipeline/metrics/prediction/first-prediction-{MARK}/metrics.json?op=OPEN&user.name=root"
+    told = cluster.rest(cluster.webhdfs_url + said)
+    assert told["rows"]["output"] == told["rows"]["input"] > 50_000
+    assert told["model"]["version"] == metrics["model"]["version"]
+    folder = urllib.parse.urlsplit(told["data"]["output"]["path"]).path
+    listed = cluster.rest(f"{cluster.webhdfs_url}{folder}?op=LISTSTATUS&user.name=root")
+    names = [row["pathSuffix"] for row in listed["FileStatuses"]["FileStatus"]]
+    assert "_run.json" in names and any(name.endswith(".parquet") for name in names), names
 
     again = edge.run("submit", "-t", "training", "-q", "ml-queue", "--run-id", f"first-training-{MARK}")
     assert again.returncode == 0

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from ml_pipeline_framework import PipelineOrchestrator
+from ml_pipeline_framework.checkpoints import Checkpoints
 from ml_pipeline_framework.contract import TrainingParams
 from ml_pipeline_framework.errors import OutputError
 from ml_pipeline_framework.fingerprints import fingerprint
+from ml_pipeline_framework.jobs import placing
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTOR = 2
@@ -132,7 +134,22 @@ def test_what_is_gone_is_made_again(spark, state):
     subprocess.run(["rm", "-r", f"{state.removeprefix('file://')}/make.parquet"], check=True)
     again = attempt(spark, state, *stages)
     assert states(again) == {"make": "done", "same": "done", "end": "failed"}
-    assert stage(again, "make")["reason"] == "what an earlier run wrote is gone"
+    assert stage(again, "make")["reason"] == f"what an earlier run wrote is gone: {state}/make.parquet"
+
+
+def test_what_a_job_wrote_must_still_be_its_own(spark, state, tmp_path):
+    place = (tmp_path / "clean").as_uri()
+    placing.mark(spark, place, "night-1", {})
+    kept = Checkpoints(spark, state, "nightly")
+    kept.keep("clean", "print", {}, {"kind": "nothing"}, [place])
+    record = kept.read("clean")
+    assert record is not None and kept.lost("clean", record) == ""
+    placing.mark(spark, place, "by-hand", {})
+    assert kept.lost("clean", record) == f"what an earlier run wrote was replaced by run by-hand: {place}"
+    (tmp_path / "clean" / "_run.json").unlink()
+    assert kept.lost("clean", record) == f"what an earlier run wrote was replaced by something else: {place}"
+    (tmp_path / "clean").rename(tmp_path / "elsewhere")
+    assert kept.lost("clean", record) == f"what an earlier run wrote is gone: {place}"
 
 
 def test_a_result_that_can_not_be_kept_is_made_again_for_who_needs_it(spark, state):

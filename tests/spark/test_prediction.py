@@ -347,13 +347,13 @@ def test_a_threshold_that_the_model_has_no_use_for(spark, predicting):
 def test_the_time_limit_cancels_the_work_and_leaves_nothing(spark, tmp_path, predicting, monkeypatch):
     params = predicting(data(spark), prediction_timeout="500ms")
     slow = F.udf(lambda n: time.sleep(30) or n, "bigint")
-    opened = prediction.prediction_input.opened
+    opened = prediction.scoring_input.opened
 
     def slowly(*given):
         frame = opened(*given)
         return frame.withColumn("n", slow("n"))
 
-    monkeypatch.setattr(prediction.prediction_input, "opened", slowly)
+    monkeypatch.setattr(prediction.scoring_input, "opened", slowly)
     began = time.monotonic()
     with pytest.raises(TimeLimitError, match=r"prediction_timeout 500ms has passed \(\d+ s\).*nothing was written"):
         prediction.run(spark, params)
@@ -368,9 +368,9 @@ KILLED = """
     from ml_pipeline_framework.jobs import prediction, prediction_report
     spark = (SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
              .config("spark.log.level", "OFF").getOrCreate())
-    opened = prediction.prediction_input.opened
+    opened = prediction.scoring_input.opened
     slow = F.udf(lambda n: time.sleep(0.2) or n, "bigint")
-    prediction.prediction_input.opened = lambda *given: opened(*given).withColumn("n", slow("n"))
+    prediction.scoring_input.opened = lambda *given: opened(*given).withColumn("n", slow("n"))
     prediction.run(spark, PredictionParams.from_json(sys.argv[1]))
 """
 

@@ -187,14 +187,36 @@ def test_gzip_text_is_staged_once_and_swept(spark, training, flights, tmp_path, 
 
 
 def test_validation_data_choose_and_their_model_is_the_final_one(spark, training, flights, tmp_path):
-    other = written(flights.iloc[::4], tmp_path / "validation.parquet")
+    some = flights.iloc[::4]
+    some.to_csv(tmp_path / "validation.csv", index=False)
+    other = (tmp_path / "validation.csv").as_uri()
     params = training(validation_path=other, threshold="cost:fp=1,fn=5", leakage="off")
     report = job.run(spark, params)
     assert report["cross_validation"]["kind"] == "validation data"
-    assert report["cross_validation"]["folds"][0]["rows"] == flights.iloc[::4].arr_delay.notna().sum()
+    assert report["cross_validation"]["folds"][0]["rows"] == some.arr_delay.notna().sum()
+    said = [one for one in report["warnings"] if "validation" in one]
+    assert f"{some.arr_delay.isna().sum()} of {len(some):,} rows of {other} have no label" in said[0]
+    assert "validation rows have the key of a training row" in said[1]
     assert report["threshold"] < 0.5  # a miss costs five times as much
     known = model_store.open_model(spark, params.model_path, "").metadata
     assert known["training"]["validation_data"]["path"] == other
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda rows: rows.drop(columns="hour"), "column 'hour' (bigint) is missing"),
+        (lambda rows: rows.assign(hour=rows.hour + 0.5), "column 'hour' is double, the model was trained on bigint"),
+        (lambda rows: rows.assign(arr_delay=float("nan")), "has no labelled rows"),
+    ],
+)
+def test_validation_data_must_be_like_the_training_data(spark, training, flights, tmp_path, spoil, says):
+    other = written(spoil(flights.iloc[:500]), tmp_path / "validation.parquet")
+    params = training(validation_path=other, threshold="f1", leakage="off")
+    with pytest.raises(DataError) as caught:
+        job.run(spark, params)
+    assert says in str(caught.value) and other in str(caught.value)
+    assert not local(params.model_path).exists()
 
 
 # --- bad input
@@ -209,6 +231,8 @@ def test_validation_data_choose_and_their_model_is_the_final_one(spark, training
         ({"label_expression": "array(arr_delay)"}, ["neither boolean, number nor text"]),
         ({"label_expression": "", "label_column": "lat"}, ["'lat'", "label_column"]),
         ({"label_column": "carrier"}, ["has a column 'carrier' already"]),
+        ({"label_expression": "arr_delay", "threshold": 0.5}, ["makes this regression", "threshold", "leave it out"]),
+        ({"label_expression": "arr_delay", "scoring": "auc"}, ["model_config.scoring: 'auc' is no metric of regr"]),
         ({"label_expression": "arr_delay > 100000"}, ["only the class False"]),
         ({"label_expression": "if(arr_delay > 100000, 'a', 'b')"}, ["fewer than two classes", "'b'"]),
         ({"label_expression": "cast(null as boolean)"}, ["null in all"]),

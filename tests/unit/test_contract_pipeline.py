@@ -54,6 +54,12 @@ def test_paths_are_qualified_inside_the_stages_too():
     assert found.jobs()[1].model == "/root/models/model/r-1"
 
 
+def test_the_nodes_need_what_any_stage_needs():
+    params = PipelineParams.of([training(algorithm="xgboost"), evaluation()], run_id="r-1")
+    assert params.needs() == training(algorithm="xgboost").needs()
+    assert set(params.needs()) > {"numpy"}
+
+
 def test_the_model_goes_from_training_to_what_comes_after_it():
     trained = training(model_name="late")
     assert handed_on(JobType.EVALUATION, [trained]) == {"model": "models/late/r-1"}

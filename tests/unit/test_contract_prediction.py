@@ -36,6 +36,11 @@ def test_defaults():
     assert PredictionParams.from_json(params.to_json()) == params
 
 
+def test_a_model_outside_spark_needs_more_on_the_nodes():
+    assert made().needs() == ("numpy",)
+    assert made(model="models/m.joblib", model_format="sklearn").needs() == ("numpy", "pyarrow", "joblib", "sklearn")
+
+
 def test_as_written_in_yaml():
     params = made(
         keep_columns="all",

@@ -1,4 +1,4 @@
-"""The rows to score, with the types that the model knows, in enough pieces to keep every core busy."""
+"""The rows to score: with the types that the model knows, in enough pieces to keep every core busy."""
 
 from __future__ import annotations
 
