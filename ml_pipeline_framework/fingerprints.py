@@ -10,7 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import date, time, timedelta
+from decimal import Decimal
 from functools import partial
+from pathlib import PurePath
+from re import Pattern
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -18,7 +22,7 @@ from ml_pipeline_framework.contract import Params
 
 #: Parameters that say how a run is called and where it is noted, not what is done: a repeat has another label.
 _NOT_WORK = ("name", "mlflow")
-_PLAIN = (str, bytes, int, float, bool, type(None))
+_PLAIN = (str, bytes, int, float, bool, type(None), date, time, timedelta, Decimal, PurePath, Pattern)
 
 
 def fingerprint(work: Any, before: str = "") -> str:

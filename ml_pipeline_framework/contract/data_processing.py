@@ -154,6 +154,11 @@ class DataProcessingParams(Params):
         """As the base class: of every output."""
         return tuple(one["path"] for one in self.tables_written().values())
 
+    def aside(self) -> tuple[str, ...]:
+        """Return the folders of rows that are put aside; each run has a folder of its own in them."""
+        quarantines = [str(one.options["quarantine_path"]) for one in self.steps_read() if one.op == "quality"]
+        return tuple(dict.fromkeys([self.rejected_path, *quarantines]))
+
     def tables_read(self) -> dict[str, dict[str, Any]]:
         """Return the inputs by name, the main one first, with all defaults; ``path`` is a tuple."""
         given = dict(self._mappings("sources"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_pipeline_framework.contract.options import Option, Table, canonical, filled, problems_in
 from ml_pipeline_framework.contract.problems import ParamProblem, nearest
-from ml_pipeline_framework.contract.values import within
+from ml_pipeline_framework.contract.values import not_empty, within
 
 ACTIONS = ("fail", "warn", "quarantine")
 DEFAULT_QUARANTINE = "quarantine/data_processing"
@@ -73,7 +73,7 @@ CHECKS: Mapping[str, CheckKind] = MappingProxyType(
         ),
         "allowed": CheckKind(
             "one of these values; nulls pass",
-            {"columns": _COLUMNS, "values": Option("values", "list of the values", required=True)},
+            {"columns": _COLUMNS, "values": Option("values", "list of the values", required=True, check=not_empty)},
         ),
         "unique": CheckKind(
             "no two rows with the same key",

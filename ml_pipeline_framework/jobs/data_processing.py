@@ -58,6 +58,7 @@ def run(spark: SparkSession, params: DataProcessingParams) -> dict[str, Any]:
     writer = Writer(spark, params.run_id, sources, planner.warnings)
     try:
         with _reading(sources):
+            writer.clear_aside(params.aside())
             _work(spark, planner, counter, writer, outputs, watch)
     finally:
         release(kept)

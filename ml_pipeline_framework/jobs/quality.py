@@ -14,6 +14,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, FloatType
 
 from ml_pipeline_framework.errors import DataError
 from ml_pipeline_framework.jobs.casts import REASONS
@@ -59,11 +60,17 @@ def row_tests(frame: DataFrame, number: int, check: Check) -> dict[str, Column]:
         elif kind == "range":
             low = F.lit(False) if check["min"] is None else column < _literal(frame, name, check["min"])
             high = F.lit(False) if check["max"] is None else column > _literal(frame, name, check["max"])
-            tests[name] = F.coalesce(low | high, F.lit(False))
+            outside = low | high | F.isnan(column) if _may_be_nan(frame, name) else low | high
+            tests[name] = F.coalesce(outside, F.lit(False))
         elif kind == "allowed":
             values = [_literal(frame, name, value) for value in check["values"] if value is not None]
             tests[name] = F.coalesce(~column.isin(*values), F.lit(False))
     return tests
+
+
+def _may_be_nan(frame: DataFrame, name: str) -> bool:
+    """Whether a column may hold NaN, which Spark takes for greater than every number: it lies in no range."""
+    return isinstance(frame.schema[name].dataType, (DoubleType, FloatType))
 
 
 def _is_a_time(frame: DataFrame, value: str, data_type: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from ml_pipeline_framework import datasets
 from ml_pipeline_framework.jobs.operations import columns_of
 from ml_pipeline_framework.jobs.outputs import write_frame
 from ml_pipeline_framework.jobs.reading import Source
@@ -70,14 +71,22 @@ class Writer:
             self._warnings.append(f"outputs.{name} has no rows")
         self.written.append({"name": name, **found, "format": kind, "mode": given["mode"]})
 
+    def clear_aside(self, bases: Sequence[str]) -> None:
+        """Remove what an earlier try of this run put aside: this one may find other rows, or none."""
+        for base in bases:
+            datasets.remove(self._spark, self._aside(base))
+
     def put_aside(self, frame: DataFrame, name: str, base: str) -> str:
         """Write rows aside and return where: each run has a folder of its own, so that none meets another's."""
-        path = f"{base.rstrip('/')}/run_id={self._run_id}/{name}"
+        path = f"{self._aside(base)}/{name}"
         found = write_frame(
             self._spark, frame, path, mode="overwrite", run_id=self._run_id, bytes_hint=self._bytes_hint
         )
         self.aside.append({"name": name, **found})
         return path
+
+    def _aside(self, base: str) -> str:
+        return f"{base.rstrip('/')}/run_id={self._run_id}"
 
 
 def _text_options(given: Mapping[str, Any]) -> dict[str, str]:

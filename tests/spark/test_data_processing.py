@@ -515,3 +515,17 @@ def test_quarantine_takes_out_nulls_and_all_rows_of_a_doubled_key(spark, process
         (9, "unique: id"),
     ]
     assert rows_out(report) == [1]
+    folder = Path(report["put_aside"][0]["path"].removeprefix("file://")).parent
+    text("in.csv", "id,name\n1,x\n")
+    assert process(QUALITY % ("quarantine", "quarantine"))["put_aside"] == []
+    assert not folder.exists(), "a repeat of the run leaves nothing of the first try"
+
+
+def test_what_is_no_number_is_in_no_range(process, text):
+    text("in.csv", "id,name\n1,0.5\n2,NaN\n3,\n")
+    section = yaml.safe_load(QUALITY % ("warn", "warn"))
+    section["quality"]["checks"] = [
+        {"check": "range", "column": "name", "min": 0, "action": "warn"},
+        {"check": "not_null", "column": "name", "action": "warn"},
+    ]
+    assert [one["found"] for one in process(section)["quality"]] == [1, 1]

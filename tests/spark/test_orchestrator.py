@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import deque
 from contextlib import suppress
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -241,6 +243,8 @@ def test_a_fingerprint_follows_what_the_function_reaches():
     assert fingerprint(outer(1, first)) == fingerprint(outer(1, first))
     assert len({fingerprint(one) for one in (outer(1, first), outer(2, first), outer(1, second))}) == 3
     assert fingerprint(partial(outer, 1)) != fingerprint(partial(outer, 2))
+    dates = (outer(date(2026, 1, 1), first), outer(date(2026, 1, 2), first), outer(re.compile("a"), first))
+    assert len({fingerprint(one) for one in dates}) == 3
     assert fingerprint(len) != fingerprint(sum)
     assert fingerprint(len, "a") != fingerprint(len, "b")
 

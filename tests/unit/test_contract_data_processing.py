@@ -197,7 +197,8 @@ def test_tables_are_known_from_where_they_are_made():
         ({"check": "null_share", "column": "x", "max": 1.5}, ".max", "at or below 1"),
         ({"check": "row_count", "min": 1, "action": "quarantine"}, ".action", "no single rows"),
         ({"check": "not_null", "colum": "x"}, ".colum", "did you mean columns?"),
-        ({"check": "allowed", "column": "x", "values": [], "action": "wrn"}, ".action", "did you mean warn?"),
+        ({"check": "allowed", "column": "x", "values": [1], "action": "wrn"}, ".action", "did you mean warn?"),
+        ({"check": "allowed", "column": "x", "values": []}, ".values", "is empty"),
     ],
 )
 def test_a_wrong_check_is_named_to_the_leaf(check, key, said):
