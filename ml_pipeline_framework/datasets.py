@@ -47,11 +47,15 @@ def read(spark: SparkSession, path: str) -> DataFrame:
     if not exists(spark, path):
         raise DataError(f"no data at {path}: nothing lies there; check the path, and that the preparation step has run")
     kind = format_of(path)
-    options = {"header": "true", "inferSchema": "true", "mode": "FAILFAST"} if kind == "csv" else {}
+    options = {"header": "true", "mode": "FAILFAST"} if kind == "csv" else {}
     if path.rstrip("/").lower().split(".")[-1] == "tsv":
         options["sep"] = "\t"
     try:
-        return spark.read.format(kind).options(**options).load(path)
+        if kind != "csv":
+            return spark.read.format(kind).load(path)
+        told = spark.read.options(**options, inferSchema="true").csv(path).schema
+        # With a schema Spark compares the names in each file's header with it: columns in another order are an error.
+        return spark.read.options(**options, enforceSchema="false").schema(told).csv(path)
     except (AnalysisException, Py4JJavaError) as error:
         reason = str(error).strip().split("\n")[0]
         raise DataError(f"{path} can't be read as {kind}: {reason}; name the format by the path's extension") from error

@@ -83,9 +83,13 @@ class Label:
 
 
 def without_nan(data: DataFrame, raw: Column) -> Column:
-    """Return a label as it stands in `data`, null where it is NaN: pandas writes a missing 0 or 1 that way."""
+    """Return a label as it stands in `data`, null where it is infinite or NaN, as pandas writes a missing 0 or 1."""
     found = data.select(raw.alias("label")).schema["label"].dataType
-    return F.when(~F.isnan(raw), raw) if found.typeName() in ("double", "float") else raw
+    return F.when(_is_finite(raw), raw) if found.typeName() in ("double", "float") else raw
+
+
+def _is_finite(number: Column) -> Column:
+    return F.abs(number) < F.lit(float("inf"))  # NaN counts as greater than all
 
 
 def label_column(data: DataFrame, label: Label) -> Column:
@@ -110,11 +114,11 @@ def label_column(data: DataFrame, label: Label) -> Column:
 
 
 def _number(raw: Column, found: DataType) -> Column:
-    """Return a number as a double; NaN, and text that is no number, become null, in ANSI mode too."""
+    """Return a number as a double; NaN, infinity and text that is no number become null, in ANSI mode too."""
     if kind_of(found) == TEXT:
         raw = F.when(raw.rlike(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"), raw)
     number = raw.cast("double")
-    return F.when(~F.isnan(number), number)
+    return F.when(_is_finite(number), number)
 
 
 def _comparable(raw: Column, found: DataType, classes: Sequence[Any]) -> Column:

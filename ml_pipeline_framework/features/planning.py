@@ -34,6 +34,7 @@ _RSD = 0.05
 _FREQUENT_NULLS = 0.05  # of the training rows: a column of its own says where they were
 _MOST_TARGETS = 16_384  # categories whose means are kept in the driver and in the model; more share buckets
 _UNIQUE = 0.8  # distinct values per row from which a column is an identifier
+_ALMOST = 0.9  # numbers per value from which a text was probably meant to be a number
 _IDENTIFIER_ROWS = 1000  # fewer rows do not tell an identifier
 _TREE_TEXT, _WIDE = 128, 1024  # default buckets: a tree looks at each one, other learners at those that are not zero
 
@@ -149,8 +150,8 @@ def profile(schema: StructType, names: Sequence[str], where: Column) -> list[Col
     """Return aggregates over the rows where `where` holds: per column its nulls and how many values it has.
 
     Columns ``<i>_nulls`` (long), ``<i>_values`` (long, about the number of distinct values; for numbers and times 0, 1
-    or 2, which is enough to see a constant) and for texts ``<i>_sentences`` (long, rows of four words or more), `i`
-    being the place in `names`; and ``profiled`` (long), the rows.
+    or 2, which is enough to see a constant) and for texts ``<i>_sentences`` (long, rows of four words or more) and
+    ``<i>_numbers`` (long, rows that hold a number), `i` being the place in `names`; and ``profiled`` (long), the rows.
     """
     rows = F.count_if(where)
     aggregates = [rows.alias("profiled")]
@@ -161,11 +162,32 @@ def profile(schema: StructType, names: Sequence[str], where: Column) -> list[Col
             # The text up to its third space is not the whole of it: no pattern, no split.
             sentences = F.count_if(F.substring_index(value, " ", 3) != value)
             aggregates.append(sentences.alias(f"{place}_sentences"))
+            number = F.expr(f"try_cast({quoted(name)} AS DOUBLE)")
+            aggregates.append(F.count_if(where & number.isNotNull()).alias(f"{place}_numbers"))
         else:
             low, high = F.min(value), F.max(value)
             values = F.when(low.isNull(), 0).when(low == high, 1).otherwise(2)
         aggregates += [(rows - F.count(value)).alias(f"{place}_nulls"), values.cast("long").alias(f"{place}_values")]
     return aggregates
+
+
+def almost_numbers(schema: StructType, names: Sequence[str], found: Mapping[str, Any]) -> list[str]:
+    """Return warnings about texts that are numbers in nearly all rows: a word for null makes a text of a CSV column.
+
+    Parameters
+    ----------
+    found : mapping
+        The row that `profile`'s aggregates gave.
+    """
+    said = []
+    for place, name in enumerate(names):
+        known, numbers = found["profiled"] - found[f"{place}_nulls"], found.get(f"{place}_numbers", 0)
+        if kind_of(schema[name].dataType) == TEXT and _ALMOST * known <= numbers < known:
+            said.append(
+                f"{name} is text, and {numbers:,} of its {known:,} values are numbers: if the others stand for null "
+                "(NA, -, ?), let data_processing read it with null_value, or cast it there"
+            )
+    return said
 
 
 def plan(

@@ -62,7 +62,9 @@ def opened(spark: SparkSession, path: str, models: Sequence[StoredModel]) -> Dat
     DataError
         See `scoring_input.opened`.
     """
-    types = {one["name"]: one["type"] for model in reversed(models) for one in model.metadata["input_schema"]}
+    types: dict[str, str] = {}
+    for model in reversed(models):
+        types |= scoring.types_of(model.metadata)
     return scoring_input.opened(spark, path, types)
 
 
@@ -231,6 +233,7 @@ def _asked_for(data: DataFrame, params: EvaluationParams, metadata: Mapping[str,
     split = metadata.get("split") or {}
     if split.get("kind") == splits.TIME:
         require_columns(data, [split["time_column"]], "the time split of the model (held_out_only)", params.input_path)
+        _check_types(data, [split["time_column"]], split, params.input_path)
         return F.coalesce(_time(data, split) >= _cut_off(data, split), F.lit(False))
     columns = split.get("hashed_columns") or split.get("key_columns")
     if not columns or "seed" not in split or "test_size" not in split:
@@ -239,7 +242,28 @@ def _asked_for(data: DataFrame, params: EvaluationParams, metadata: Mapping[str,
             "trained on, and leave held_out_only out"
         )
     require_columns(data, columns, "the split of the model (held_out_only)", params.input_path)
+    _check_types(data, columns, split, params.input_path)
     return splits.in_test(columns, split["seed"], split["test_size"])
+
+
+def _check_types(data: DataFrame, columns: Sequence[str], split: Mapping[str, Any], where: str) -> None:
+    """Check that the columns of the split have the types that they had in training.
+
+    Whole numbers of any size are alike. Anything else is hashed, or compared, as another value: rows that the model has
+    learnt from would be taken for held out.
+
+    Raises
+    ------
+    DataError
+    """
+    known: Mapping[str, str] = split.get("types") or {}
+    for name in columns:
+        found, wanted = data.schema[name].dataType.simpleString(), known.get(name, "")
+        if wanted and not scoring.equal_values(found, wanted):
+            raise DataError(
+                f"held_out_only: column {name!r} of {where} is {found}, and the model's split was made with {wanted}: "
+                f"the rows that it held out can't be told; cast the column to {wanted} in the preparation step"
+            )
 
 
 def _time(data: DataFrame, split: Mapping[str, Any]) -> Column:

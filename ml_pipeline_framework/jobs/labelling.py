@@ -31,10 +31,26 @@ class Settled:
     warnings: list[str]
 
 
+def _identity(params: TrainingParams) -> dict[str, str]:
+    """Return the columns that name a row or its group, and why they are no features unless they are asked for.
+
+    All rows of such a value are in one part: what is learnt of it is never seen again.
+    """
+    named = {params.group_column: "the group that the split goes by (group_column)"} if params.group_column else {}
+    if len(params.key_columns) == 1:
+        named.setdefault(params.key_columns[0], "the key of the row (key_columns)")
+    return {
+        name: f"{why}; name it in feature_columns to learn from it"
+        for name, why in named.items()
+        if name not in params.feature_columns
+    }
+
+
 def label_source(data: DataFrame, params: TrainingParams) -> tuple[Column | None, dict[str, str]]:
     """Return the label as it stands in the data (None for clustering), and which columns are no features, and why."""
     where, column = params.input_path, params.label_column
     barred = dict.fromkeys(params.exclude_columns, "in exclude_columns")
+    barred |= _identity(params)
     barred |= dict.fromkeys(params.known_after_columns, "known only after the event (known_after_columns)")
     if not column:
         return None, barred

@@ -33,7 +33,7 @@ class About:
     reads : tuple of str
         The columns of the input that it reads.
     types : mapping
-        Their types in training, in Spark's words; empty when nobody knows.
+        Types in training, in Spark's words, of these columns and of keys, group and time; empty when nobody knows.
     score_column : str
         probability, rawPrediction or prediction: what the model is sure of.
     notes : tuple of str
@@ -164,7 +164,7 @@ def _about_stored(stored: StoredModel) -> About:
         classes=None if classes is None else tuple(classes),
         key_columns=tuple(metadata.get("key_columns") or ()),
         reads=tuple(one["name"] for one in schema),
-        types={one["name"]: one["type"] for one in schema},
+        types=scoring.types_of(metadata),
         score_column=score_column,
         threshold=metadata.get("threshold"),
         metadata=metadata,

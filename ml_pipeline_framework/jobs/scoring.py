@@ -53,6 +53,18 @@ def widens(found: str, wanted: str) -> bool:
     return bool(have) and wanted == "float" and sum(have or ()) <= _EXACT_IN["float"]
 
 
+def equal_values(found: str, wanted: str) -> bool:
+    """Say whether two types write equal values alike: the same type, two whole numbers, two texts."""
+    whole = found in _WHOLE and wanted in _WHOLE
+    return found == wanted or whole or bool(_TEXT.fullmatch(found) and _TEXT.fullmatch(wanted))
+
+
+def types_of(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the types that columns had in training: of what the model reads, and of keys, group and time."""
+    split: Mapping[str, str] = (metadata.get("split") or {}).get("types") or {}
+    return {**split, **{one["name"]: one["type"] for one in metadata["input_schema"]}}
+
+
 def check_schema(frame: DataFrame, metadata: Mapping[str, Any], where: str) -> list[str]:
     """Compare data with the ``input_schema`` of a model's metadata; no Spark task is run.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType
+from pyspark.sql.types import DataType, StructType
 
 from ml_pipeline_framework import datasets, splits
 from ml_pipeline_framework.contract import TrainingParams
@@ -116,9 +116,12 @@ class Split:
             return None
         return {"column": self.columns[0], "from": row["window_from"], "to": row["window_to"]}
 
-    def to_dict(self, partitions: int) -> dict[str, Any]:
-        """Return the split as ``metadata.json`` and ``metrics.json`` have it."""
+    def to_dict(self, partitions: int, schema: StructType) -> dict[str, Any]:
+        """Return the split as ``metadata.json`` and ``metrics.json`` have it; `schema` is that of the data."""
         said: dict[str, Any] = {"kind": self.kind, "key_columns": list(self.params.key_columns)}
+        # A key is hashed as text: the same value of another type has another text, and would go elsewhere.
+        names = dict.fromkeys([*self.params.key_columns, *self.columns])
+        said["types"] = {name: schema[name].dataType.simpleString() for name in names}
         if self.kind == splits.TIME:
             rule = f"{self.columns[0]} at or after the cut-off is the test set"
             said |= {"time_column": self.columns[0], "cut_off": self.cut_texts[-1], "cuts": list(self.cut_texts[:-1])}

@@ -25,6 +25,8 @@ from ml_pipeline_framework.schemas import TIME, kind_of, quoted, require_columns
 
 LABEL = "_label"
 ROWS_PER_PARTITION = 100_000
+#: A test set that is off by more than this share of its size is worth a warning.
+_FAR_FROM_ASKED = 0.3
 KEY, _ROW, _TRAIN, _TEST = "_key", "_row", "_train", "_test"
 _RESERVED = (LABEL, IN_TEST, PART, KEY, _ROW, _TRAIN, _TEST, "_weight", features.FEATURES)
 
@@ -42,6 +44,7 @@ class Counts:
     without_time: int
     unknown_class: int
     keys: int  # distinct keys among the rows that are used, about
+    without_group: int  # rows that are used whose group is null: they are one group
     train: Mapping[str, Any]
     test: Mapping[str, Any]
 
@@ -108,6 +111,7 @@ def load(data: DataFrame, params: TrainingParams) -> Loaded:
             "change model_config.feature_columns, exclude_columns or high_cardinality"
         )
     warnings = found_label.warnings + _warnings(data, params, counts, split)
+    warnings += features.almost_numbers(data.schema, names, found)
     return Loaded(data, label, found_label.reason, split, counts, planned, split.window(found), warnings)
 
 
@@ -156,6 +160,7 @@ def _survey(
         F.count_if(known & ~placed).alias("without_time"),
         F.count_if(~missing & ~known).alias("unknown_class"),
         F.approx_count_distinct(KEY, 0.02).alias("keys"),
+        F.count_if(known & _without_group(params, split)).alias("without_group"),
         *split.window_aggregates(train),
     ]
     for name, part in (("train", train), ("test", test)):
@@ -171,8 +176,13 @@ def _survey(
         found = data.agg(*aggregates, *features.profile(data.schema, names, train)).first()
     assert found is not None  # an aggregate without groups has one row
     row = found.asDict()
-    rest = (row["keys"], _summary(row, "train", label, by_class), _summary(row, "test", label, by_class))
-    return Counts(row["read"], row["without_label"], row["without_time"], row["unknown_class"], *rest), row
+    counted = ("read", "without_label", "without_time", "unknown_class", "keys", "without_group")
+    train_rows, test_rows = (_summary(row, part, label, by_class) for part in ("train", "test"))
+    return Counts(**{name: row[name] for name in counted}, train=train_rows, test=test_rows), row
+
+
+def _without_group(params: TrainingParams, split: Split) -> Column:
+    return F.col(quoted(params.group_column)).isNull() if split.kind == splits.GROUP else F.lit(False)
 
 
 def _summary(row: Mapping[str, Any], part: str, label: Label, by_class: ByClass | None) -> dict[str, Any]:
@@ -224,6 +234,16 @@ def _warnings(data: DataFrame, params: TrainingParams, counts: Counts, split: Sp
     if counts.without_time:
         found.append(
             f"{counts.without_time:,} rows have no {params.time_column}: they can't be placed and are left out"
+        )
+    if counts.without_group:
+        found.append(
+            f"{counts.without_group:,} rows have no {params.group_column}: they are taken for one group, in one part"
+        )
+    share = counts.test["rows"] / counts.used
+    if abs(share - params.test_size) > _FAR_FROM_ASKED * params.test_size:
+        found.append(
+            f"the test set holds {share:.1%} of the rows and not {params.test_size:.1%}: the values of "
+            f"{', '.join(split.columns)} are few or have very unequal numbers of rows"
         )
     times = [one.name for one in data.schema.fields if kind_of(one.dataType) == TIME]
     if split.kind == splits.HASH and times and not params.time_column and params.split == "auto":

@@ -10,14 +10,16 @@ import numpy as np
 
 from ml_pipeline_framework.contract.threshold_rules import threshold_rule
 from ml_pipeline_framework.errors import DataError
-from ml_pipeline_framework.metrics.two_class import Bin, Confusion, Floats, steps_of
+from ml_pipeline_framework.metrics.two_class import Bin, Confusion, Floats, Steps, steps_of
 
 
 def choose_threshold(bins: Sequence[Bin], rule: str) -> tuple[float, float]:
     """Return the best threshold and what it achieves.
 
-    The candidates are the lowest scores of the steps, and one number above all scores (nothing is positive), so that
-    `confusion_at` counts the same rows exactly. Among equals the highest threshold wins.
+    The candidates lie halfway between neighbouring steps, and one number lies above all scores (nothing is positive):
+    `confusion_at` counts the same rows exactly, and the same model, fitted anew on more rows, whose scores move a
+    little, still takes what it took (a tree's scores are few, and a whole leaf would fall out). Among equals the
+    highest threshold wins.
 
     Parameters
     ----------
@@ -49,10 +51,17 @@ def choose_threshold(bins: Sequence[Bin], rule: str) -> tuple[float, float]:
             "on rows with both, or set a number"
         )
     above_all = math.nextafter(float(steps.high[-1]), math.inf)
-    candidates = np.concatenate([[above_all], steps.low[::-1]])
+    candidates = np.concatenate([[above_all], _lower_ends(steps)[::-1]])
     true, false = (np.concatenate([[0], np.cumsum(one[::-1])]) for one in (steps.positives, steps.negatives))
     best, value = _RULES[asked.name](true.astype(float), false.astype(float), asked.numbers, rule)
     return float(candidates[best]), float(value)
+
+
+def _lower_ends(steps: Steps) -> Floats:
+    """Return for each step, from the lowest, a score that it has and the step below it has not: halfway between."""
+    below = np.concatenate([[-math.inf], steps.high[:-1]])
+    halfway = (steps.low + below) / 2
+    return np.where((halfway > below) & (halfway <= steps.low) & np.isfinite(below), halfway, steps.low)
 
 
 def confusion_at(bins: Sequence[Bin], threshold: float, classes: Sequence[Any] = (0, 1)) -> dict[str, Any]:

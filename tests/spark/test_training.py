@@ -246,7 +246,7 @@ def test_a_time_split_learns_from_the_past_only(spark, training):
     assert blocks[-1][1] < min(one[0] for one in test)
     assert sum(one[2] for one in test) / loaded.counts.used == pytest.approx(0.2, abs=0.01)
     assert loaded.split.rounds() == [("0", [0], [1]), ("1", [0, 1], [2]), ("2", [0, 1, 2], [3])]
-    said = loaded.split.to_dict(1)
+    said = loaded.split.to_dict(1, loaded.data.schema)
     assert said["kind"] == "time"
     assert said["cut_off"].startswith("2013-1")
     assert loaded.window["from"].startswith("2013-01-01")

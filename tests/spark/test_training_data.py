@@ -186,6 +186,56 @@ def test_gzip_text_is_staged_once_and_swept(spark, training, flights, tmp_path, 
     assert not any(one.name.startswith(".staged") for one in folder.iterdir())
 
 
+def test_csv_files_with_other_columns_or_a_word_for_null_are_not_misread(spark, training, flights, tmp_path):
+    folder = tmp_path / "flights.csv"
+    folder.mkdir()
+    flights.iloc[:1000].to_csv(folder / "a.csv", index=False)
+    other = flights.iloc[1000:2000]
+    other[list(reversed(other.columns))].to_csv(folder / "b.csv", index=False)
+    with pytest.raises(DataError, match=r"can't be read.*header"):
+        job.run(spark, training(input_path=folder.as_uri()))
+    rows = flights.iloc[:2000].astype({"distance": object})
+    rows.loc[7, "distance"] = "n/a"
+    rows.to_csv(tmp_path / "words.csv", index=False)
+    loaded = training_data.load(
+        datasets.read(spark, (tmp_path / "words.csv").as_uri()),
+        training(input_path=(tmp_path / "words.csv").as_uri()),
+    )
+    assert any("distance is text, and" in one and "null_value" in one for one in loaded.warnings)
+
+
+def test_what_names_a_row_or_its_group_is_not_learnt_from(spark, training, flights, tmp_path):
+    rows = flights.iloc[:2000].assign(
+        number=range(2000), customer=[{0: None, 1: "c3"}.get(one % 10, "c0") for one in range(2000)]
+    )
+    path = written(rows, tmp_path / "groups.parquet")
+    data = spark.read.parquet(path)
+    params = training(input_path=path, key_columns=("number",), group_column="customer")
+    loaded = training_data.load(data, params)
+    out = {one.name: one.reason for one in loaded.planned.left_out}
+    assert "the group that the split goes by" in out["customer"] and "the key of the row" in out["number"]
+    labelled = rows[rows.arr_delay.notna()]
+    assert loaded.counts.without_group == labelled.customer.isna().sum()
+    assert any("rows have no customer: they are taken for one group" in one for one in loaded.warnings)
+    assert any("the test set holds" in one and "not 20.0%" in one for one in loaded.warnings)
+    asked = training(input_path=path, key_columns=("number",), feature_columns=("number", "hour"))
+    assert {one.name for one in training_data.load(data, asked).planned.features} == {"number", "hour"}
+
+
+def test_an_infinite_number_is_no_label(spark, training, tmp_path):
+    rows = spark.range(200).selectExpr("id", "id % 7 x", "id % 5 y", "if(id = 3, double('Infinity'), double(id)) label")
+    rows.coalesce(1).write.parquet(str(tmp_path / "inf.parquet"))
+    params = training(
+        input_path=(tmp_path / "inf.parquet").as_uri(),
+        label_expression="",
+        label_column="label",
+        key_columns=("id",),
+        exclude_columns=(),
+    )
+    loaded = training_data.load(spark.read.parquet(params.input_path), params)
+    assert (loaded.label.task, loaded.counts.without_label) == ("regression", 1)
+
+
 def test_validation_data_choose_and_their_model_is_the_final_one(spark, training, flights, tmp_path):
     some = flights.iloc[::4]
     some.to_csv(tmp_path / "validation.csv", index=False)

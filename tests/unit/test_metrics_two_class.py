@@ -139,7 +139,8 @@ def test_a_rule_finds_the_best_of_all_thresholds(rows, rule):
     assert [found.true_negative, found.false_positive, found.false_negative, found.true_positive] == counts
     assert abs(value_of(rule, counts)) == pytest.approx(abs(value))
     assert not any(
-        one > threshold and got > max(values) - 1e-12 for one, got in zip(candidates, values, strict=True)
+        at_threshold(rows, one) != counts and one > threshold and got > max(values) - 1e-12
+        for one, got in zip(candidates, values, strict=True)
     ) or (threshold >= candidates[-2])
 
 
@@ -151,7 +152,7 @@ def test_the_top_takes_as_many_rows_as_it_may(rows, share):
     assert value == pytest.approx(sum(one >= threshold for one in taken) / len(rows))
     lower = [one for one in taken if one < threshold]
     if value > share + 1e-9:
-        assert threshold == taken[0]  # even the best step holds more
+        assert {one for one in taken if one >= threshold} == {taken[0]}  # even the best step holds more
     elif lower:
         assert sum(one >= lower[0] for one in taken) > share * len(rows)
 
@@ -169,12 +170,19 @@ def test_precision_is_reached_with_the_largest_recall_or_not_at_all(rows, wanted
     assert value_of(rule, at_threshold(rows, threshold)) == pytest.approx(value)
 
 
+def test_a_threshold_lies_halfway_to_the_next_lower_score():
+    """A forest's scores are few: at the leaf's own score, the refitted model's leaf would fall out as a whole."""
+    rows = [(4, 0)] * 5 + [(16, 1)] * 5  # scores 0.2 and 0.8
+    assert choose_threshold(binned(rows), "f1") == (pytest.approx(0.5), 1.0)
+    assert choose_threshold(binned([(4, 0), (4, 1)]), "f1")[0] == pytest.approx(0.2)  # nothing below: the step's own
+
+
 def test_a_threshold_needs_rows_and_classes():
     with pytest.raises(DataError, match="no predictions"):
         choose_threshold([], "f1")
     with pytest.raises(DataError, match="the 2 rows hold one class only"):
         choose_threshold(binned([(1, 0), (2, 0)]), "f1")
-    assert choose_threshold(binned([(1, 0), (2, 0)]), "top:0.5") == (0.1, 0.5)
+    assert choose_threshold(binned([(1, 0), (2, 0)]), "top:0.5") == (pytest.approx(0.075), 0.5)
     with pytest.raises(ValueError, match="rules: f1, f_beta:B, youden"):
         choose_threshold(binned([(1, 0), (2, 1)]), "f2")
 
