@@ -130,7 +130,10 @@ def _latest(spark: SparkSession, folder: str, name: str) -> str:
     """Return the version that the pointer names."""
     pointer = f"{folder}/{LATEST_FILE}"
     if not datasets.exists(spark, pointer):
-        raise DataError(f"{folder} has no {LATEST_FILE}: no training has ended well; {_versions(spark, folder, name)}")
+        raise DataError(
+            f"{folder} has no {LATEST_FILE}: no training has ended well, or no version has passed its gate; "
+            f"{_versions(spark, folder, name)}"
+        )
     try:
         version = json.loads(datasets.read_text(spark, pointer))["version"]
         if not isinstance(version, str) or model_reference(f"{name}@{version}").version != version:

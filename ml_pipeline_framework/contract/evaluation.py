@@ -95,6 +95,9 @@ class EvaluationParams(ModelUserParams):
     gate: Mapping[str, object] = param(
         "mapping", "conditions that must hold, such as min_auc: 0.7; one that fails is the run's failure", section="job"
     )
+    register: bool = param(
+        "flag", "make a model that passes its gate the latest of its name", default=False, section="job"
+    )
 
     @classmethod
     def _across(cls, values: Mapping[str, Any], label: Callable[[str], str]) -> list[ParamProblem]:
@@ -109,4 +112,7 @@ class EvaluationParams(ModelUserParams):
             problems.append(
                 ParamProblem(label("compare_with"), f"{rival!r} is the model that is evaluated", "name another")
             )
+        if values.get("register") and values.get("gate") == {}:
+            hint = f"give {label('gate')} a condition, such as min_auc: 0.7"
+            problems.append(ParamProblem(label("register"), "needs a gate", hint))
         return problems

@@ -120,6 +120,14 @@ def _cast_problems(place: str, given: Mapping[str, Any]) -> list[ParamProblem]:
     ]
 
 
+def _fill_problems(place: str, given: Mapping[str, Any]) -> list[ParamProblem]:
+    return [
+        ParamProblem(f"{place}.columns.{name}", f"{value!r} is not a number that the report can hold", "derive it")
+        for name, value in (given.get("columns") or {}).items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+
+
 def _repartition_problems(place: str, given: Mapping[str, Any]) -> list[ParamProblem]:
     if given.get("partitions") is None and given.get("by") is None:
         return [ParamProblem(place, "says neither partitions nor by", "give a number, columns, or both")]
@@ -179,6 +187,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             {"columns": Option("scalars", "column to value", required=True)},
             "columns",
             True,
+            _fill_problems,
         ),
         "derive": Operation(
             "add or replace columns, one after the other",

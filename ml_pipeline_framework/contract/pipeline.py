@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from ml_pipeline_framework.contract.artifacts import METRICS_FILE
+from ml_pipeline_framework.contract.artifacts import LATEST, METRICS_FILE, model_reference
 from ml_pipeline_framework.contract.data_processing import DataProcessingParams
 from ml_pipeline_framework.contract.evaluation import EvaluationParams
 from ml_pipeline_framework.contract.job_types import JobType, job_type
@@ -66,6 +67,50 @@ def handed_on(kind: JobType, earlier: Sequence[Params]) -> dict[str, str]:
     trained = [one.model_path for one in earlier if isinstance(one, TrainingParams)]
     takes = trained and kind in (JobType.EVALUATION, JobType.PREDICTION)
     return {"model": trained[-1]} if takes else {}
+
+
+def gated(stages: Sequence[Params]) -> tuple[Params, ...]:
+    """Return the stages such that a model which a later gate judges becomes the latest after it, and not before.
+
+    ``register`` moves from the training to the evaluation. Stages that have no part in that stay as they are.
+    """
+    trained, judge = _judged(stages)
+    if trained is None or judge is None or not judge.gate:
+        return tuple(stages)
+    unregistered = replace(trained, register=False)
+    registering = replace(judge, register=True, model=trained.model_path)
+    return tuple(unregistered if one is trained else registering if one is judge else one for one in stages)
+
+
+def _judged(stages: Sequence[Params]) -> tuple[TrainingParams | None, EvaluationParams | None]:
+    """Return the training that moves the pointer, and the evaluation of its model after it; None for what is not."""
+    trained: TrainingParams | None = None
+    for one in stages:
+        if isinstance(one, TrainingParams) and one.register:
+            trained = one
+        elif isinstance(one, EvaluationParams) and trained is not None and _is_about(one, trained):
+            return trained, one
+    return trained, None
+
+
+def _too_late(stages: Sequence[Params]) -> tuple[ParamProblem, ...]:
+    """Return what is wrong when the last stage compares the model just trained with itself."""
+    _, judge = _judged(stages)
+    if judge is None or judge is not stages[-1] or judge.gate or judge.compare_with != LATEST:
+        return ()
+    said = "latest is the very model that is evaluated: without a gate it becomes that when it is trained"
+    return (ParamProblem("compare_with", said, "give the evaluation a gate, or compare with previous"),)
+
+
+def _is_about(judge: EvaluationParams, trained: TrainingParams) -> bool:
+    """Whether an evaluation measures what was trained: by its path, or by a name that means it once it is there."""
+    folder, version = posixpath.split(trained.model_path.rstrip("/"))
+    if posixpath.basename(folder) != trained.model_name:
+        return False  # lies outside its name's folder, where training moves no pointer either
+    said = model_reference(judge.model)
+    if said.path:
+        return said.path.rstrip("/") == f"{folder}/{version}"
+    return folder == f"{judge.models_path.rstrip('/')}/{said.name}" and said.version in (LATEST, version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +185,19 @@ class PipelineParams(Params):
         return {name: path for name, path in paths.items() if not values[name]}
 
     @classmethod
+    def _normalise(cls, values: dict[str, Any]) -> None:
+        # Here and not in `of`: a file of parameters, written by hand, is to keep the pointer until the gate as well.
+        shared = {name: values[name] for name in _SHARED if name in values}
+        stages = values.get("stages", ())
+        try:
+            jobs = [_stage(one, shared) for one in stages]
+        except (KeyError, TypeError, ValueError):  # `_across` says what is wrong
+            return
+        if jobs:
+            after = zip(stages, jobs, gated(jobs), strict=True)
+            values["stages"] = tuple(kept if new is old else _plain(new) for kept, old, new in after)
+
+    @classmethod
     def _across(cls, values: Mapping[str, Any], label: Callable[[str], str]) -> list[ParamProblem]:
         if "stages" not in values:
             return []
@@ -148,6 +206,7 @@ class PipelineParams(Params):
         shared = {name: values[name] for name in _SHARED if name in values}
         problems: list[ParamProblem] = []
         seen: list[object] = []
+        jobs: list[Params] = []
         for position, one in enumerate(values["stages"]):
             place = f"{label('stages')}[{position}]"
             problems += [ParamProblem(f"{place}.{key}", "is not known", "") for key in one if key not in _STAGE_KEYS]
@@ -158,12 +217,11 @@ class PipelineParams(Params):
                 problems.append(ParamProblem(f"{place}.job_type", f"{kind!r} stands there twice", "keep one"))
             elif "run_id" in shared:
                 try:
-                    _stage(one, shared)
+                    jobs.append(_stage(one, shared))
+                    wrong = _too_late(jobs)
                 except ContractError as error:
-                    problems += [
-                        ParamProblem(f"{place}.{kind}.{found.key}", found.message, found.hint)
-                        for found in error.problems
-                    ]
+                    wrong = error.problems
+                problems += [ParamProblem(f"{place}.{kind}.{what.key}", what.message, what.hint) for what in wrong]
             seen.append(kind)
         return problems
 

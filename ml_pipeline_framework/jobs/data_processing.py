@@ -134,8 +134,10 @@ def _reading(sources: Sequence[Source]) -> Iterator[None]:
         named = [one.name for one in sources if any(path in text for path in one.report["path"].split(", "))]
         hint = f" (input {', '.join(named)})" if named else ""
         advice = "look at the value or file it names"
-        if any(word in text for word in ("alformed", "MALFORMED", "CSV header", "BadRecord")):
+        if any(word in text for word in ("Malformed", "MALFORMED", "CSV header", "BadRecord")):
             advice = "declare the types with inputs.<name>.schema, or keep such lines aside with bad_records: keep"
+        elif "CAST_INVALID_INPUT" in text:
+            advice = "change the type in a step cast, which counts what can't be converted, or with try_cast in the SQL"
         raise DataError(f"the data can't be processed{hint}: {cause}; {advice}; nothing more was written") from error
 
 

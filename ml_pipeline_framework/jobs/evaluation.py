@@ -7,6 +7,7 @@ and kept; clusters are scored once and kept, because the silhouette reads them t
 
 from __future__ import annotations
 
+import posixpath
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,22 @@ def check_asked(params: EvaluationParams, model: StoredModel) -> None:
         problems.append("segment_columns: clusters are not measured by segment")
     if problems:
         raise ModelError(f"{model.path} is a {task} model: {'; '.join(problems)}")
+
+
+def check_place(params: EvaluationParams, model: StoredModel) -> None:
+    """Check that a model which is to become the latest of its name lies in the folder of that name.
+
+    Raises
+    ------
+    ModelError
+        It lies elsewhere, where the pointer would be another model's, or nobody's.
+    """
+    folder = posixpath.dirname(model.path.rstrip("/"))
+    if params.register and posixpath.basename(folder) != model.name:
+        raise ModelError(
+            f"register: {model.path} can't become the latest of {model.name!r}: it lies outside a folder of that name; "
+            f"move it to {params.models_path.rstrip('/')}/{model.name}/{model.version}, or leave register out"
+        )
 
 
 @contextmanager
@@ -211,7 +228,8 @@ def evaluate(spark: SparkSession, params: EvaluationParams) -> dict[str, Any]:
     own = reporting.check_free(spark, params.metrics_path, params.run_id, "--metrics-path")
     model = model_store.open_model(spark, params.model, params.models_path)
     check_asked(params, model)
-    rival = rival_of(spark, params, model)
+    check_place(params, model)
+    rival = rival_of(spark, params, model, own=own)
     found = findings(spark, params, model, rival, watch)
     head = reporting.head(spark, params, started_ms=started_ms, seconds=watch.seconds)
     report = {**head, **evaluation_report.document(spark, params, found)}
@@ -222,22 +240,26 @@ def evaluate(spark: SparkSession, params: EvaluationParams) -> dict[str, Any]:
     return report
 
 
-def check_gate(report: Mapping[str, Any]) -> None:
-    """Check what a written report says of its gate.
+def conclude(spark: SparkSession, params: EvaluationParams, report: Mapping[str, Any]) -> None:
+    """Check what a written report says of its gate; a model that passes becomes the latest, where that is asked for.
 
     Raises
     ------
     GateError
-        When a condition does not hold: which one, with both numbers.
+        When a condition does not hold: which one, with both numbers. The pointer stays where it was.
     """
     if not report["gate"]["passed"]:
         raise GateError(evaluation_report.gate_message(report))
+    if params.register:
+        model = report["model"]
+        model_store.point_latest(spark, model["path"], params.run_id)
+        say(f"[evaluation] {model['name']}@{model['version']} has passed its gate and is the latest of its name")
 
 
 def run(spark: SparkSession, params: EvaluationParams) -> dict[str, Any]:
-    """Evaluate, write the report and return it; a gate that is not passed is an error then (see `check_gate`)."""
+    """Evaluate, write the report and return it; a gate that is not passed is an error then (see `conclude`)."""
     report = evaluate(spark, params)
-    check_gate(report)
+    conclude(spark, params, report)
     return report
 
 
@@ -247,7 +269,7 @@ def main(argv: Sequence[str]) -> None:
     with session_of(f"evaluation of {params.model}") as spark:
         report = evaluate(spark, params)
         print(evaluation_report.summary(report), flush=True)
-        check_gate(report)
+        conclude(spark, params, report)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from ml_pipeline_framework import datasets, metrics
-from ml_pipeline_framework.contract import EvaluationParams
+from ml_pipeline_framework.contract import LATEST, EvaluationParams
 from ml_pipeline_framework.contract.metric_names import MAX_REGRESSION
 from ml_pipeline_framework.jobs.evaluation_data import Rows
 from ml_pipeline_framework.metrics import Measured
@@ -108,14 +108,21 @@ def _comparison(found: Findings) -> dict[str, Any] | None:
 
 
 def _gate(params: EvaluationParams, found: Findings) -> dict[str, Any]:
-    """Return the conditions and what was found; without a version before, nothing can have got worse."""
+    """Return the conditions and what was found; without a version to compare with, nothing can have got worse."""
     conditions = metrics.gate(found.measured, params.gate, found.rival_measured)
     for one in conditions:
         if found.rival is None and one["name"].partition(".")[0] == MAX_REGRESSION:
-            one |= {"passed": True, "note": "there is no earlier version to compare with"}
+            one |= {"passed": True, "note": _no_rival(params)}
         elif one["found"] is None:
             one["note"] = "; ".join(found.measured.notes) or "the metric has no value on these rows"
     return {"passed": all(one["passed"] for one in conditions), "conditions": conditions}
+
+
+def _no_rival(params: EvaluationParams) -> str:
+    """Return why there is nothing to compare with, although it was asked for."""
+    if params.compare_with == LATEST:
+        return "no version of its name is the latest yet: there is none to compare with"
+    return "there is no earlier version to compare with"
 
 
 def _warnings(found: Findings, params: EvaluationParams) -> list[str]:
@@ -125,7 +132,7 @@ def _warnings(found: Findings, params: EvaluationParams) -> list[str]:
     if found.rival is not None:
         said += found.rival.version_warnings() + _other_rows(found.model, found.rival, params)
     elif params.compare_with:
-        said.append(f"{found.model.path} is the first version of its name: there is no earlier one to compare with")
+        said.append(f"{found.model.path}: {_no_rival(params)}")
     choice = found.threshold_choice
     if choice:
         said.append(f"threshold_choice: {choice['note']}")
@@ -163,10 +170,12 @@ def gate_message(report: Mapping[str, Any]) -> str:
             value = "none" if one["found"] is None else f"{one['found']:.6g}"
             why = f" ({one['note']})" if one.get("note") else ""
             failed.append(f"{one['name']}: limit {one['limit']:g}, found {value}{why}")
-    model = report["model"]
+    model, params = report["model"], report["params"]
+    stays = ", and latest stays as it was" if params["register"] else ""
     return (
-        f"the gate of {model['name']}@{model['version']} is not passed: {'; '.join(failed)}. The report is at "
-        f"{report['params']['metrics_path']}; keep the earlier version in use, train again, or change the gate"
+        f"the gate of {model['name']}@{model['version']} is not passed{stays}: {'; '.join(failed)}. The report is at "
+        f"{params['metrics_path']}; keep the earlier version in use, or train again with another --run-id; another "
+        "gate takes another --run-id too, since a repeat of a run keeps its parameters"
     )
 
 

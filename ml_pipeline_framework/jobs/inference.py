@@ -137,14 +137,18 @@ def infer_lines(
     spark: SparkSession, lines: Sequence[str], kind: str, options: Mapping[str, str], *, types: bool = True
 ) -> StructType:
     """Return what Spark's inference says of lines of CSV or JSON; without `types` CSV columns are all texts."""
+    dataset = _dataset(spark, lines)
+    reader = spark.read.options(**{**options, "inferSchema": str(types).lower()})._jreader
+    found = reader.csv(dataset) if kind == "csv" else reader.json(dataset)
+    return _from_java(found.schema())
+
+
+def _dataset(spark: SparkSession, lines: Sequence[str]) -> Any:
     jvm: Any = spark._jvm
     java: Any = spark._jsparkSession
     # One text across the border: a list would cross it line by line.
     one_by_one = jvm.org.apache.commons.io.IOUtils.readLines(jvm.java.io.StringReader("\n".join(lines)))
-    dataset = java.createDataset(one_by_one, jvm.org.apache.spark.sql.Encoders.STRING())
-    reader = spark.read.options(**{**options, "inferSchema": str(types).lower()})._jreader
-    found = reader.csv(dataset) if kind == "csv" else reader.json(dataset)
-    return _from_java(found.schema())
+    return java.createDataset(one_by_one, jvm.org.apache.spark.sql.Encoders.STRING())
 
 
 def infer_all(spark: SparkSession, paths: Sequence[str], kind: str, options: Mapping[str, str]) -> StructType:
@@ -152,7 +156,18 @@ def infer_all(spark: SparkSession, paths: Sequence[str], kind: str, options: Map
     try:
         return spark.read.options(**{**options, "inferSchema": "true"}).format(kind).load(list(paths)).schema
     except (PySparkException, Py4JJavaError) as error:
-        raise DataError(f"{', '.join(paths)} can't be read as {kind}: {datasets.first_cause(error)}") from error
+        cause = datasets.first_cause(error)
+        if "COLUMN_ALREADY_EXISTS" in cause:
+            cause += "; it has columns that are called alike but for case: name the one that is wanted in a schema"
+        raise DataError(f"{', '.join(paths)} can't be read as {kind}: {cause}") from error
+
+
+def header_of(spark: SparkSession, files: Sequence[Found], encoding: str, options: Mapping[str, str]) -> list[str]:
+    """Return the names in the header of a CSV as they stand there; Spark gives alike and missing ones others."""
+    lines = sample_lines(spark, [one for one in files if one.bytes][:1], encoding)
+    plain = {**options, "header": "false", "inferSchema": "false"}
+    row = spark.read.options(**plain)._jreader.csv(_dataset(spark, lines)).first()
+    return [row.getString(i) or "" for i in range(row.length())]
 
 
 def schema_of(spark: SparkSession, text: str) -> StructType:

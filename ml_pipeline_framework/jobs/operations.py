@@ -7,21 +7,34 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import MapType, StructField
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    DateType,
+    DoubleType,
+    FloatType,
+    MapType,
+    NullType,
+    StructField,
+    StructType,
+)
 
 from ml_pipeline_framework.errors import DataError
-from ml_pipeline_framework.schemas import BOOLEAN, NUMBER, TEXT, TIME, kind_of, quoted
+from ml_pipeline_framework.schemas import BOOLEAN, NUMBER, OTHER, TEXT, TIME, kind_of, quoted
 from ml_pipeline_framework.splits import key_hash, within_share
 
 _ORDER = re.compile(r"(?P<what>.+?)(?:\s+(?P<way>asc|desc))?(?:\s+nulls\s+(?P<nulls>first|last))?", re.I | re.S)
 _STEPS = 1_000_000
+#: How a date, or the date of a timestamp, begins: Spark takes 10:30 for today's, and text behind a date for nothing.
+_DAY = re.compile(r"\s*\d{4,}(-\d{1,2}){0,2}")
 
 
 def need(frame: DataFrame, names: Sequence[str], what: str = "") -> None:
@@ -59,16 +72,41 @@ def rename(frame: DataFrame, columns: Mapping[str, str]) -> DataFrame:
 def fill(frame: DataFrame, columns: Mapping[str, Any]) -> DataFrame:
     """Put values in the place of nulls (not of NaN)."""
     need(frame, list(columns))
-    filled = {name: _filled(frame.schema[name], value) for name, value in columns.items()}
+    filled = {name: _filled(frame.sparkSession, frame.schema[name], value) for name, value in columns.items()}
     return frame.select(*(filled.get(name, F.col(quoted(name))).alias(name) for name in frame.columns))
 
 
-def _filled(column: StructField, value: Any) -> Column:
+def _filled(spark: SparkSession, column: StructField, value: Any) -> Column:
     wanted = BOOLEAN if isinstance(value, bool) else NUMBER if isinstance(value, (int, float)) else TEXT
-    kind = kind_of(column.dataType)
-    if kind != wanted and not (kind == TIME and wanted == TEXT):
-        raise DataError(f"the column {column.name!r} is {column.dataType.simpleString()}, which {value!r} is not")
-    return F.coalesce(F.col(quoted(column.name)), F.lit(value).cast(column.dataType))
+    kind, constant = kind_of(column.dataType), value
+    fits = kind == wanted or (kind == TIME and wanted == TEXT)
+    if fits and kind in (NUMBER, TIME):
+        # As text: 0.1 is not 0.1 any more once it was a double and becomes a decimal.
+        constant = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        fits = _stays(spark, column.dataType, value, constant)
+    if not fits:
+        raise DataError(
+            f"the column {column.name!r} is {column.dataType.simpleString()}, which {value!r} is not: give a value of "
+            "that type, or cast the column in a step before"
+        )
+    return F.coalesce(F.col(quoted(column.name)), F.lit(constant).cast(column.dataType))
+
+
+def _stays(spark: SparkSession, data_type: DataType, value: Any, text: str) -> bool:
+    """Whether a value is still the same in a type: nothing is cut off, rounded or too large."""
+    if kind_of(data_type) == TIME:
+        day = _DAY.match(text)
+        if day is None or (isinstance(data_type, DateType) and text[day.end() :].strip()):
+            return False
+    query = f"SELECT CAST(try_cast(:text AS {data_type.simpleString()}) AS string) AS found"
+    row = spark.sql(query, args={"text": text}).first()
+    if row is None or row["found"] is None:
+        return False
+    if isinstance(value, str):
+        return True
+    if isinstance(value, float) and isinstance(data_type, (FloatType, DoubleType)):
+        return math.isfinite(float(row["found"]))  # rounded they are, whatever is done
+    return Decimal(row["found"]) == Decimal(text)
 
 
 def keep_rows(frame: DataFrame, condition: str) -> DataFrame:
@@ -109,18 +147,72 @@ def drop_duplicates(frame: DataFrame, keys: Sequence[str] | None, order_by: Sequ
     last = f"xxhash64({', '.join(quoted(name) for name in plain)})"  # ties: the same row in every run
     by = ", ".join(quoted(name) for name in keys)
     number = F.expr(f"row_number() OVER (PARTITION BY {by} ORDER BY {', '.join(order_by)}, {last})")
-    return frame.withColumn("_number", number).where("_number = 1").drop("_number")
+    own = "_" * max(len(name) for name in frame.columns) + "number"  # longer than all: nobody's name
+    return frame.withColumn(own, number).where(f"{own} = 1").drop(own)
+
+
+def alike(one: DataType, other: DataType) -> bool:
+    """Whether values of two types are of one kind: Spark turns none into something else to bring them together."""
+    if isinstance(one, NullType) or isinstance(other, NullType):
+        return True
+    if isinstance(one, ArrayType) and isinstance(other, ArrayType):
+        return alike(one.elementType, other.elementType)
+    if isinstance(one, MapType) and isinstance(other, MapType):
+        return alike(one.keyType, other.keyType) and alike(one.valueType, other.valueType)
+    if isinstance(one, StructType) and isinstance(other, StructType):
+        theirs = {field.name.lower(): field.dataType for field in other}
+        return all(alike(field.dataType, theirs.get(field.name.lower(), field.dataType)) for field in one)
+    kind = kind_of(one)
+    return type(one) is type(other) if kind == OTHER else kind == kind_of(other)
+
+
+def key_types(left: DataFrame, right: DataFrame, options: Mapping[str, Any]) -> list[DataType]:
+    """Return the types in which the keys of a join are compared.
+
+    Raises
+    ------
+    DataError
+        A key is missing; or a number is to be compared with a text, say: Spark would read the text as a number, and
+        ``02`` and ``2`` would be the same key.
+    """
+    pairs, other = options["keys"], options["with"]
+    need(left, [mine for mine, _ in pairs])
+    need(right, [their for _, their in pairs], f" in {other}")
+    types = [(left.schema[mine].dataType, right.schema[their].dataType) for mine, their in pairs]
+    unlike = [
+        f"{mine} is {one.simpleString()} and {their} of {other} is {two.simpleString()}"
+        for (mine, their), (one, two) in zip(pairs, types, strict=True)
+        if not alike(one, two)
+    ]
+    if unlike:
+        raise DataError(f"the keys are of different types: {'; '.join(unlike)}; cast one of them in a step before")
+    return [_common(left.sparkSession, one, two) for one, two in types]
+
+
+def _common(spark: SparkSession, one: DataType, other: DataType) -> DataType:
+    """Return the type in which Spark compares two: a large bigint is not itself any more beside a double."""
+    if one == other:
+        return one
+    both = F.coalesce(F.lit(None).cast(one), F.lit(None).cast(other))
+    return spark.range(0).select(both.alias("both")).schema["both"].dataType
+
+
+def doubled_keys(frame: DataFrame, keys: Mapping[str, DataType]) -> DataFrame:
+    """Return the keys that several rows have, and how many; nulls match nothing and don't count."""
+    names = [f"_{i}" for i in range(len(keys))]
+    columns = [F.col(quoted(key)).cast(keys[key]).alias(name) for key, name in zip(keys, names, strict=True)]
+    known = frame.select(*columns).where(" AND ".join(f"{name} IS NOT NULL" for name in names))
+    return known.groupBy(*names).agg(F.count(F.lit(1)).alias("_n")).where("_n > 1")
 
 
 def join(left: DataFrame, right: DataFrame, options: Mapping[str, Any]) -> tuple[DataFrame, list[str]]:
-    """Join two tables; the columns of the right one whose names were taken, with the names they got, are told.
+    """Join two tables whose `key_types` are checked.
 
-    Keys become columns of one name, as with SQL's ``USING``. In a condition the columns of the right table go by the
-    names that they have in the result.
+    The columns of the right one whose names were taken, with the names they got, are told. Keys become columns of one
+    name, as with SQL's ``USING``. In a condition the columns of the right table go by the names that they have in the
+    result.
     """
     how, pairs = options["how"], dict(options["keys"])
-    need(left, list(pairs))
-    need(right, list(pairs.values()), f" in {options['with']}")
     theirs = [name for name in right.columns if name not in pairs.values()]
     if options["select"]:
         need(right, options["select"], f" in {options['with']}")
@@ -147,9 +239,19 @@ def join(left: DataFrame, right: DataFrame, options: Mapping[str, Any]) -> tuple
     return joined, told
 
 
-def union(frames: Sequence[DataFrame], missing: str) -> DataFrame:
+def union(frame: DataFrame, others: Mapping[str, DataFrame], missing: str) -> DataFrame:
     """Put the rows of several tables into one, columns by name."""
-    return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=missing == "fill"), frames)
+    for name, other in others.items():
+        theirs = {one.name.lower(): one.dataType for one in other.schema}
+        unlike = [
+            f"{one.name} is {one.dataType.simpleString()} here and {their.simpleString()} in {name}"
+            for one in frame.schema
+            if (their := theirs.get(one.name.lower())) is not None and not alike(one.dataType, their)
+        ]
+        if unlike:
+            raise DataError(f"columns are of different types: {'; '.join(unlike)}; cast one of them in a step before")
+        frame = frame.unionByName(other, allowMissingColumns=missing == "fill")
+    return frame
 
 
 def aggregate(frame: DataFrame, by: Sequence[str] | None, columns: Sequence[tuple[str, object]]) -> DataFrame:
@@ -160,7 +262,7 @@ def aggregate(frame: DataFrame, by: Sequence[str] | None, columns: Sequence[tupl
 
 
 def window(frame: DataFrame, options: Mapping[str, Any]) -> DataFrame:
-    """Add columns computed over neighbouring rows."""
+    """Add columns computed over neighbouring rows; all of them see the table as it was before."""
     need(frame, options["partition_by"])
     parts = [f"PARTITION BY {', '.join(quoted(name) for name in options['partition_by'])}"]
     if options["order_by"]:
@@ -168,9 +270,9 @@ def window(frame: DataFrame, options: Mapping[str, Any]) -> DataFrame:
     if options["between"]:
         parts.append(options["between"])
     over = " ".join(parts)
-    for name, expression in options["columns"]:
-        frame = frame.withColumn(name, F.expr(f"{sql_text(expression)} OVER ({over})"))
-    return frame
+    return frame.withColumns(
+        {name: F.expr(f"{sql_text(expression)} OVER ({over})") for name, expression in options["columns"]}
+    )
 
 
 def sample(frame: DataFrame, fraction: float, keys: Sequence[str] | None, seed: int) -> DataFrame:

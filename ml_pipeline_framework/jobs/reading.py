@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from ml_pipeline_framework.jobs.inference import Found
 
 #: Where Spark puts a line that does not fit the schema.
 CORRUPT = "_corrupt_record"
+#: What Spark's inference adds when it meets a line that it can't read; not `CORRUPT`, which a column may be called.
+_UNREADABLE = "_line_that_is_no_record"
 #: Our names of what a text file is like, and Spark's.
 _SPARKS = {
     "sep": "sep",
@@ -75,14 +77,20 @@ def opened(spark: SparkSession, name: str, given: Mapping[str, Any]) -> Source:
         frame = _columnar(spark, given, where)
         report["schema_from"] = "the files"
     else:
-        frame = _text(spark, given, files, where, report)
+        try:
+            frame = _text(spark, given, files, where, report)
+        except (PySparkException, Py4JJavaError) as error:
+            raise DataError(
+                f"{where}: {report['path']} can't be read as {kind}: {datasets.first_cause(error)}; check its options "
+                "and its schema"
+            ) from error
     report["schema"] = [{"name": one.name, "type": one.dataType.simpleString()} for one in frame.schema]
     return Source(name, frame, report, keeps_bad=kind not in _COLUMNAR and given["bad_records"] == "keep")
 
 
 def _options(given: Mapping[str, Any]) -> dict[str, str]:
     options = {_SPARKS[key]: str(given[key]) for key in _SPARKS if given[key] is not None}
-    options["multiLine"] = str(bool(given["multi_line"])).lower()
+    options |= {"multiLine": str(bool(given["multi_line"])).lower(), "columnNameOfCorruptRecord": _UNREADABLE}
     if given["format"] == "csv":
         options["header"] = str(bool(given["header"])).lower()
     if given["recursive"]:
@@ -141,7 +149,13 @@ def _text(
         schema, report["schema_from"] = declared, "the configuration"
     else:
         schema = _inferred(spark, given, files, options, declared, where, report)
+    _check_names(schema.names, where)
     if given["bad_records"] == "keep":
+        if CORRUPT in [name.lower() for name in schema.names]:
+            raise DataError(
+                f"{where}: a column is called {CORRUPT}, which is where lines that don't fit are kept: give it another "
+                "name in the file, leave it out of the schema (JSON), or set bad_records: fail"
+            )
         options |= {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT}
         schema = StructType([*schema.fields, StructField(CORRUPT, StringType())])
     else:
@@ -149,6 +163,41 @@ def _text(
     if kind == "csv" and given["header"]:
         options["enforceSchema"] = "false"  # the names in the header are compared with the schema
     return spark.read.format(kind).options(**options).schema(schema).load(list(given["path"]))
+
+
+def _check_names(names: Sequence[str], where: str) -> None:
+    alike = _alike(names)
+    if alike:
+        raise DataError(
+            f"{where} has columns that are called alike (the case of letters does not count): {', '.join(alike)}; "
+            f"give {where}.schema different names, or only the one that is wanted"
+        )
+
+
+def _alike(names: Sequence[str]) -> list[str]:
+    folded = [name.lower() for name in names]
+    return [name for name in names if folded.count(name.lower()) > 1]
+
+
+def _check_header(
+    spark: SparkSession, given: Mapping[str, Any], files: Sequence[Found], options: Mapping[str, str], where: str
+) -> None:
+    """Check that the columns of a header have names, and different ones.
+
+    Spark would give them names of its own, and then miss those in the files.
+    """
+    header = inference.header_of(spark, files, given["encoding"] or "UTF-8", options)
+    nameless = [str(i) for i, name in enumerate(header, 1) if not name]
+    alike = _alike([name for name in header if name])
+    said = [f"no name for column {', '.join(nameless)}"] if nameless else []
+    if alike:
+        said.append(f"columns that are called alike (the case of letters does not count): {', '.join(alike)}")
+    if said:
+        raise DataError(
+            f"{where}: the header in {', '.join(given['path'])} has {' and '.join(said)}; name them in the file, or "
+            f"read it by position: header: false, a {where}.schema with all columns in order, and bad_records: keep, "
+            "which puts the line of the header aside where a column is no text"
+        )
 
 
 def _inferred(
@@ -179,8 +228,16 @@ def _inferred(
         if not types or not set(schema.names) <= set(types):
             schema = inference.infer_lines(spark, lines, kind, options)
             told = f"a sample of {len(lines):,} lines"
+    if schema.names == [_UNREADABLE]:
+        raise DataError(
+            f"{where}: {paths} has no line that can be read as {kind}: set its format, or multi_line: true for "
+            "records of several lines"
+        )
+    schema = StructType([one for one in schema if one.name != _UNREADABLE])
     if not schema.fields:
         raise DataError(f"{where}: {paths} has no columns: declare them with {where}.schema")
+    if kind == "csv" and given["header"] and any(name.endswith(str(i)) for i, name in enumerate(schema.names)):
+        _check_header(spark, given, files, options, where)  # such are the names that Spark gives
     for name in types:
         _check_present(name, schema.names, where)
     inferred = [name for name in schema.names if name not in types]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 
 from pyspark.sql import SparkSession
@@ -15,8 +16,15 @@ from ml_pipeline_framework.model_store import StoredModel
 from ml_pipeline_framework.progress import say
 
 
-def rival_of(spark: SparkSession, params: EvaluationParams, model: StoredModel) -> StoredModel | None:
-    """Return the model that ``compare_with`` asks for; None when it asks for none, or for the version before the first.
+def rival_of(spark: SparkSession, params: EvaluationParams, model: StoredModel, *, own: bool) -> StoredModel | None:
+    """Return the model that ``compare_with`` asks for; None when it asks for none, or for one that is not there yet.
+
+    Not there yet is the version before the first one, and the latest of a name that has no pointer.
+
+    Parameters
+    ----------
+    own : bool
+        Whether an earlier try of this very run left its report.
 
     Raises
     ------
@@ -29,15 +37,27 @@ def rival_of(spark: SparkSession, params: EvaluationParams, model: StoredModel) 
         return None
     if params.compare_with == PREVIOUS:
         found = _version_before(spark, model)
-        if found is None:
-            return None
     elif params.compare_with == LATEST:
-        models_path, name = posixpath.split(posixpath.dirname(model.path.rstrip("/")))
-        found = model_store.open_model(spark, name, models_path)
+        found = _latest(spark, params, model, own=own)
     else:
         found = model_store.open_model(spark, params.compare_with, params.models_path)
-    _check_comparable(model, found, params.compare_with)
+    if found is not None:
+        _check_comparable(model, found, params.compare_with)
     return found
+
+
+def _latest(spark: SparkSession, params: EvaluationParams, model: StoredModel, *, own: bool) -> StoredModel | None:
+    """Return the latest version of the model's name; None when nothing has been made that yet."""
+    folder = posixpath.dirname(model.path.rstrip("/"))
+    if not datasets.exists(spark, f"{folder}/{LATEST_FILE}"):
+        return None
+    models_path, name = posixpath.split(folder)
+    found = model_store.open_model(spark, name, models_path)
+    if not (own and params.register and _same(found, model)):
+        return found
+    # An earlier try of this run passed, moved the pointer and was lost: what that one was compared with still counts.
+    compared = json.loads(datasets.read_text(spark, params.metrics_path)).get("comparison")
+    return model_store.open_model(spark, compared["model"]["path"], models_path) if compared else None
 
 
 def _version_before(spark: SparkSession, model: StoredModel) -> StoredModel | None:
@@ -70,11 +90,15 @@ def other_label(model: StoredModel, other: StoredModel) -> list[str]:
     return [f"compare_with: {other.name}@{other.version} has learnt {said}: the comparison is not fair to it"]
 
 
+def _same(one: StoredModel, other: StoredModel) -> bool:
+    return one.path.rstrip("/") == other.path.rstrip("/")
+
+
 def _check_comparable(model: StoredModel, other: StoredModel, said: str) -> None:
-    if other.path.rstrip("/") == model.path.rstrip("/"):
+    if _same(other, model):
         raise ModelError(
-            f"compare_with {said} is the model itself ({model.path}): name another version, or {PREVIOUS} for the one "
-            "before"
+            f"compare_with {said} is the model itself ({model.path}): compare with another version or {PREVIOUS} (the "
+            "one before), or name another one to evaluate: model NAME@VERSION"
         )
     ours, theirs = Label.from_metadata(model.metadata), Label.from_metadata(other.metadata)
     if ours.task != theirs.task:

@@ -7,7 +7,7 @@ values could not be converted?) the step leaves a `Task` to be done before anyth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
 
 from ml_pipeline_framework.contract import DataProcessingParams
 from ml_pipeline_framework.datasets import first_cause
@@ -23,7 +24,6 @@ from ml_pipeline_framework.jobs import casts, operations, quality
 from ml_pipeline_framework.jobs.reading import CORRUPT, Source
 from ml_pipeline_framework.jobs.row_counts import Counted, RowCounter, Rows
 from ml_pipeline_framework.jobs.tables import Table
-from ml_pipeline_framework.schemas import quoted
 
 if TYPE_CHECKING:
     from ml_pipeline_framework.contract.steps import Step
@@ -194,8 +194,10 @@ class Planner:
         )
 
     def _union(self, step: Step, table: Table, record: Record) -> Table:
-        parts = [table, *(self.tables[name] for name in step.options["with"])]
-        frame = operations.union([one.frame for one in parts], step.options["missing"])
+        others = {name: self.tables[name] for name in step.options["with"]}
+        parts = [table, *others.values()]
+        frames = {name: one.frame for name, one in others.items()}
+        frame = operations.union(table.frame, frames, step.options["missing"])
         return Table(frame, Rows.total([one.rows for one in parts]), parts, label=step.place)
 
     def _sort(self, step: Step, table: Table, record: Record) -> Table:
@@ -227,28 +229,30 @@ class Planner:
     def _join(self, step: Step, table: Table, record: Record) -> Table:
         given = step.options
         other = self.tables[given["with"]]
+        types = operations.key_types(table.frame, other.frame, given)
         frame, renamed = operations.join(table.frame, other.frame, given)
         record.notes += renamed
         parents = [table, other]
         expected = given["expect"] or "many_to_many"
         if expected in ("many_to_one", "one_to_one"):
-            self._expect_unique(step, other, [their for _, their in given["keys"]], f"the table {given['with']}")
+            theirs = {their: kind for (_, their), kind in zip(given["keys"], types, strict=True)}
+            self._expect_unique(step, other, theirs, f"the table {given['with']}")
         if expected in ("one_to_many", "one_to_one"):
-            self._expect_unique(step, table, [mine for mine, _ in given["keys"]], f"the table {step.table}")
+            mine = {name: kind for (name, _), kind in zip(given["keys"], types, strict=True)}
+            self._expect_unique(step, table, mine, f"the table {step.table}")
         if given["how"] == "left" and expected in ("many_to_one", "one_to_one"):
             return Table(frame, table.rows, parents, label=step.place)  # proved: no row is added or lost
         return self._counted(step, frame, parents)
 
-    def _expect_unique(self, step: Step, table: Table, keys: Sequence[str], what: str) -> None:
-        """Leave the task to check that no two rows have the same key; nulls match nothing and don't count."""
-        columns = [F.col(quoted(name)) for name in keys]
-        groups = table.frame.where(_all_known(columns)).groupBy(*columns).agg(F.count(F.lit(1)).alias("_n"))
+    def _expect_unique(self, step: Step, table: Table, keys: Mapping[str, DataType], what: str) -> None:
+        """Leave the task to check that no two rows have the same key, in the types in which the join compares."""
+        doubled = operations.doubled_keys(table.frame, keys)
 
         def check(_: PutAside) -> None:
-            shared = groups.where("_n > 1").limit(3).collect()
+            shared = doubled.limit(3).collect()
             if shared:
                 shown = "; ".join(
-                    ", ".join(f"{name}={row[name]}" for name in keys) + f": {row['_n']}" for row in shared
+                    ", ".join(f"{name}={row[i]}" for i, name in enumerate(keys)) + f": {row['_n']}" for row in shared
                 )
                 raise DataError(
                     f"step {step.index + 1} ({step.place}) expects {step.options['expect']}, and {what} has several "
@@ -374,13 +378,6 @@ def _first(frame: DataFrame, aggregates: dict[str, Column]) -> dict[str, Any]:
     row = frame.agg(*(column.alias(name) for name, column in aggregates.items())).first()
     assert row is not None  # an aggregate without groups has one row
     return dict(row.asDict())
-
-
-def _all_known(columns: Sequence[Column]) -> Column:
-    found = F.lit(True)
-    for one in columns:
-        found = found & one.isNotNull()
-    return found
 
 
 def _check_names(frame: DataFrame) -> None:

@@ -80,6 +80,9 @@ def test_another_job_under_the_same_run_id_is_refused_showing_the_difference(doo
     outcome = door.submit("--run-id", "r1", "--", "--day", "tuesday")
     assert (outcome.code, outcome.out) == (2, ""), outcome.err
     assert "argument 2: monday -> tuesday" in outcome.err
+    many = door.submit("--run-id", "r1", "--", *(f"--one={number}" for number in range(30)))
+    assert many.code == 2 and "and 20 more" in many.err
+    assert many.err.count(" -> ") == 10
     (door.work / "job.py").write_text("print('another job')\n")
     outcome = door.submit("--run-id", "r1", "--", "--day", "monday")
     assert outcome.code == 2 and "script: " in outcome.err

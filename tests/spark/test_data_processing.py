@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from pyspark.sql import functions as F
 from ml_pipeline_framework.contract import DataProcessingParams
 from ml_pipeline_framework.errors import DataError, GateError, OutputError
 from ml_pipeline_framework.jobs import data_processing as job
+from ml_pipeline_framework.jobs import operations
 
 EXAMPLE = Path(__file__).parents[1] / "golden" / "data_processing" / "flights.yaml"
 
@@ -215,6 +217,111 @@ def test_split_and_sample_depend_on_keys_only(spark, process, tmp_path):
     assert 0.6 < len(found[0][0]) / len(found[0][0] | found[0][1]) < 0.8
 
 
+@pytest.mark.spark35_smoke
+def test_a_join_that_expects_many_to_one_adds_no_row(spark, process, text, tmp_path):
+    """Texts that a number is equal to are several: "02" and "2". Numbers are one as Spark compares them."""
+    section = """
+        main_table: a
+        inputs: {a: {path: a.csv, schema: {k: %s}}, b: {path: b.csv, schema: {k: %s, v: string}}}
+        steps: [{join: {with: b, keys: k, how: left, expect: many_to_one}}]
+        outputs: {o: {path: out, mode: overwrite}}
+    """
+    text("a.csv", "k\n1\n2\n")
+    text("b.csv", "k,v\n1,x\n02,y\n2,z\n")
+    for one, other in (("int", "string"), ("string", "int"), ("date", "string"), ("boolean", "int")):
+        with pytest.raises(DataError, match=f"k is {one} and k of b is {other}; cast one of them"):
+            process(section % (one, other))
+    text("b.csv", "k,v\n1,x\n2,z\n")
+    assert rows_out(process(section % ("int", "bigint"))) == [2]
+    assert {row["v"] for row in read(spark, tmp_path / "out")} == {"x", "z"}
+    text("a.csv", "k\n9007199254740992\n")  # the next bigint is the same double
+    text("b.csv", "k,v\n9007199254740992,x\n9007199254740993,y\n")
+    with pytest.raises(DataError, match=r"the table b has several rows .*k=9007199254740992\.0: 2"):
+        process(section % ("double", "bigint"))
+    report = process(section % ("bigint", "bigint"), "run-2")
+    assert (report["steps"][0]["rows_in"], report["steps"][0]["rows_out"]) == (1, 1)
+
+
+def test_rows_are_those_of_the_table_as_it_is_at_the_step(process, text):
+    text("a.csv", "id\n1\n2\n3\n4\n")
+    text("b.csv", "id\n1\n2\n3\n")
+    text("c.csv", "id,v\n1,1\n3,3\n")
+    report = process("""
+        main_table: a
+        inputs: {a: a.csv, b: b.csv, c: c.csv}
+        steps:
+          - {derive: {x: id}, as: all}
+          - {table: b, filter: id > 1, as: a}
+          - join: {with: c, keys: id, how: left, expect: many_to_one}
+          - {table: all, join: {with: a, keys: id, how: left, expect: one_to_one}}
+          - filter: v is not null
+        outputs: {a: out/a, all: out/all}
+    """)
+    assert [(one["rows_in"], one["rows_out"]) for one in report["steps"]] == [(4, 4), (3, 2), (2, 2), (4, 4), (2, 1)]
+    assert [one["rows"] for one in report["outputs"]] == [1, 4]
+
+
+# --- columns
+
+
+def test_the_columns_of_a_window_see_the_table_as_it_was(spark, process, text, tmp_path):
+    text("in.csv", "g,n\n1,1\n1,2\n")
+    process("""
+        inputs: {a: in.csv}
+        steps: [{window: {partition_by: g, columns: {n: sum(n), n2: sum(n), g: max(g), n3: count(n)}}}]
+        outputs: {o: out}
+    """)
+    assert read(spark, tmp_path / "out") == [{"g": 1, "n": 3, "n2": 3, "n3": 2}] * 2
+
+
+def test_the_columns_of_an_aggregate_see_the_table_as_it_was(spark, process, text, tmp_path):
+    text("in.csv", "g,n\n1,1\n1,2\n")
+    process("""
+        inputs: {a: in.csv}
+        steps: [{aggregate: {by: g, columns: {n: sum(n), n2: sum(n)}}}]
+        outputs: {o: out}
+    """)
+    assert read(spark, tmp_path / "out") == [{"g": 1, "n": 3, "n2": 3}]
+
+
+def test_drop_duplicates_in_an_order_takes_no_column_for_its_own(spark, process, text, tmp_path):
+    text("in.csv", "id,_number\n1,2\n1,3\n")
+    process("""
+        inputs: {a: in.csv}
+        steps: [{drop_duplicates: {keys: id, order_by: _number DESC}}]
+        outputs: {o: out}
+    """)
+    assert read(spark, tmp_path / "out") == [{"id": 1, "_number": 3}]
+
+
+@pytest.mark.spark35_smoke
+@pytest.mark.parametrize(
+    ("kind", "fits", "refused"),
+    [
+        ("tinyint", [1, -128, 2.0], [0.5, 128, True, "1"]),
+        ("bigint", [-(2**63)], [2**63, 1e300]),
+        ("decimal(5,2)", [0.1, 999.99], [0.125, 1000]),
+        ("float", [0.1, 3], [1e39, 2**24 + 1]),
+        ("double", [1e300, 2**53], [2**53 + 1, "x"]),
+        ("date", ["2013-12-31"], ["2013-02-30", "soon", "2013-12-31 10:00", 2013]),
+        ("timestamp", ["2013-12-31 10:00", "2013-12-31"], ["10:00", "soon"]),
+        ("boolean", [True], ["yes", 1]),
+        ("string", ["x"], [1]),
+    ],
+)
+def test_a_fill_puts_in_what_it_says_or_nothing(spark, kind, fits, refused):
+    frame = spark.range(1).select(F.lit(None).cast(kind).alias("x"))
+    for value in fits:
+        (found,) = operations.fill(frame, {"x": value}).first()
+        if isinstance(value, (int, float)):
+            assert float(found) == pytest.approx(float(value), rel=1e-7)
+        else:
+            assert str(found).startswith(value)
+    for value in refused:
+        with pytest.raises(DataError, match=rf"'x' is {re.escape(kind)}, which {re.escape(repr(value))} is not"):
+            operations.fill(frame, {"x": value})
+
+
 # --- text that does not fit
 
 
@@ -294,6 +401,53 @@ def test_lines_that_do_not_fit_fail_or_are_kept_aside(spark, process, text, tmp_
     assert read(spark, tmp_path / "out") == [{"id": 4, "name": "Łódź"}]
 
 
+@pytest.mark.spark35_smoke
+@pytest.mark.parametrize("how", ["all", "sample"])
+def test_lines_that_are_no_json_are_kept_aside(spark, process, text, tmp_path, how):
+    text("in.json", '{"a": 1}\n{broken\n{"a": 2}\n')
+    section = "{inputs: {t: {path: in.json, bad_records: %s, infer_from: %s}}, outputs: {o: {path: out, mode: append}}}"
+    report = process(section % ("keep", how))
+    assert (report["data"]["input"]["rows"], report["data"]["input"]["bad_records"]) == (2, 1)
+    assert sorted(row["a"] for row in read(spark, tmp_path / "out")) == [1, 2]
+    (aside,) = read(spark, report["put_aside"][0]["path"].removeprefix("file://"))
+    assert aside == {"line": "{broken"}
+    with pytest.raises(DataError, match="bad_records: keep"):
+        process(section % ("fail", how), "run-2")
+
+
+def test_a_column_with_the_name_that_spark_keeps_lines_in(spark, process, text, tmp_path):
+    text("in.json", '{"a": 1, "_corrupt_record": "x"}\n')
+    section = "{inputs: {t: {path: in.json, bad_records: %s}}, outputs: {o: out}}"
+    with pytest.raises(DataError, match=r"inputs.t: a column is called _corrupt_record"):
+        process(section % "keep")
+    process(section % "fail")
+    assert read(spark, tmp_path / "out") == [{"a": 1, "_corrupt_record": "x"}]
+
+
+def test_a_header_with_names_alike_is_read_by_position(spark, process, text, tmp_path):
+    text("in.csv", "id,ID\n1,2\n")
+    report = process("""
+        inputs: {t: {path: in.csv, header: false, schema: {id: int, second: int}, bad_records: keep}}
+        outputs: {o: out}
+    """)
+    assert read(spark, tmp_path / "out") == [{"id": 1, "second": 2}]
+    assert report["data"]["input"]["bad_records"] == 1
+    text("fine.csv", "a0,b1\n1,2\n")  # such names Spark makes of others, and here they are the file's own
+    process("{inputs: {t: fine.csv}, outputs: {o: out2}}", "run-2")
+    assert read(spark, tmp_path / "out2") == [{"a0": 1, "b1": 2}]
+
+
+def test_a_text_that_is_no_number_is_not_blamed_on_an_input(spark, process, text):
+    text("in.csv", "id,s\n1,x\n")
+    before = spark.conf.get("spark.sql.ansi.enabled")
+    spark.conf.set("spark.sql.ansi.enabled", "true")
+    try:
+        with pytest.raises(DataError, match="change the type in a step cast"):
+            process("{inputs: {a: in.csv}, steps: [{derive: {n: s + 1}}], outputs: {o: out}}")
+    finally:
+        spark.conf.set("spark.sql.ansi.enabled", before)
+
+
 def test_a_file_whose_columns_are_in_another_order_is_not_misread(process, text):
     text("in/1.csv", "a,b\n1,2\n")
     text("in/2.csv", "b,a\n2,1\n")
@@ -319,6 +473,7 @@ def test_types_come_from_all_over_a_file_and_json_from_all_of_it(process, text):
 
 
 A = "inputs: {a: in.csv}, "
+AND_WORDS = "main_table: a, inputs: {a: in.csv, b: words.csv}, "
 TWICE = "steps: [{table: a, join: {with: b, keys: k, expect: many_to_one}}]"
 
 
@@ -341,17 +496,36 @@ TWICE = "steps: [{table: a, join: {with: b, keys: k, expect: many_to_one}}]"
         (A + "steps: [{drop: [ik]}]", "there is no column 'ik'"),
         (A + "steps: [{rename: {id: k}}]", "two columns called k"),
         (A + "steps: [{fill: {id: none}}]", "'id' is int, which 'none' is not"),
+        (A + "steps: [{fill: {id: 0.5}}]", r"step 1 \(steps\[0\].fill\) .*'id' is int, which 0.5 is not: give a value"),
         (A + "steps: [{function: 'no_such_module:f'}]", "'no_such_module' can't be imported .*additional_py_files"),
         (A + "steps: [{function: 'json:no_such'}]", "json has no function 'no_such'"),
         (A + "steps: [{function: 'builtins:len'}]", "failed: TypeError"),
         (A + "steps: [{function: 'builtins:type'}]", "returned .*not a DataFrame"),
         (A + "quality: {checks: [{check: range, column: id, min: x}]}", "id is int, which 'x' is not"),
         ("inputs: {a: in.csv, b: in.csv}, " + TWICE, r"expects many_to_one, and the table b has .* \(such as k=1: 2\)"),
+        (
+            AND_WORDS + "steps: [{join: {with: b, keys: k}}]",
+            r"step 1 \(steps\[0\].join\) .*: k is int and k of b is string; cast one of them",
+        ),
+        (AND_WORDS + "steps: [{join: {with: b, keys: {nk: k}}}]", "there is no column 'nk'"),
+        (
+            AND_WORDS + "steps: [{derive: {id: id + 1}}, {union: b}]",
+            r"step 2 \(steps\[1\].union\) .*: k is int here and string in b; cast one of them",
+        ),
+        ("inputs: {a: alike.csv}", r"inputs.a: the header in .*alike \(.*\): id, ID; name them in the file, or .*"),
+        ("inputs: {a: {path: alike.csv, schema: {id: int}, infer_from: all}}", "called alike .*: id, ID; name them"),
+        ("inputs: {a: nameless.csv}", "the header in .*nameless.csv has no name for column 1;"),
+        ("inputs: {a: {path: in.csv, header: false, schema: {id: int, ID: int}}}", "inputs.a has columns .*: id, ID;"),
+        ("inputs: {a: array.json}", "inputs.a: .*array.json has no line that can be read as json: .*multi_line: true"),
     ],
 )
 def test_what_does_not_work_is_said_and_nothing_is_written(process, text, tmp_path, section, said):
     text("in.csv", "id,k\n1,1\n2,1\n")
     text("empty.csv", "")
+    text("words.csv", "id,k\n1,x\n")
+    text("alike.csv", "id,ID\n1,2\n")
+    text("nameless.csv", ",k\n1,2\n")
+    text("array.json", '[\n{"id":\n1}]\n')
     text("broken.parquet", "PAR1 this is no Parquet PAR1")
     with pytest.raises(DataError, match=said):
         process({**yaml.safe_load(f"{{{section}}}"), "outputs": {"o": "out"}})

@@ -191,6 +191,17 @@ def test_the_rows_that_training_held_out_give_its_test_metrics(spark, place, ask
     assert again["metrics"]["auc"] > report["metrics"]["auc"]
 
 
+def test_a_key_of_another_type_is_refused_where_it_tells_who_was_held_out(spark, place, asked, flights, tmp_path):
+    old = flights[flights.month <= 6]
+    other = written(old.assign(year=old.year.astype(float)), tmp_path / "other.parquet")
+    with pytest.raises(DataError, match=r"held_out_only: column 'year' .* is double, .* made with bigint.*cast"):
+        evaluation.run(spark, asked(input_path=other, held_out_only=True))
+    old.to_csv(tmp_path / "same.csv", index=False)  # read with the types of the training, keys too
+    report = evaluation.run(spark, asked(input_path=(tmp_path / "same.csv").as_uri(), held_out_only=True))
+    stored = model_store.open_model(spark, "delay@v2", (place / "models").as_uri()).metadata
+    assert report["metrics"]["rows"] == stored["metrics"]["rows"]
+
+
 def test_a_failed_gate_is_an_error_after_the_report(spark, asked):
     params = asked(gate={"min_auc": 0.99, "min_rows": 1}, compare_with="delay@v1")
     with pytest.raises(GateError, match=r"min_auc: limit 0.99, found 0\.\d+\. The report is at"):
@@ -198,6 +209,54 @@ def test_a_failed_gate_is_an_error_after_the_report(spark, asked):
     gate = json.loads(local(params.metrics_path).read_text())["gate"]
     assert not gate["passed"]
     assert [one["passed"] for one in gate["conditions"]] == [False, True]
+
+
+@pytest.fixture
+def champion(place, asked, tmp_path):
+    """Both versions in a folder of their own, without a pointer; asks for an evaluation that is to move it."""
+    shutil.copytree(place / "models" / "delay", tmp_path / "models" / "delay")
+    (tmp_path / "models" / "delay" / "latest.json").unlink()
+    (tmp_path / "models" / "delay" / ".latest.json.crc").unlink(missing_ok=True)
+
+    def make(run_id, **changes):
+        values = {"compare_with": "latest", "register": True, "gate": {"max_regression": 1.0}}
+        places = {
+            "models_path": (tmp_path / "models").as_uri(),
+            "metrics_path": (tmp_path / f"{run_id}.json").as_uri(),
+        }
+        return asked(run_id=run_id, **{**values, **places, **changes})
+
+    return make
+
+
+def test_who_passes_the_gate_is_the_latest_and_the_next_yardstick(spark, champion, tmp_path):
+    def latest():
+        return json.loads((tmp_path / "models" / "delay" / "latest.json").read_text())
+
+    first = evaluation.run(spark, champion("e1", model="delay@v1"))
+    assert first["comparison"] is None and latest() == {"version": "v1", "run_id": "e1"}
+    note = "no version of its name is the latest yet"
+    assert note in first["gate"]["conditions"][0]["note"] and any(note in one for one in first["warnings"])
+    with pytest.raises(GateError, match=r"not passed, and latest stays as it was: min_auc.*keeps its parameters"):
+        evaluation.run(spark, champion("e2", gate={"min_auc": 0.99}))
+    assert latest()["version"] == "v1"
+    evaluation.run(spark, champion("e3", register=False))
+    assert latest()["version"] == "v1"
+    passed = evaluation.run(spark, champion("e4"))
+    assert passed["comparison"]["model"]["version"] == "v1" and latest() == {"version": "v2", "run_id": "e4"}
+    # A run that is lost right after it has moved the pointer is repeated against the same yardstick.
+    again = evaluation.run(spark, champion("e4"))
+    assert again["comparison"] == passed["comparison"] and latest() == {"version": "v2", "run_id": "e4"}
+    with pytest.raises(ModelError, match="is the model itself"):
+        evaluation.run(spark, champion("e5"))
+
+
+def test_a_model_outside_its_names_folder_becomes_no_latest(spark, champion, tmp_path):
+    shutil.move(tmp_path / "models" / "delay", tmp_path / "elsewhere")
+    params = champion("e1", model=(tmp_path / "elsewhere" / "v1").as_uri())
+    with pytest.raises(ModelError, match=r"register: .*/elsewhere/v1 can't become the latest of 'delay'"):
+        evaluation.run(spark, params)
+    assert not local(params.metrics_path).exists()
 
 
 def test_one_class_only_leaves_holes_and_fails_a_gate_on_them(spark, asked, flights, tmp_path):

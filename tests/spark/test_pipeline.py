@@ -97,6 +97,11 @@ def report_at(uri):
     return json.loads(Path(uri.removeprefix("file://")).read_text())
 
 
+def latest(folder):
+    pointer = folder / "models" / "arrival-delay" / "latest.json"
+    return json.loads(pointer.read_text())["version"] if pointer.exists() else ""
+
+
 def states(report):
     return {one["name"]: one["state"] for one in report["stages"]}
 
@@ -120,6 +125,7 @@ def test_the_four_jobs_run_in_one_session_and_hand_the_model_on(spark, whole, tm
     # Tracking could reach no server (or has no package here): each job says so, and none failed.
     for one in (report, *reports.values()):
         assert sum("MLflow" in text for text in one["warnings"]) == 1
+    assert latest(tmp_path) == "night-1"  # there is no gate: training does it
     assert not (tmp_path / "checkpoints" / "night-1").exists()
     assert "Pipeline night-1: done" in pipeline.summary(report)
 
@@ -134,6 +140,7 @@ def test_a_failed_gate_stops_before_prediction_and_a_repeat_goes_on(spark, whole
     assert list(states(failed).values()) == ["done", "done", "failed", "waiting"]
     assert "GateError" in failed["stages"][2]["error"]
     assert not (tmp_path / "predictions").exists()
+    assert not latest(tmp_path)  # the first model of its name, and refused
     trained = report_at(failed["stages"][1]["metrics_path"])
 
     again = pipeline.run(spark, whole(name="another-label", evaluation={"gate": {"min_auc": 0.5}}))
@@ -141,6 +148,24 @@ def test_a_failed_gate_stops_before_prediction_and_a_repeat_goes_on(spark, whole
     assert again["state"] == "done" and again == report_at(hard.metrics_path)
     assert report_at(again["stages"][1]["metrics_path"]) == trained  # not trained again
     assert (tmp_path / "predictions").exists()
+    assert latest(tmp_path) == "night-1"
+
+
+def test_a_refused_model_is_neither_in_use_nor_the_next_yardstick(spark, stages, tmp_path):
+    def night(run_id, **training):
+        gate = {"gate": {"max_regression": 0.01}, "compare_with": "latest", "drift": False}
+        jobs = stages(run_id, training=training, evaluation=gate)[:3]
+        place = (tmp_path / "pipelines" / run_id).as_uri()
+        return PipelineParams.of(jobs, run_id=run_id, metrics_path=f"{place}.json", state_path=f"{place}-state")
+
+    pipeline.run(spark, night("night-1"))
+    assert latest(tmp_path) == "night-1"  # the first of its name has nothing to be worse than
+    for run_id in ("night-2", "night-3"):
+        params = night(run_id, feature_columns=("flight",))  # tells next to nothing
+        with pytest.raises(GateError, match="latest stays as it was"):
+            pipeline.run(spark, params)
+        assert latest(tmp_path) == "night-1"
+        assert report_at(params.jobs()[2].metrics_path)["comparison"]["model"]["version"] == "night-1"
 
 
 def test_the_report_of_another_run_is_not_touched(spark, whole):

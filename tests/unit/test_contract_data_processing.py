@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,7 @@ def test_steps_are_written_short_or_long(step, key, value):
         ({"rename": ["x"]}, "rename.columns", "is not a mapping"),
         ({"rename": {"x": "z", "y": "z"}}, "rename.columns", "two columns the name 'z'"),
         ({"fill": {"x": None}}, "fill.columns.x", "is not a plain value"),
+        ({"fill": {"x": 0.5, "y": math.nan}}, "fill.columns.y", "nan is not a number that the report can hold"),
         ({"derive": {"x": ""}}, "derive.columns.x", "is not an SQL expression"),
         ({"join": {"with": "b", "keys": "k"}}, "join.with", "'b' is not a table here (known: a)"),
         ({"join": {"with": "a"}}, "join", "has none of keys, condition"),

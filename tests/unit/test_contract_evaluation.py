@@ -55,12 +55,20 @@ def test_conditions_are_checked_by_name_and_reach():
         ({"permutation_importance": "yes"}, "job.permutation_importance", "not true or false"),
         ({"segment_columns": "origin"}, "job.segment_columns", "not a list"),
         ({"segment_column": ["origin"]}, "job.segment_column", "did you mean segment_columns?"),
+        ({"register": True, "gate": {}}, "job.register", "needs a gate"),
+        ({"register": "yes"}, "job.register", "not true or false"),
     ],
 )
 def test_what_can_not_work_is_refused(job, key, part):
     said = problems(**job)
     assert list(said) == [key]
     assert part in said[key]
+
+
+def test_the_register_of_an_evaluation_is_not_that_of_the_training():
+    config = {**CONFIG, "model_config": {**CONFIG["model_config"], "register": True}}
+    assert not EvaluationParams.from_config(config, defaults={"run_id": "r1"}).register
+    assert params(register=True, model="delay@v2", compare_with="latest").register
 
 
 def test_models_named_by_path_count_as_paths():

@@ -68,6 +68,53 @@ def test_the_model_goes_from_training_to_what_comes_after_it():
     assert handed_on(JobType.TRAINING, [trained]) == {}
 
 
+def judged(trained: TrainingParams, *, gate: object = None, **changes) -> tuple[PipelineParams, bool, bool]:
+    """A pipeline of a training and an evaluation, and whether each of the two moves the pointer."""
+    values = {**handed_on(JobType.EVALUATION, [trained]), "gate": {"min_auc": 0.7} if gate is None else gate, **changes}
+    params = PipelineParams.of([trained, evaluation(**values)], run_id="r-1")
+    first, second = params.jobs()
+    return params, first.register, second.register
+
+
+@pytest.mark.parametrize("model", ["models/late/r-1", "models/late/r-1/", "late", "late@latest", "late@r-1"])
+def test_a_model_becomes_the_latest_after_its_gate_and_not_before(model):
+    params, first, second = judged(training(model_name="late"), model=model, compare_with="latest")
+    assert (first, second) == (False, True)
+    assert params.jobs()[1].model == "models/late/r-1"
+    assert PipelineParams.from_json(params.to_json()) == params
+    qualified = params.with_paths(lambda path: f"/root/{path}").jobs()
+    assert [one.register for one in qualified] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("trained", "changes", "registers"),
+    [
+        ({}, {"gate": {}}, (True, False)),
+        ({}, {"model": "champion@v3"}, (True, False)),
+        ({}, {"model": "late", "models_path": "elsewhere"}, (True, False)),
+        ({"register": False}, {}, (False, False)),
+        ({"register": False}, {"register": True}, (False, True)),
+        ({"model_path": "exports/today"}, {}, (True, False)),  # no pointer is moved there
+    ],
+)
+def test_without_a_gate_on_the_trained_model_everything_stays_as_it_was_said(trained, changes, registers):
+    assert judged(training(model_name="late", **trained), **changes)[1:] == registers
+
+
+def test_a_file_of_parameters_by_hand_waits_for_the_gate_too():
+    values = json.loads(PipelineParams.of([training()], run_id="r-1").to_json())
+    stage = {"input_path": "data/held-out", "model": "models/model/r-1", "gate": {"min_auc": 0.7}}
+    values["stages"].append({"job_type": "evaluation", "params": stage})
+    assert [one.register for one in PipelineParams.from_json(json.dumps(values)).jobs()] == [False, True]
+
+
+def test_the_model_just_trained_is_not_compared_with_itself():
+    found = problems(lambda: judged(training(), gate={}, compare_with="latest"))
+    assert len(found) == 1
+    assert found[0].startswith("stages[1].evaluation.compare_with: latest is the very model that is evaluated")
+    assert judged(training(register=False), gate={}, compare_with="latest")
+
+
 def test_inputs_are_those_that_no_earlier_stage_writes():
     predicted = PredictionParams(run_id="r-1", input_path="data/new", output_path="out")
     params = PipelineParams.of([predicted, training(input_path="out/part=1"), evaluation()], run_id="r-1")

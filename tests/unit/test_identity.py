@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 
 import pytest
@@ -150,3 +151,19 @@ def test_a_difference_says_what_was_and_what_is() -> None:
         "argument 2: x -> (not there)",
         "script: (not there) -> s",
     ]
+
+
+def test_of_nested_values_only_what_differs_is_shown() -> None:
+    stage = {"job_type": "training", "params": {"seed": 1, "keys": ["a", "b"], "label": "x"}}
+    changed = {"job_type": "training", "params": {"seed": 1, "keys": ["a", "c"], "weight": 2.0, "label": "x"}}
+    more = {"job_type": "prediction", "params": dict.fromkeys("abcdefghij", "a long value")}
+    now = Fingerprint({"params.stages": json.dumps([changed, more]), "params.limit": "[1]", "argument 1": "{a"})
+    earlier = {"params.stages": json.dumps([stage]), "params.limit": "[true]", "argument 1": "[b"}
+    assert now.difference(earlier) == [
+        "argument 1: [b -> {a",
+        "params.limit[0]: true -> 1",
+        "params.stages[0].params.keys[1]: b -> c",
+        "params.stages[0].params.weight: (not there) -> 2.0",
+        f"params.stages[1]: (not there) -> {json.dumps(more, sort_keys=True)[:80]}...",
+    ]
+    assert Fingerprint({"a": "[1]"}).difference({"a": "[ 1]"}) == ["a: [ 1] -> [1]"]  # another text is another job

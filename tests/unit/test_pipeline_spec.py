@@ -98,6 +98,27 @@ def test_the_model_is_handed_on_unless_one_is_named() -> None:
     assert alone["prediction"].model == "late"
 
 
+def test_a_gate_decides_what_becomes_the_latest() -> None:
+    gated = CONFIG + "  evaluation: {gate: {min_auc: 0.7, max_regression: 0.01}, compare_with: latest}\n"
+    found = stages(pipeline(gated))
+    assert (found["training"].register, found["evaluation"].register) == (False, True)
+    kept = stages(pipeline(gated.replace("  seed: 7\n", "  register: false\n")))
+    assert (kept["training"].register, kept["evaluation"].register) == (False, False)
+    named = stages(pipeline(gated.replace("compare_with: latest", "compare_with: latest, model: late")))
+    assert named["evaluation"].model == named["training"].model_path and named["evaluation"].register
+    assert stages(pipeline())["training"].register
+    lines = refused(CONFIG + "  evaluation: {compare_with: latest}\n")
+    assert len(lines) == 1 and "job.stages[1].evaluation.compare_with: latest is the very model" in lines[0]
+
+
+def test_what_another_gate_changes_is_one_line() -> None:
+    one, other = (
+        fingerprint_of(pipeline(CONFIG + f"  evaluation: {{gate: {{min_auc: {limit}}}}}\n"), "")
+        for limit in (0.7, 0.65)
+    )
+    assert other.difference(one.parts) == ["params.stages[1].params.gate.min_auc: 0.7 -> 0.65"]
+
+
 def test_all_four_stages_when_none_are_named_and_their_order_is_kept() -> None:
     reordered = pipeline(CONFIG.replace("[training, evaluation, prediction]", "[prediction, training]"))
     assert list(stages(reordered)) == ["prediction", "training"]

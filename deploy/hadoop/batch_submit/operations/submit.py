@@ -45,6 +45,8 @@ from batch_submit.services import Clock, Services
 
 #: How long another process of this host may hold the same run before we say that we don't know.
 _LOCK_PATIENCE_S = 120.0
+#: Lines of what differs from the run that a run id was used for.
+_MOST_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -201,9 +203,10 @@ def _record_ended_tries(recorder: Recorder, seen: list[ApplicationReport]) -> No
 
 def _refuse_another_job(earlier: Run, difference: list[str]) -> None:
     if difference:
+        more = [f"and {len(difference) - _MOST_SHOWN} more"] if len(difference) > _MOST_SHOWN else []
         raise RunConflict(
             f"run id {earlier.run_id} was used on {earlier.created_at} for another job",
-            details=difference,
+            details=[*difference[:_MOST_SHOWN], *more],
             next_step="choose another --run-id, or repeat the call exactly",
         )
 

@@ -138,10 +138,54 @@ class Fingerprint:
         return hashlib.sha256(json.dumps(dict(self.parts), sort_keys=True).encode()).hexdigest()
 
     def difference(self, earlier: Mapping[str, str]) -> list[str]:
-        """The parts that differ from an earlier submission, one line each: ``key: then -> now``."""
+        """What differs from an earlier submission, one line each: ``key: then -> now``.
+
+        Of a part that is JSON (``params.stages``) only what differs inside it, by its dotted path.
+        """
         lines = []
         for key in sorted(set(self.parts) | set(earlier)):
-            then, now = earlier.get(key, "(not there)"), self.parts.get(key, "(not there)")
+            then, now = earlier.get(key, _ABSENT), self.parts.get(key, _ABSENT)
             if then != now:
-                lines.append(f"{key}: {then} -> {now}")
+                lines += _inner_difference(key, _nested(then), _nested(now)) or [f"{key}: {then} -> {now}"]
         return lines
+
+
+_ABSENT = "(not there)"
+_SHOWN = 80
+
+
+def _nested(part: str) -> object:
+    """The value of a part whose text is a JSON mapping or list; any other text is the value."""
+    if part[:1] not in ("{", "["):
+        return part
+    try:
+        return json.loads(part)
+    except ValueError:
+        return part
+
+
+def _inner_difference(key: str, then: object, now: object) -> list[str]:
+    """The lines of what differs between two values of one key; none when nothing does."""
+    if _text(then) == _text(now):
+        return []
+    lines: list[str] = []
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        for name in sorted(set(then) | set(now)):
+            lines += _inner_difference(f"{key}.{name}", then.get(name, _ABSENT), now.get(name, _ABSENT))
+    elif isinstance(then, list) and isinstance(now, list):
+        for place in range(max(len(then), len(now))):
+            one, other = (side[place] if place < len(side) else _ABSENT for side in (then, now))
+            lines += _inner_difference(f"{key}[{place}]", one, other)
+    else:
+        lines.append(f"{key}: {_short(then)} -> {_short(now)}")
+    return lines
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True)  # unlike ==, it tells 1, 1.0 and true apart
+
+
+def _short(value: object) -> str:
+    """A value as a line can hold it: what is missing on the other side may be a whole job's parameters."""
+    text = value if isinstance(value, str) else _text(value)
+    return text if isinstance(value, str) or len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

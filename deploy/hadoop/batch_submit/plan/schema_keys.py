@@ -270,6 +270,7 @@ def _job() -> tuple[Key, ...]:
         "gate": "{min_auc: 0.7, max_regression: 0.01}",
         "model": "churn@latest",
         "compare_with": "previous",
+        "register": "true",
         "segment_columns": "[origin, carrier]",
         "choose_threshold": "f1",
         "keep_columns": "[customer_id]",
