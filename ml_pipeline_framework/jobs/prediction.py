@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +36,7 @@ from ml_pipeline_framework.jobs.reporting import Stopwatch
 from ml_pipeline_framework.jobs.scorers import About, Scorer
 from ml_pipeline_framework.jobs.time_limit import time_limit
 from ml_pipeline_framework.progress import say, step
-from ml_pipeline_framework.session import inherited, session_of
+from ml_pipeline_framework.session import session_of
 
 _BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
 #: How Spark says that a file of the input is damaged, in 3.5 and 4.x.
@@ -179,15 +178,15 @@ def looked_at(
     """Return what there is to say of the files just written and of the input: ``scores``, ``drift``, ``unseen``."""
     if not rows:
         return {"scores": None, "drift": None, "unseen": []}
-    step(spark, f"[prediction] looking at {rows:,} scores and at drift")
+    step(spark, f"[prediction] looking at {rows:,} scores")
     written = outputs.read_written(spark, folder, params.output_format, schema)
-    with ThreadPoolExecutor(1) as pool:  # two small jobs: while one starts or ends, the other works
-        spread = pool.submit(inherited(spark, lambda: prediction_report.scores(written, planned, about.task)))
-        if params.drift is False or not about.metadata.get("profile"):
-            return {"scores": spread.result(), "drift": None, "unseen": []}
-        share = prediction_report.share_to_look_at(params.drift, rows)
-        drifted, unseen = prediction_report.compared(source, about.metadata, share)
-        return {"scores": spread.result(), "drift": drifted, "unseen": unseen}
+    told = prediction_report.scores(written, planned, about.task)
+    if params.drift is False or not about.metadata.get("profile"):
+        return {"scores": told, "drift": None, "unseen": []}
+    step(spark, "[prediction] drift against the training data")
+    share = prediction_report.share_to_look_at(params.drift, rows)
+    drifted, unseen = prediction_report.compared(source, about.metadata, share)
+    return {"scores": told, "drift": drifted, "unseen": unseen}
 
 
 def check_complete(source: DataFrame, read: int | None, written: int, where: str) -> None:
