@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_submit.backends.base import Preparation
-from batch_submit.errors import BatchSubmitError, HostNotReady, NotFound
+from batch_submit.errors import BatchSubmitError, HostNotReady, NotFound, UsageError
+from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.tags import OUR_TAG, run_tag, try_tag
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from batch_submit.plan.submission import JobSpec, SubmissionPlan
     from batch_submit.services import Clock, Cluster
 
+#: How a plan reaches YARN: ``execution.launcher``.
+SPARK_SUBMIT, REST = "spark-submit", "rest"
 EVENT_LOG = "spark.eventLog.enabled"
 EVENT_LOG_FOLDER = "spark.eventLog.dir"
 #: Looked at when nothing names an event-log folder; where most installations keep it.
@@ -51,6 +54,7 @@ class YarnBackend:
     terminal: Terminal
     name: str = "yarn"
     staging_dirs: tuple[str, ...] = ()
+    launcher: str = SPARK_SUBMIT
     _child: Child | None = None
 
     @property
@@ -93,6 +97,13 @@ class YarnBackend:
 
     def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]) -> str:
         """See :class:`batch_submit.backends.base.Backend`."""
+        if self.launcher != SPARK_SUBMIT:
+            reason = self._why_not_rest(plan)
+            if not reason:
+                return self._submit_over_rest(plan, signals)
+            if self.launcher == REST:
+                raise UsageError(f"launcher rest can't take this job: {reason}", next_step="use --launcher auto")
+            self.terminal.debug(f"launcher spark-submit: {reason}")
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 
         launcher = SparkSubmitLauncher(
@@ -101,6 +112,34 @@ class YarnBackend:
         launched = launcher.launch(plan, number, signals, on_started)
         self._child = launched.child
         return launched.application_id
+
+    def _why_not_rest(self, plan: SubmissionPlan) -> str:
+        from batch_submit.plan.rest.choice import why_not
+
+        if self.servers.webhdfs is None:
+            return "no NameNode with a web address is known"
+        return why_not(plan, kerberos=self.servers.conf.kerberos, default_fs=self.servers.default_fs)
+
+    def _submit_over_rest(self, plan: SubmissionPlan, signals: SignalCount) -> str:
+        from batch_submit.adapters.spark_distribution import spark_facts
+        from batch_submit.launchers.rest import RestLauncher
+        from batch_submit.plan.rest.submission import RestJob
+
+        webhdfs = self.servers.webhdfs
+        assert webhdfs is not None  # `_why_not_rest` has looked
+        job = RestJob.of(plan, spark_facts(plan.environment.get("SPARK_HOME", "")), self.user)
+        base = _hdfs_path(job.conf.get("spark.yarn.stagingDir", ""), self.servers.default_fs)
+        folders = [plan.environment[name] for name in CONF_DIR_VARIABLES if plan.environment.get(name)]
+        launcher = RestLauncher(
+            self.servers.resource_manager,
+            webhdfs,
+            tuple(dict.fromkeys(folders)),
+            self.servers.default_fs.rstrip("/"),
+            f"{base}/{self.user}" if base else f"/user/{self.user}",
+            self.clock,
+            self.terminal,
+        )
+        return launcher.launch(job, signals, lambda _application_id: None)
 
     def find_run(self, run_id: str) -> list[ApplicationReport]:
         """See :class:`batch_submit.backends.base.Backend`."""

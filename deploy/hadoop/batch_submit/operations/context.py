@@ -198,7 +198,7 @@ def open_backend(context: Context) -> Backend:
     services = context.services
     if context.choice.backend == LOCAL:
         return local_backend(services)
-    from batch_submit.backends.yarn import YarnBackend
+    from batch_submit.backends.yarn import SPARK_SUBMIT, YarnBackend
 
     cluster = connect(services, context.config, context.choice, files=not context.reading)
     for notice in cluster.notices:
@@ -212,6 +212,7 @@ def open_backend(context: Context) -> Backend:
         services.clock,
         services.terminal,
         staging_dirs=(str(staging.value),) if staging is not None and staging.value else (),
+        launcher=str(context.config.value("execution.launcher") or SPARK_SUBMIT),
     )
 
 

@@ -97,6 +97,10 @@ def build_plan(
         fingerprint=fingerprint_of(spec, script_digest),
         notices=spec.notices,
         origins={key: value.origin for key, value in sorted(conf.items())},
+        conf={key: str(value.value) for key, value in sorted(conf.items()) if key not in secrets},
+        own_py_files=(tools.framework_zip,) if tools.framework_zip else (),
+        own_files=(tools.params_file,) if tools.params_file and _in_container(spec) else (),
+        arguments=tuple(_job_arguments(spec, tools)),
     )
 
 

@@ -104,7 +104,6 @@ def _execution() -> tuple[Key, ...]:
             "how a job reaches YARN",
             "auto",
             choices=("auto", "spark-submit", "rest"),
-            later=("rest",),
         ),
         Key((section, "timeout"), Kind.DURATION, "a run is killed after this time, queueing included", "6h"),
         Key((section, "wait_timeout"), Kind.DURATION, "stop waiting after this time; the run goes on", "2h"),

@@ -85,3 +85,10 @@ class SubmissionPlan:
     notices: tuple[str, ...] = ()
     #: Where each Spark property of the command came from.
     origins: Mapping[str, str] = field(default_factory=dict)
+    #: Every Spark property but the secret ones, by its full name.
+    conf: Mapping[str, str] = field(default_factory=dict)
+    #: Local paths that this tool adds to the job's own: the shipped package, the file of parameters.
+    own_py_files: tuple[str, ...] = ()
+    own_files: tuple[str, ...] = ()
+    #: What the script gets, as it is to arrive.
+    arguments: tuple[str, ...] = ()

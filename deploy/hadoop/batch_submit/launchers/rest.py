@@ -1,0 +1,178 @@
+"""Launch over REST: what spark-submit's YARN client does, with WebHDFS and the ResourceManager's own service, no JVM.
+
+The application id is reserved, and recorded by the caller, before anything is posted; posting the same id again is
+harmless while the same ResourceManager counts (seen on Hadoop 3.5.0). So a repeat after any crash posts it again.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch_submit.adapters.conf_archive import conf_archive
+from batch_submit.adapters.resource_manager import ResourceManager
+from batch_submit.adapters.terminal import Terminal
+from batch_submit.adapters.webhdfs import WebHdfs
+from batch_submit.errors import BatchSubmitError, ClusterRefused, MissingFile, OutcomeUnknown
+from batch_submit.launchers.spark_submit import SignalCount
+from batch_submit.model import ApplicationReport, Result, State, judge
+from batch_submit.plan.rest.properties import properties_text
+from batch_submit.plan.rest.resources import CONF_ARCHIVE, CONF_ARCHIVE_FILE, LIBRARIES, Resource, Staged, dist_cache
+from batch_submit.plan.rest.submission import RestJob, context_json, spark_properties
+from batch_submit.services import Clock
+
+#: How long an application may stay in the states before ACCEPTED: the ResourceManager is writing it down.
+ACCEPT_PATIENCE_S = 30.0
+_POLL_S = 0.03
+_BEFORE_ACCEPTED = (State.NEW, State.NEW_SAVING, State.SUBMITTED)
+
+
+@dataclass(frozen=True)
+class RestLauncher:
+    """Stages the files of a job and posts it.
+
+    Parameters
+    ----------
+    folders
+        The Hadoop configuration that travels with the application.
+    default_fs
+        Such as ``hdfs://host:port``: the file system that `webhdfs` speaks for.
+    staging_base
+        Folder below which ``.sparkStaging`` lies: the user's home, or ``spark.yarn.stagingDir``/user.
+    """
+
+    resource_manager: ResourceManager
+    webhdfs: WebHdfs
+    folders: Sequence[str]
+    default_fs: str
+    staging_base: str
+    clock: Clock
+    terminal: Terminal
+
+    def launch(self, job: RestJob, signals: SignalCount, on_reserved: Callable[[str], None]) -> str:
+        """Submit; the application id.
+
+        Raises
+        ------
+        ClusterRefused
+            The cluster says no, in its own words; nothing of it is left in staging.
+        OutcomeUnknown
+            The reply to the POST was lost and the ResourceManager stays away.
+        """
+        application_id, most = self.resource_manager.new_application()
+        self._check_size(job, most)
+        on_reserved(application_id)
+        return self.post(job, application_id, signals)
+
+    def post(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
+        """Stage and post under an id that was reserved; safe to repeat in the same epoch of the ResourceManager."""
+        folder = f"{self.staging_base.rstrip('/')}/.sparkStaging/{application_id}"
+        now_ms = int(self.clock.now_utc().timestamp() * 1000)
+        try:
+            staged = self._stage(job, folder, now_ms)
+            context = context_json(job, application_id, staged, f"{self.default_fs}{folder}", now_ms)
+            self.terminal.debug(f"staged in {folder}; posting {application_id}")
+        except BaseException:
+            self._clean_up(folder)
+            raise
+        try:
+            self.resource_manager.submit(context)
+        except ClusterRefused:
+            self._clean_up(folder)
+            raise
+        except BatchSubmitError as error:
+            raise OutcomeUnknown(
+                f"the answer to the submission of {application_id} was lost: {error.message}",
+                next_step="run the same command again with the same run id: it looks for this application first",
+            ) from error
+        report = self._accepted(application_id, signals)
+        verdict = judge(report) if report is not None else None
+        if verdict is not None and verdict.result is Result.REFUSED:
+            self._clean_up(folder)  # the caller reads the refusal from the application itself
+        return application_id
+
+    def _check_size(self, job: RestJob, most: Mapping[str, int]) -> None:
+        size = job.size
+        for what, asked, limit in (
+            ("memory", size.memory_mib, most.get("memory")),
+            ("vCores", size.vcores, most.get("vCores")),
+        ):
+            if limit is not None and asked > limit:
+                unit = " MiB (heap and overhead)" if what == "memory" else ""
+                raise ClusterRefused(
+                    f"the driver asks for {asked:,}{unit} of {what}, and the cluster's containers have at most {limit:,}",
+                    next_step="lower driver_memory or driver_cores",
+                )
+
+    def _stage(self, job: RestJob, folder: str, now_ms: int) -> dict[str, Staged]:
+        """Put the files of this host where the containers get them from; the others are looked at where they are."""
+        self.webhdfs.make_folder(folder, "700")
+        # Made with its parents, which get the same mode; the folder of all stagings has it in Spark too.
+        staged = {one.link: self._placed(one, folder) for one in job.resources}
+        libraries = job.conf.get("spark.yarn.archive", "")
+        shared: dict[str, Staged] = {}
+        if libraries:
+            shared[LIBRARIES] = self._looked_at(libraries)
+        cached = [*job.resources, *([Resource(LIBRARIES, libraries, "ARCHIVE")] if libraries else [])]
+        texts = {
+            "__spark_conf__.properties": properties_text(spark_properties(job, now_ms)),
+            "__spark_dist_cache__.properties": properties_text(
+                dist_cache(cached, {**staged, **shared}, f"{self.default_fs}{folder}/{CONF_ARCHIVE_FILE}")
+            ),
+        }
+        content = conf_archive(self.folders, texts)
+        held = self.webhdfs.put(f"{folder}/{CONF_ARCHIVE_FILE}", content)
+        at = Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms)
+        return {**staged, **shared, CONF_ARCHIVE: at}
+
+    def _placed(self, one: Resource, folder: str) -> Staged:
+        if one.is_remote:
+            return self._looked_at(one.source)
+        try:
+            content = Path(one.source).read_bytes()
+        except OSError as error:
+            raise MissingFile(f"can't be read: {error.strerror or error}", where=one.source) from error
+        held = self.webhdfs.put(f"{folder}/{one.staged_name}", content)
+        return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms)
+
+    def _looked_at(self, uri: str) -> Staged:
+        path = uri.removeprefix(self.default_fs)
+        if path.startswith("hdfs:///"):
+            path = path.removeprefix("hdfs://")
+        held = self.webhdfs.status(path)
+        visibility = "PUBLIC" if self._is_public(held.path, held.permission) else "PRIVATE"
+        return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms, visibility)
+
+    def _is_public(self, path: str, permission: str) -> bool:
+        """Whether everybody may read a file: YARN then keeps one copy per node for all (as Spark decides it)."""
+        if not permission or not int(permission[-1]) & 4:
+            return False
+        folder = posixpath.dirname(path)
+        while True:
+            if not int(self.webhdfs.status(folder).permission[-1]) & 1:
+                return False
+            if folder == "/":
+                return True
+            folder = posixpath.dirname(folder)
+
+    def _accepted(self, application_id: str, signals: SignalCount) -> ApplicationReport | None:
+        """Wait until the ResourceManager has written the application down; ``None`` when it stays silent."""
+        deadline = self.clock.monotonic() + ACCEPT_PATIENCE_S
+        while self.clock.monotonic() < deadline and len(signals.received) < 2:
+            try:
+                report = self.resource_manager.application(application_id)
+            except BatchSubmitError:
+                self.clock.sleep(1.0)  # it was posted: an outage now is for the waiting to bear
+                continue
+            if report.state not in _BEFORE_ACCEPTED:
+                return report
+            self.clock.sleep(_POLL_S)
+        return None
+
+    def _clean_up(self, folder: str) -> None:
+        try:
+            self.webhdfs.remove(folder)
+        except BatchSubmitError as error:
+            self.terminal.debug(f"{folder} may be left behind: {error.message}")

@@ -1,0 +1,64 @@
+"""Whether a plan can go over REST; decided before anything is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from batch_submit.plan.submission import SubmissionPlan
+
+#: Properties that only Spark's own client can fulfil, and why.
+_ONLY_SPARK: Mapping[str, str] = {
+    "spark.jars.packages": "packages are fetched by spark-submit",
+    "spark.yarn.am.nodeLabelExpression": "the label of the application master",
+    "spark.yarn.populateHadoopClasspath": "the class path of a Spark without Hadoop",
+    "spark.driver.userClassPathFirst": "the order of the class path",
+    "spark.kerberos.keytab": "Kerberos",
+    "spark.yarn.keytab": "Kerberos",
+}
+_ONLY_SPARK_PREFIXES = ("spark.driver.resource.", "spark.yarn.driver.resource.")
+_OFF = ("", "false")
+
+
+def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str) -> str:
+    """Return why a plan needs spark-submit; "" when it can go over REST.
+
+    Parameters
+    ----------
+    kerberos
+        Whether the cluster wants tickets.
+    default_fs
+        The file system that WebHDFS speaks for, such as ``hdfs://host:port``.
+    """
+    conf, spec = {**plan.conf, **plan.secrets}, plan.spec
+    if spec.deploy_mode != "cluster":
+        return f"deploy_mode {spec.deploy_mode}: the driver is spark-submit's own process"
+    if kerberos:
+        return "the cluster uses Kerberos"
+    for key, reason in _ONLY_SPARK.items():
+        if conf.get(key, "").lower() not in _OFF:
+            return f"{key} is set: {reason}"
+    for key in conf:
+        if key.startswith(_ONLY_SPARK_PREFIXES):
+            return f"{key} is set: a resource of the application master"
+    return _why_not_files(plan, conf, default_fs)
+
+
+def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: str) -> str:
+    archive = conf.get("spark.yarn.archive", "")
+    jars = [one.strip() for one in conf.get("spark.yarn.jars", "").split(",") if one.strip()]
+    if not archive and not jars:
+        return "Spark's jars are not shared: neither spark.yarn.archive nor spark.yarn.jars is set"
+    if not archive and not all(one.startswith("local:") for one in jars):
+        return "spark.yarn.jars names files to localise one by one"
+    spec = plan.spec
+    remote = [
+        one.path for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars) if one.is_remote
+    ]
+    for uri in (
+        *remote,
+        *([archive] if archive else []),
+        *([staging] if (staging := conf.get("spark.yarn.stagingDir")) else []),
+    ):
+        if "://" in uri and not uri.startswith((f"{default_fs}/", "hdfs:///")):
+            return f"{uri} is not on {default_fs}"
+    return ""

@@ -1,0 +1,125 @@
+"""What is localised: files of this host that go into staging, and what lies in the cluster already."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from batch_submit.plan.submission import ShippedFile, SubmissionPlan
+
+FILE, ARCHIVE = "FILE", "ARCHIVE"
+CONF_ARCHIVE, LIBRARIES, PYTHON_FILES = "__spark_conf__", "__spark_libs__", "__pyfiles__"
+CONF_ARCHIVE_FILE = f"{CONF_ARCHIVE}.zip"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Something that a container gets under a name.
+
+    Parameters
+    ----------
+    link
+        Its name in the container's working directory.
+    source
+        A path of this host, or a URI of the cluster's file system, which is not copied.
+    kind
+        ``FILE``, or ``ARCHIVE`` for what YARN unpacks.
+    only_driver
+        Executors do not get it: the script.
+    """
+
+    link: str
+    source: str
+    kind: str = FILE
+    only_driver: bool = False
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in a file system of the cluster."""
+        return "://" in self.source
+
+    @property
+    def staged_name(self) -> str:
+        """The name under which a copy lies in staging: that of the file, as Spark names it."""
+        return posixpath.basename(self.source)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Where a resource lies, and what YARN compares before it hands it out."""
+
+    uri: str
+    size: int
+    timestamp_ms: int
+    visibility: str = "PRIVATE"
+
+
+def resources_of(plan: SubmissionPlan, python_zips: Sequence[str]) -> list[Resource]:
+    """Return what the containers of a plan get, but for Spark's jars and the archive of the configuration.
+
+    Parameters
+    ----------
+    python_zips
+        pyspark and py4j: paths or URIs.
+    """
+    spec = plan.spec
+    found = [Resource(spec.script.link, spec.script.path, only_driver=True)]
+    found += [Resource(one.link, one.path) for one in spec.jars]
+    found += [Resource(posixpath.basename(path), path) for path in plan.own_files]
+    found += [Resource(one.link, one.path) for one in spec.files]
+    found += [Resource(one.link, one.path, ARCHIVE) for one in spec.archives]
+    found += [Resource(posixpath.basename(path), path) for path in python_zips]
+    found += [Resource(_python_link(path), path) for path in python_files(plan)]
+    return found
+
+
+def python_files(plan: SubmissionPlan) -> list[str]:
+    """Return the Python files of a plan, this tool's own first."""
+    return [*plan.own_py_files, *(one.path for one in plan.spec.py_files)]
+
+
+def _python_link(path: str) -> str:
+    """Single modules lie in a folder of their own, which is on the path; zips and eggs are on the path themselves."""
+    name = posixpath.basename(path)
+    return f"{PYTHON_FILES}/{name}" if name.endswith(".py") else name
+
+
+def python_path(python_zips: Sequence[str], py_files: Sequence[str]) -> list[str]:
+    """Return the entries of ``PYTHONPATH`` in Spark's order, in YARN's words for any platform."""
+    entries = [f"{{{{PWD}}}}/{PYTHON_FILES}"] if any(path.endswith(".py") for path in py_files) else []
+    archives = [path for path in py_files if not path.endswith(".py")]
+    return entries + [f"{{{{PWD}}}}/{posixpath.basename(path)}" for path in (*python_zips, *archives)]
+
+
+def doubled(resources: Iterable[Resource]) -> list[str]:
+    """Return a line for every name that two different resources would have in the container, or in staging."""
+    problems: list[str] = []
+    by_link: dict[str, Resource] = {}
+    by_name: dict[str, Resource] = {}
+    for one in resources:
+        for names, name in ((by_link, one.link), (by_name, "" if one.is_remote else one.staged_name)):
+            other = names.setdefault(name, one) if name else one
+            if other.source != one.source:
+                problems.append(f"{other.source} and {one.source} are both called {name}")
+    return list(dict.fromkeys(problems))
+
+
+def dist_cache(resources: Iterable[Resource], staged: Mapping[str, Staged], conf_archive: str) -> dict[str, str]:
+    """Return ``__spark_dist_cache__.properties``: what executors get."""
+    shown = [one for one in resources if not one.only_driver]
+    placed = [staged[one.link] for one in shown]
+    return {
+        "spark.yarn.cache.filenames": ",".join(f"{at.uri}#{one.link}" for one, at in zip(shown, placed, strict=True)),
+        "spark.yarn.cache.sizes": ",".join(str(at.size) for at in placed),
+        "spark.yarn.cache.timestamps": ",".join(str(at.timestamp_ms) for at in placed),
+        "spark.yarn.cache.visibilities": ",".join(at.visibility for at in placed),
+        "spark.yarn.cache.types": ",".join(one.kind for one in shown),
+        "spark.yarn.cache.confArchive": conf_archive,
+    }
+
+
+def argument_of(one: ShippedFile) -> str:
+    """Return a file as Spark notes it in its configuration: a URI, with its alias."""
+    uri = one.path if one.is_remote else f"file://{one.path}"
+    return f"{uri}#{one.link}" if one.aliased else uri

@@ -1,0 +1,227 @@
+"""The REST launcher's plan beside a recording of what Spark 4.3.0's own client sent for the same job."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_submit.errors import UsageError
+from batch_submit.plan.identity import Fingerprint
+from batch_submit.plan.java_properties import parse_properties
+from batch_submit.plan.rest.choice import why_not
+from batch_submit.plan.rest.distribution import SparkFacts
+from batch_submit.plan.rest.master import size_of
+from batch_submit.plan.rest.properties import properties_text
+from batch_submit.plan.rest.resources import Staged, dist_cache
+from batch_submit.plan.rest.submission import RestJob, access_lists, context_json, spark_properties
+from batch_submit.plan.rest.words import option_words, quoted
+from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
+from ml_pipeline_framework.contract import JobType
+
+RECORDED = Path(__file__).parents[1] / "golden" / "rest" / "spark-4.3.0"
+APPLICATION = "application_1795288832125_0001"
+STAGING = f"hdfs://localhost:9100/user/root/.sparkStaging/{APPLICATION}"
+OPTIONS = [
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "--add-modules=jdk.incubator.vector",
+    *(
+        f"--add-opens=java.base/{one}=ALL-UNNAMED"
+        for one in [
+            "java.lang",
+            "java.lang.invoke",
+            "java.lang.reflect",
+            "java.io",
+            "java.net",
+            "java.nio",
+            "java.util",
+            "java.util.concurrent",
+            "java.util.concurrent.atomic",
+            "jdk.internal.ref",
+            "sun.nio.ch",
+            "sun.nio.cs",
+            "sun.security.action",
+            "sun.util.calendar",
+        ]
+    ),
+    "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+    "-Dio.netty.allocator.type=pooled",
+    "-Dio.netty.handler.ssl.defaultEndpointVerificationAlgorithm=NONE",
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+]
+FACTS = SparkFacts(
+    "4.3.0", tuple(OPTIONS), ("/opt/spark/python/lib/pyspark.zip", "/opt/spark/python/lib/py4j-0.10.9.9-src.zip")
+)
+CONF = {
+    "spark.acls.enable": "true",
+    "spark.admin.acls": "eve",
+    "spark.driver.cores": "1",
+    "spark.driver.extraClassPath": "/opt/x.jar",
+    "spark.driver.extraJavaOptions": "-Dq=1 -Dr='a b'",
+    "spark.driver.memory": "600m",
+    "spark.eventLog.dir": "hdfs:///spark-logs",
+    "spark.executor.instances": "1",
+    "spark.executor.memory": "512m",
+    "spark.executorEnv.MY_B": "y",
+    "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
+    "spark.pyspark.python": "/opt/python/bin/python",
+    "spark.ui.view.acls": "bob",
+    "spark.yarn.am.nodeLabelExpression": "",
+    "spark.yarn.appMasterEnv.MY_A": "x",
+    "spark.yarn.appMasterEnv.SPARK_LOCAL_IP": "127.0.0.1",
+    "spark.yarn.jars": "local:/opt/spark/jars/*",
+    "spark.yarn.maxAppAttempts": "1",
+    "spark.yarn.priority": "3",
+    "spark.yarn.queue": "ml-queue",
+    "spark.yarn.rolledLog.includePattern": "spark.*",
+    "spark.yarn.submit.waitAppCompletion": "false",
+    "spark.yarn.tags": "Aa,bb",
+}
+
+
+def shipped(path: str, link: str = "") -> ShippedFile:
+    return ShippedFile(path, link or path.rpartition("/")[2], "here", aliased=bool(link))
+
+
+def plan(**changes: object) -> SubmissionPlan:
+    spec = JobSpec(
+        job_type=JobType.CUSTOM,
+        name="a b'c",
+        run_id="r-1",
+        original_run_id="r-1",
+        day=date(2026, 1, 31),
+        backend="yarn",
+        deploy_mode=str(changes.pop("deploy_mode", "cluster")),
+        storage_root="/ml-pipeline",
+        script=shipped("/home/alice/job.py"),
+        arguments=(),
+        params=None,
+        conf={},
+        py_files=changes.pop("py_files", (shipped("/home/alice/helper.py"), shipped("/home/alice/mod.zip"))),  # type: ignore[arg-type]
+        files=(shipped("/home/alice/data.csv", "d.csv"),),
+        archives=(shipped("/home/alice/env.tar.gz", "env"),),
+    )
+    values = {"argv": (), "environment": {}, "secrets": {}, "tags": ("Aa", "bb"), "fingerprint": Fingerprint({})}
+    given = {"conf": CONF, "arguments": ("a b", 'c"d', "e'f", "$HOME", "back\\slash", "ä", "")}
+    return SubmissionPlan(spec=spec, **{**values, **given, **changes})  # type: ignore[arg-type]
+
+
+JOB = RestJob.of(plan(), FACTS, "root")
+
+
+def recorded_cache() -> tuple[dict[str, Staged], dict[str, str]]:
+    text = (RECORDED / "__spark_dist_cache__.properties").read_text(encoding="utf-8")
+    told = {entry.key: entry.value for entry in parse_properties(text, "recorded").entries}
+    columns = [told[f"spark.yarn.cache.{one}"].split(",") for one in ("filenames", "sizes", "timestamps")]
+    staged = {
+        name.partition("#")[2]: Staged(name.partition("#")[0], int(size), int(time))
+        for name, size, time in zip(*columns, strict=True)
+    }
+    return staged, told
+
+
+def test_the_command_is_sparks_own() -> None:
+    staged, _ = recorded_cache()
+    staged["job.py"] = Staged(f"{STAGING}/job.py", 616, 1)
+    staged["__spark_conf__"] = Staged(f"{STAGING}/__spark_conf__.zip", 192042, 2)
+    context = context_json(JOB, APPLICATION, staged, STAGING, 1795288861267)
+    container = context["am-container-spec"]
+    said = (RECORDED / "command.txt").read_text(encoding="utf-8").rstrip("\n")
+    # Quoted where Spark does not quote, and a backslash that both shells would leave alone is escaped.
+    same = said.replace("--primary-py-file job.py", "--primary-py-file 'job.py'")
+    same = same.replace("'e'\\''f'", "'e'\\\\''f'").replace("'back\\slash'", "'back\\\\slash'")
+    assert container["commands"]["command"] == same
+    environment = {one["key"]: one["value"] for one in container["environment"]["entry"]}
+    recorded = json.loads((RECORDED / "environment.json").read_text(encoding="utf-8"))
+    colons = {key: value.replace("<CPS>", ":") for key, value in environment.items()}
+    assert colons == recorded
+    assert (context["queue"], context["priority"], context["max-app-attempts"]) == ("ml-queue", 3, 1)
+    assert context["resource"] == {"memory": 984, "vCores": 1}
+    assert context["log-aggregation-context"] == {"rolled-log-include-pattern": "spark.*"}
+    kinds = {one["key"]: one["value"]["type"] for one in container["local-resources"]["entry"]}
+    assert {link for link, kind in kinds.items() if kind == "ARCHIVE"} == {"env", "__spark_conf__"}
+
+
+def test_the_properties_are_sparks_own() -> None:
+    text = (RECORDED / "__spark_conf__.properties").read_text(encoding="utf-8")
+    recorded = {entry.key: entry.value for entry in parse_properties(text, "recorded").entries}
+    assert spark_properties(JOB, 1795288857877) == recorded
+
+
+def test_executors_get_what_spark_gives_them() -> None:
+    staged, told = recorded_cache()
+    assert dist_cache(JOB.resources, staged, f"{STAGING}/__spark_conf__.zip") == told
+
+
+@given(st.dictionaries(st.text(min_size=1).map(lambda key: "spark." + key), st.text()))
+def test_properties_read_back_as_they_were(values: dict[str, str]) -> None:
+    whole = {key: value.strip() for key, value in values.items() if not set(key + value) & {"\ud800"}}
+    whole = {key: value for key, value in whole.items() if value.isprintable() or not value}
+    whole = {key.replace("\0", ""): value for key, value in whole.items()}
+    read = {entry.key: entry.value for entry in parse_properties(properties_text(whole), "written").entries}
+    assert read == whole
+
+
+def test_options_are_split_as_spark_splits_them() -> None:
+    assert option_words('-Da=1  -Db=\'x y\' "-Dc=\\"q\\""') == ["-Da=1", "-Db=x y", '-Dc="q"']
+    assert option_words("") == [] and option_words("''") == [""]
+
+
+def test_what_yarn_replaces_is_broken_up() -> None:
+    for text in ("{{x}}", "{{{", "}}}", "<LOG_DIR>", "<CPS>", '{"a":{"b":1}}'):
+        word = quoted(text)
+        assert not any(token in word for token in ("{{", "}}", "<LOG_DIR>", "<CPS>")), word
+    with pytest.raises(ValueError, match="NUL"):
+        quoted("a\0b")
+
+
+@pytest.mark.parametrize(
+    ("conf", "memory"),
+    [
+        ({}, 1024 + 384),
+        ({"spark.driver.memory": "8g"}, 8192 + 819),
+        ({"spark.driver.memory": "8g", "spark.driver.memoryOverhead": "2g"}, 8192 + 2048),
+        ({"spark.driver.memory": "8g", "spark.driver.memoryOverhead": "512"}, 8192 + 512),
+        ({"spark.driver.memory": "8g", "spark.driver.memoryOverheadFactor": "0.4"}, 8192 + 3276),
+        ({"spark.driver.memory": "1g", "spark.driver.minMemoryOverhead": "500m"}, 1024 + 500),
+    ],
+)
+def test_the_size_follows_sparks_rules(conf: dict[str, str], memory: int) -> None:
+    assert size_of(conf).memory_mib == memory
+
+
+def test_who_may_look_and_change() -> None:
+    assert access_lists(CONF, "root") == {"VIEW_APP": "root,eve,bob ", "MODIFY_APP": "root,eve "}
+    open_to_all = {"spark.ui.view.acls": "*", "spark.modify.acls.groups": "ops,dev"}
+    assert access_lists(open_to_all, "root") == {"VIEW_APP": "* ", "MODIFY_APP": "root ops,dev"}
+
+
+def test_one_name_for_two_files_is_refused() -> None:
+    twice = (shipped("/home/alice/mod.zip"), shipped("/home/bob/mod.zip"))
+    with pytest.raises(UsageError) as caught:
+        RestJob.of(plan(py_files=twice), FACTS, "root")
+    assert "/home/alice/mod.zip and /home/bob/mod.zip are both called mod.zip" in caught.value.details[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"deploy_mode": "client"}, "deploy_mode client"),
+        ({"conf": {**CONF, "spark.jars.packages": "a:b:1"}}, "packages are fetched by spark-submit"),
+        ({"conf": {**CONF, "spark.driver.resource.gpu.amount": "1"}}, "a resource of the application master"),
+        ({"conf": {}}, "neither spark.yarn.archive nor spark.yarn.jars"),
+        ({"conf": {"spark.yarn.archive": "hdfs://other:1/a.zip"}}, "is not on hdfs://localhost:9100"),
+        ({"conf": {"spark.yarn.jars": "hdfs:///jars/*"}}, "one by one"),
+    ],
+)
+def test_what_needs_spark_submit_says_why(changes: dict[str, object], reason: str) -> None:
+    said = why_not(plan(**changes), kerberos=False, default_fs="hdfs://localhost:9100")
+    assert (reason in said) if reason else not said
+    assert why_not(plan(), kerberos=True, default_fs="hdfs://localhost:9100") == "the cluster uses Kerberos"
