@@ -102,7 +102,8 @@ class RestLauncher:
             if limit is not None and asked > limit:
                 unit = " MiB (heap and overhead)" if what == "memory" else ""
                 raise ClusterRefused(
-                    f"the driver asks for {asked:,}{unit} of {what}, and the cluster's containers have at most {limit:,}",
+                    f"the driver asks for {asked:,}{unit} of {what}, and a container of this cluster has at most "
+                    f"{limit:,}",
                     next_step="lower driver_memory or driver_cores",
                 )
 

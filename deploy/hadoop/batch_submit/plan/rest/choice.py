@@ -51,14 +51,9 @@ def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: st
     if not archive and not all(one.startswith("local:") for one in jars):
         return "spark.yarn.jars names files to localise one by one"
     spec = plan.spec
-    remote = [
-        one.path for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars) if one.is_remote
-    ]
-    for uri in (
-        *remote,
-        *([archive] if archive else []),
-        *([staging] if (staging := conf.get("spark.yarn.stagingDir")) else []),
-    ):
+    shipped = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
+    places = [one.path for one in shipped if one.is_remote] + [archive, conf.get("spark.yarn.stagingDir", "")]
+    for uri in places:
         if "://" in uri and not uri.startswith((f"{default_fs}/", "hdfs:///")):
             return f"{uri} is not on {default_fs}"
     return ""

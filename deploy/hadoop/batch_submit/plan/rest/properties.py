@@ -1,4 +1,4 @@
-"""Java properties as text, for ``__spark_conf__.properties`` and its neighbour. Reading them: ``plan.java_properties``."""
+"""Java properties as text, for ``__spark_conf__.properties`` and its neighbour; ``plan.java_properties`` reads them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Words of the application master's command, such that YARN and two shells hand them over as they are.
 
 On its way a word passes YARN's own replacement (``ContainerLaunch.expandEnvironment``: ``<LOG_DIR>``, ``<CPS>``, ``{{``
-and ``}}``), the double quotes of ``exec /bin/bash -c "…"`` in ``launch_container.sh``, and that inner shell. Spark escapes
-for the shells only, and not the backquote: a backquoted word runs in the application master.
+and ``}}``), the double quotes of ``exec /bin/bash -c "…"`` in ``launch_container.sh``, and that inner shell. Spark
+escapes for the shells only, and not the backquote: a backquoted word runs in the application master.
 """
 
 from __future__ import annotations
