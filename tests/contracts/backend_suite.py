@@ -45,9 +45,26 @@ class NoSignals:
         self.received = []
 
 
+class NoRecord:
+    """Keeps in memory what a launch notes."""
+
+    def __init__(self, reserved_id: str = "") -> None:
+        self.reserved_id = reserved_id
+        self.pids: list[int] = []
+        self.ids: list[str] = []
+
+    def started(self, pid: int) -> None:
+        """See :class:`batch_submit.backends.base.LaunchRecord`."""
+        self.pids.append(pid)
+
+    def reserved(self, application_id: str) -> None:
+        """See :class:`batch_submit.backends.base.LaunchRecord`."""
+        self.ids.append(application_id)
+
+
 def submitted(world: World, run_id: str = "r1", number: int = 1) -> str:
     """Submit one try and give its application id."""
-    return world.backend.submit(world.plan(run_id, number), number, NoSignals(), lambda pid: None)
+    return world.backend.submit(world.plan(run_id, number), number, NoSignals(), NoRecord())
 
 
 def verdict_of(world: World, application_id: str) -> Verdict:
@@ -85,9 +102,9 @@ class BackendSuite:
         assert judge(world.backend.report(application_id)) == verdict, "an end is for good"
 
     def test_the_launchers_process_is_told(self, world: World) -> None:
-        told: list[int] = []
-        world.backend.submit(world.plan("r1"), 1, NoSignals(), told.append)
-        assert len(told) == 1 and told[0] > 0
+        record = NoRecord()
+        world.backend.submit(world.plan("r1"), 1, NoSignals(), record)
+        assert len(record.pids) == 1 and record.pids[0] > 0
 
     def test_a_kill_leads_to_killed_and_may_be_repeated(self, world: World) -> None:
         application_id = submitted(world)

@@ -146,7 +146,7 @@ def test_bad_flags() -> None:
 def test_every_problem_of_every_source_is_in_one_report() -> None:
     main = (
         "spark_confg: {}\n"
-        "execution: {timeout: 90, backend: yarm, launcher: rest}\n"
+        "execution: {timeout: 90, backend: yarm, launcher: rst}\n"
         "spark_config:\n"
         "  queue: on\n"
         "  queue: b\n"
@@ -170,7 +170,7 @@ def test_every_problem_of_every_source_is_in_one_report() -> None:
         ("c.yaml:1: spark_confg: ", "unknown section (did you mean 'spark_config'?)"),
         ("c.yaml:2: execution.timeout: ", "missing unit"),
         ("c.yaml:2: execution.backend: ", "did you mean 'yarn'?"),
-        ("c.yaml:2: execution.launcher: ", "is not built yet"),
+        ("c.yaml:2: execution.launcher: ", "did you mean 'rest'?"),
         ("c.yaml:4: spark_config.queue: ", '"on" in quotes'),
         ("c.yaml:5: spark_config.queue: ", "already stands on line 4"),
         ("c.yaml:6: spark_config.spark.jars: ", 'write one text with commas: "a,b"'),

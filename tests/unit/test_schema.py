@@ -144,7 +144,7 @@ def test_job_types_and_their_aliases(name: str, right: str | None) -> None:
         ("spark_config.executor_memory", "8", False, "missing unit: write 8g"),
         ("execution.timeout", "90", False, "missing unit"),
         ("execution.backend", "Yarn", False, "not one of: auto, yarn, local"),
-        ("execution.launcher", "rest", False, "not built yet"),
+        ("execution.launcher", "Rest", False, "not one of: auto, spark-submit, rest"),
         ("execution.kill_on_exit", "1", False, "expected true or false, found 1"),
         ("execution.kill_on_exit", "yes", True, "expected true or false"),
         ("execution.log_file", "a\nb", True, "control character"),

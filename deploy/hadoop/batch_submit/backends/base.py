@@ -22,6 +22,26 @@ class Preparation:
     notices: tuple[str, ...] = ()
 
 
+class LaunchRecord(Protocol):
+    """What a launch notes about itself while it happens."""
+
+    @property
+    def reserved_id(self) -> str:
+        """The application id that an earlier call reserved for this very try and may have posted; "" for none."""
+
+    def started(self, pid: int) -> None:
+        """A process was started that may submit."""
+
+    def reserved(self, application_id: str) -> None:
+        """An application id was reserved; it is posted only after this has been written down.
+
+        Raises
+        ------
+        HostNotReady
+            It could not be: nothing may be posted.
+        """
+
+
 class Backend(Protocol):
     """Where runs go. Every implementation passes ``tests/contracts/backend_suite.py``."""
 
@@ -46,8 +66,11 @@ class Backend(Protocol):
             When it does not answer: nothing is submitted then.
         """
 
-    def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]) -> str:
+    def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, record: LaunchRecord) -> str:
         """Launch a plan as try ``number`` and give the application id."""
+
+    def epoch(self) -> str:
+        """What the ids that the backend gives out now have in common: an id of another epoch is never posted again."""
 
     def find_run(self, run_id: str) -> list[ApplicationReport]:
         """The applications of all tries of a run, newest first."""

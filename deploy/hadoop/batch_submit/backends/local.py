@@ -18,7 +18,7 @@ from typing import Any
 
 from batch_submit.adapters import local_supervisor
 from batch_submit.adapters.spark_submit import Child, write_secret_properties
-from batch_submit.backends.base import Preparation
+from batch_submit.backends.base import LaunchRecord, Preparation
 from batch_submit.container_logs import ApplicationLogs
 from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown, UsageError
 from batch_submit.launchers.spark_submit import SignalCount
@@ -59,7 +59,7 @@ class LocalBackend:
         """Nothing to ask: the host is looked at when the program is searched."""
         return Preparation(spec.conf)
 
-    def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]) -> str:
+    def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, record: LaunchRecord) -> str:
         """Start the supervisor, which starts the driver.
 
         Raises
@@ -79,7 +79,7 @@ class LocalBackend:
         timeout = str(plan.spec.timeout_s or 0)
         command = [sys.executable, "-I", local_supervisor.__file__, str(place), timeout, "--", *argv]
         child = Child(command, {**self.environment, **plan.environment}, place / "supervisor.log")
-        on_started(child.pid)
+        record.started(child.pid)
         deadline = self.clock.monotonic() + _START_PATIENCE_S
         while not (place / "process.json").exists() and not (place / "exit.json").exists():
             if child.poll() is not None or self.clock.monotonic() >= deadline:
@@ -88,6 +88,10 @@ class LocalBackend:
                 raise HostNotReady("the local driver could not be started", where=str(place), details=log.splitlines())
             self.clock.sleep(0.05)
         return local_application_id(plan.spec.run_id)
+
+    def epoch(self) -> str:
+        """See :class:`batch_submit.backends.base.Backend`; no id is reserved here."""
+        return ""
 
     def _place(self, application_id: str) -> Path:
         run_id = application_id.removeprefix(PREFIX)

@@ -16,6 +16,7 @@ from batch_submit.plan.tags import OUR_TAG, run_tag, try_tag
 if TYPE_CHECKING:
     from batch_submit.adapters.spark_submit import Child
     from batch_submit.adapters.terminal import Terminal
+    from batch_submit.backends.base import LaunchRecord
     from batch_submit.container_logs import ApplicationLogs
     from batch_submit.launchers.spark_submit import SignalCount
     from batch_submit.model import ApplicationReport, AttemptReport, Search
@@ -95,21 +96,20 @@ class YarnBackend:
         notices = (f"the event log stays off: {folder} ({named.origin}) does not exist",) if named is not None else ()
         return Preparation(conf, notices)
 
-    def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]) -> str:
+    def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, record: LaunchRecord) -> str:
         """See :class:`batch_submit.backends.base.Backend`."""
-        if self.launcher != SPARK_SUBMIT:
-            reason = self._why_not_rest(plan)
-            if not reason:
-                return self._submit_over_rest(plan, signals)
-            if self.launcher == REST:
-                raise UsageError(f"launcher rest can't take this job: {reason}", next_step="use --launcher auto")
-            self.terminal.debug(f"launcher spark-submit: {reason}")
+        if self.launcher == REST:
+            if reason := self._why_not_rest(plan):
+                raise UsageError(
+                    f"launcher rest can't take this job: {reason}", next_step="set execution.launcher: spark-submit"
+                )
+            return self._submit_over_rest(plan, signals, record)
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 
         launcher = SparkSubmitLauncher(
             self.servers.resource_manager, self.environment, self.folder, self.clock, self.terminal
         )
-        launched = launcher.launch(plan, number, signals, on_started)
+        launched = launcher.launch(plan, number, signals, record.started)
         self._child = launched.child
         return launched.application_id
 
@@ -120,7 +120,11 @@ class YarnBackend:
             return "no NameNode with a web address is known"
         return why_not(plan, kerberos=self.servers.conf.kerberos, default_fs=self.servers.default_fs)
 
-    def _submit_over_rest(self, plan: SubmissionPlan, signals: SignalCount) -> str:
+    def epoch(self) -> str:
+        """The ResourceManager's cluster timestamp, which stands in every application id that it gives out."""
+        return str(self.servers.resource_manager.info().get("id") or "")
+
+    def _submit_over_rest(self, plan: SubmissionPlan, signals: SignalCount, record: LaunchRecord) -> str:
         from batch_submit.adapters.spark_distribution import spark_facts
         from batch_submit.launchers.rest import RestLauncher
         from batch_submit.plan.rest.submission import RestJob
@@ -139,7 +143,9 @@ class YarnBackend:
             self.clock,
             self.terminal,
         )
-        return launcher.launch(job, signals, lambda _application_id: None)
+        if record.reserved_id:
+            return launcher.post(job, record.reserved_id, signals)
+        return launcher.launch(job, signals, record.reserved)
 
     def find_run(self, run_id: str) -> list[ApplicationReport]:
         """See :class:`batch_submit.backends.base.Backend`."""

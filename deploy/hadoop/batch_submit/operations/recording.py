@@ -60,6 +60,17 @@ class Recorder:
         self._change(number, pid=pid)
         self._try_save()
 
+    def reserved(self, number: int, application_id: str) -> None:
+        """An application id is reserved for a try that is about to be posted.
+
+        Raises
+        ------
+        HostNotReady
+            When that can't be written down: nothing is posted then.
+        """
+        self._change(number, application_id=application_id)
+        self._must_save()
+
     def submitted(self, number: int, application_id: str) -> None:
         """The application id is known."""
         self._change(number, state=TryState.SUBMITTED, application_id=application_id)
@@ -106,6 +117,23 @@ class Recorder:
             self.ledger.save(self.run)
         except OutcomeUnknown as error:
             self.terminal.warn(f"{error.where}: {error.message}; going on without the record")
+
+
+@dataclass(frozen=True)
+class TryRecord:
+    """One try's side of `backends.base.LaunchRecord`."""
+
+    recorder: Recorder
+    number: int
+    reserved_id: str = ""
+
+    def started(self, pid: int) -> None:
+        """See `backends.base.LaunchRecord`."""
+        self.recorder.started(self.number, pid)
+
+    def reserved(self, application_id: str) -> None:
+        """See `backends.base.LaunchRecord`."""
+        self.recorder.reserved(self.number, application_id)
 
 
 def known_of(run: Run | None) -> Known:

@@ -34,7 +34,7 @@ from batch_submit.operations.prepare import (
     with_preparation,
 )
 from batch_submit.operations.record_alone import attach_by_record, unless_on_record
-from batch_submit.operations.recording import Recorder, known_of, stamp
+from batch_submit.operations.recording import Recorder, TryRecord, known_of, stamp
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.waiting import Waiting, conclude, wait_for_end
 from batch_submit.plan.command import fingerprint_of, plan_json, shell_command
@@ -175,7 +175,7 @@ def _submit_once(
         application_id, recorder = attach_by_record(context.services, ledger, earlier, error, wait=options.wait)
         return spec, Accepted(application_id, recorder, attached=True)
     if identified.explicit:
-        decision = decide(known_of(earlier), seen)
+        decision = decide(known_of(earlier), seen, backend.epoch())
     run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
     recorder = Recorder(ledger, context.services.clock, context.services.terminal, run)
     if decision.action is not Action.SUBMIT:
@@ -188,7 +188,7 @@ def _submit_once(
     plan = make_plan(context, spec, needed=True, try_number=decision.number)
     _tell(context, plan)
     context.services.terminal.debug(shell_command(plan))
-    application_id = _launch(context, backend, recorder, plan, decision.number, signals)
+    application_id = _launch(context, backend, recorder, plan, decision, signals)
     return spec, Accepted(application_id, recorder)
 
 
@@ -272,11 +272,12 @@ def _when(recorded: Try | None, report: ApplicationReport | None) -> str:
 
 
 def _launch(
-    context: Context, backend: Backend, recorder: Recorder, plan: SubmissionPlan, number: int, signals: Signals
+    context: Context, backend: Backend, recorder: Recorder, plan: SubmissionPlan, decision: Decision, signals: Signals
 ) -> str:
     """Record, launch, record: a crash between any two of these leaves a trace that a repeat can act on."""
-    services = context.services
-    recorder.plan_try(plan, number)
+    services, number = context.services, decision.number
+    if not decision.application_id:  # else the try is there already, with its reserved id
+        recorder.plan_try(plan, number)
     if signals.received:
         raise Interrupted(signals.first)
     began = services.clock.monotonic()
@@ -285,7 +286,8 @@ def _launch(
         f"submitting {plan.spec.name} (run {plan.spec.run_id})" + (f", try {number}" if number > 1 else "")
     )
     try:
-        application_id = backend.submit(plan, number, signals, lambda pid: recorder.started(number, pid))
+        record = TryRecord(recorder, number, decision.application_id)
+        application_id = backend.submit(plan, number, signals, record)
     except OutcomeUnknown:
         raise
     except BatchSubmitError as error:

@@ -26,6 +26,8 @@ class Decision:
     ----------
     number
         The number of the try to make; to attach to or done: of the application's own try.
+    application_id
+        With ``SUBMIT``: reserved for this very try by an earlier call, which may have posted it; it is posted again.
     report
         What the cluster shows of that application; ``None`` when only the record knows it.
     """
@@ -59,8 +61,14 @@ class Known:
     result: str = ""
 
 
-def decide(known: Known, seen: Sequence[ApplicationReport]) -> Decision:
+def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> Decision:
     """Decide from the record and from what the cluster shows under the run's tag, newest first.
+
+    Parameters
+    ----------
+    epoch
+        What the cluster's application ids have in common now. An id that was reserved in it can be posted again: it is
+        the same application, however often that happens (seen on Hadoop 3.5.0). One of another epoch can't.
 
     A live or succeeded application is never joined by another one. A try that may have been launched and of which the
     cluster shows nothing is uncertain: only "failed" or "killed" or "never launched" makes room for a new try.
@@ -78,15 +86,24 @@ def decide(known: Known, seen: Sequence[ApplicationReport]) -> Decision:
     if known.result == Result.SUCCEEDED.value:
         return Decision(Action.DONE, known.number, known.application_id, "it succeeded (by the record of this host)")
     ended = known.result in (Result.FAILED, Result.KILLED, Result.REFUSED, Result.TIMED_OUT)
+    reserved = known.may_have_launched and known.application_id and not seen_under(known.number, seen)
+    if reserved and epoch and known.application_id.split("_")[1:2] == [epoch]:
+        reason = f"{known.application_id} was reserved for it by an earlier call, and is posted again"
+        return Decision(Action.SUBMIT, known.number, known.application_id, reason)
     if known.application_id and not ended and all(known.application_id != one.application_id for one in seen):
         return Decision(
             Action.UNCERTAIN, number, known.application_id, "the cluster does not know its application any more"
         )
-    if known.may_have_launched and not any(try_number_of(report) == known.number for report in seen):
+    if known.may_have_launched and not seen_under(known.number, seen):
         return Decision(
             Action.UNCERTAIN, number, "", "an earlier call began to launch it, and no application shows under its tag"
         )
     return Decision(Action.SUBMIT, number, "", f"try {number}")
+
+
+def seen_under(number: int, seen: Sequence[ApplicationReport]) -> bool:
+    """Whether the cluster shows an application of a try."""
+    return any(try_number_of(report) == number for report in seen)
 
 
 def try_number_of(report: ApplicationReport) -> int:
