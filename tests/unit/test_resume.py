@@ -166,3 +166,15 @@ def test_attach_names_a_live_application_and_done_a_succeeded_one(
         assert None in found
     if decision.action is Action.DONE and known.result != Result.SUCCEEDED.value:
         assert Result.SUCCEEDED in [one.result for one in found if one is not None]
+
+
+RESERVED = "application_1700000000000_0007"
+
+
+def test_a_reserved_id_is_posted_again_in_its_own_epoch_only() -> None:
+    known = Known(number=2, may_have_launched=True, application_id=RESERVED)
+    again = decide(known, [], "1700000000000")
+    assert (again.action, again.number, again.application_id) == (Action.SUBMIT, 2, RESERVED)
+    for epoch in ("", "1700000000001"):
+        assert decide(known, [], epoch).action is Action.UNCERTAIN
+    assert decide(Known(number=2, may_have_launched=True), [], "1700000000000").action is Action.UNCERTAIN

@@ -30,13 +30,19 @@ _SECRET_ARGUMENT = re.compile(
 )
 
 
-def check_arguments(arguments: Sequence[str]) -> list[str]:
-    """Problems of a user's script arguments, one line each, naming the position (from 1)."""
+def check_arguments(arguments: Sequence[str], *, quotes_all: bool = False) -> list[str]:
+    """Problems of a user's script arguments, one line each, naming the position (from 1).
+
+    Parameters
+    ----------
+    quotes_all
+        The launcher writes arguments so that nothing rewrites them (`plan.rest.words`); spark-submit does not.
+    """
     problems = []
     for position, argument in enumerate(arguments, start=1):
         problems += [
             f"argument {position} ({argument!r}) holds {token!r}, which YARN rewrites on the way into the container"
-            for token in _REWRITTEN
+            for token in (() if quotes_all else _REWRITTEN)
             if token in argument
         ]
         key, assigned, _ = argument.partition("=")

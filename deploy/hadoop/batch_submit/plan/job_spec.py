@@ -131,7 +131,7 @@ def build_spec(
     )
     _check_shipped(spec)
     if backend == YARN:
-        _check_container(spec)
+        _check_container(spec, quotes_all=config.value("execution.launcher") == "rest")
     return spec
 
 
@@ -312,11 +312,11 @@ def _check_shipped(spec: JobSpec) -> None:
         )
 
 
-def _check_container(spec: JobSpec) -> None:
+def _check_container(spec: JobSpec, *, quotes_all: bool) -> None:
     names = [one.link for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)]
     container_text.refuse_unsafe(
         [
-            *container_text.check_arguments(spec.arguments),
+            *container_text.check_arguments(spec.arguments, quotes_all=quotes_all),
             *container_text.check_file_names(names),
             *container_text.check_conf(spec.conf),
         ]
