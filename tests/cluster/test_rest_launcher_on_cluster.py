@@ -14,7 +14,21 @@ from cluster.conftest import REPO, Cluster
 MARK = secrets.token_hex(3)
 SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
 #: Arguments that spark-submit in cluster mode corrupts or runs, and some that it does not.
-WORDS = ["two words", "", "ä", "$HOME", "`id`", '{"a":{"b":1}}', "{{", "}}}", "<CPS>", "<LOG_DIR>", "it's", 'say "x"', "a\\b"]
+WORDS = [
+    "two words",
+    "",
+    "ä",
+    "$HOME",
+    "`id`",
+    '{"a":{"b":1}}',
+    "{{",
+    "}}}",
+    "<CPS>",
+    "<LOG_DIR>",
+    "it's",
+    'say "x"',
+    "a\\b",
+]
 JOB = """
 import json, os, sys
 from pyspark.sql import SparkSession
