@@ -15,7 +15,7 @@ from batch_submit.errors import ExitCode, HostNotReady, OutcomeUnknown
 from batch_submit.ledger import JsonLedger, LedgerUnwritable, Run, Try, TryState
 from batch_submit.model import FinalStatus, Result, State, Verdict
 from batch_submit.operations.recording import Recorder, known_of
-from batch_submit.plan.resume import Known
+from batch_submit.plan.resume import Action, Known, decide
 from tests.unit.fake_clock import FakeClock
 
 RUN = Run(
@@ -241,6 +241,16 @@ def test_a_verdict_goes_to_the_newest_try_of_its_application(ledger: JsonLedger)
     assert run is not None
     assert run.tries[0] == first
     assert (run.tries[1].state, run.tries[1].result) == (TryState.FINISHED, "succeeded")
+
+
+def test_a_refused_launch_leaves_no_reserved_id_behind(ledger: JsonLedger) -> None:
+    """A repeat is a new try then; an id that nobody posted would be looked for in vain, for good."""
+    one = recorder(ledger, Terminal(), Try(1, TryState.LAUNCHING, "t"))
+    one.reserved(1, "application_1700000000000_0007")
+    assert known_of(ledger.load("nightly")).has_reserved
+    one.not_submitted(1, "the quota of the folder is used up")
+    assert decide(known_of(ledger.load("nightly")), [], "1700000000000").number == 2
+    assert decide(known_of(ledger.load("nightly")), [], "1700000000000").action is Action.SUBMIT
 
 
 def test_reasons_are_recorded_without_secrets(ledger: JsonLedger) -> None:

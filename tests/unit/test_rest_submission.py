@@ -210,12 +210,31 @@ def test_one_name_for_two_files_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("conf", "said"),
+    [
+        ({"spark.driver.memoryOverhead": "some"}, "spark.driver.memoryOverhead: "),
+        ({"spark.driver.memoryOverheadFactor": "x"}, "spark.driver.memoryOverheadFactor: 'x' is no number"),
+        ({"spark.yarn.maxAppAttempts": "two"}, "spark.yarn.maxAppAttempts: 'two' is no whole number"),
+        ({"spark.yarn.priority": "high"}, "spark.yarn.priority: 'high' is no whole number"),
+        ({"spark.yarn.am.attemptFailuresValidityInterval": "soon"}, "attemptFailuresValidityInterval: "),
+    ],
+)
+def test_a_wrong_number_is_told_before_an_id_is_reserved(conf: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        RestJob.of(plan(conf={**CONF, **conf}), FACTS, "root")
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({}, ""),
         ({"deploy_mode": "client"}, "deploy_mode client"),
         ({"conf": {**CONF, "spark.jars.packages": "a:b:1"}}, "packages are fetched by spark-submit"),
         ({"conf": {**CONF, "spark.driver.resource.gpu.amount": "1"}}, "a resource of the application master"),
+        ({"conf": {**CONF, "spark.files": "/home/alice/x.txt"}}, "use files, additional_jars"),
+        ({"conf": {**CONF, "spark.submit.pyFiles": "x.py"}}, "spark-submit ships what it names"),
+        ({"conf": {"spark.yarn.dist.jars": "x.jar", **CONF}}, "Spark's client ships what it names"),
         ({"conf": {}}, "neither spark.yarn.archive nor spark.yarn.jars"),
         ({"conf": {"spark.yarn.archive": "hdfs://other:1/a.zip"}}, "is not on hdfs://localhost:9100"),
         ({"conf": {"spark.yarn.jars": "hdfs:///jars/*"}}, "one by one"),

@@ -255,32 +255,6 @@ class ResourceManager:
         held = self.get(f"{self._path(application_id)}/priority").get("priority")
         return held if isinstance(held, int) else int(str(held or 0))
 
-    def new_application(self) -> tuple[str, Mapping[str, int]]:
-        """Reserve an application id; also the largest container that the cluster gives (``memory`` MiB, ``vCores``).
-
-        Asking again after a lost reply only wastes a number.
-        """
-        self._known_user("submit an application")
-        reply = as_mapping(self._call("POST", f"{_BASE}/apps/new-application", b""))
-        application_id, most = reply.get("application-id"), as_mapping(reply.get("maximum-resource-capability"))
-        if not isinstance(application_id, str) or not APPLICATION_ID.fullmatch(application_id):
-            raise ClusterUnreachable("the ResourceManager's answer names no new application", where=self._active)
-        return application_id, {name: int(most[name]) for name in ("memory", "vCores") if name in most}
-
-    def submit(self, context: Mapping[str, Any]) -> None:
-        """Hand over a submission context.
-
-        Safe to repeat with the same application id while the same ResourceManager counts (seen on 3.5.0: 202 each time,
-        one application), so a lost reply is asked again. The 202 says only that it was taken: look at the state.
-
-        Raises
-        ------
-        ClusterRefused
-            With the server's words: too large, not allowed, REST submissions switched off.
-        """
-        self._known_user("submit an application")
-        self._call("POST", f"{_BASE}/apps", json.dumps(context).encode(), answers=False)
-
     def _known_user(self, purpose: str) -> str:
         if not self.user:
             raise UsageError(
@@ -303,27 +277,26 @@ class ResourceManager:
         """Write to the active one. Only for writes that may be repeated: a lost reply is a reason to ask again."""
         return as_mapping(self._call("PUT", path, json.dumps(body).encode()))
 
+    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write to the active one, where a good answer may be empty. Only for writes that may be repeated."""
+        return as_mapping(self._call("POST", path, json.dumps(body).encode(), may_be_empty=True))
+
     def _deadline(self) -> float:
         return self._clock() + self._timeout_s * 2 * (len(self._urls) + 2)
 
-    def _call(self, method: str, target: str, body: bytes | None = None, *, answers: bool = True) -> Any:
+    def _call(self, method: str, target: str, body: bytes | None = None, *, may_be_empty: bool = False) -> Any:
         """Ask the active one and return its JSON; when it proves not to be, look for it once more and ask again.
 
         All writes of this class may be repeated, so a lost reply is a reason to look again as well.
-
-        Parameters
-        ----------
-        answers
-            Whether a good answer has a body.
         """
         deadline = self._deadline()
         base = self._active or self._look(deadline, ())
         try:
-            return self._send(base, method, target, body, deadline, answers=answers)
+            return self._send(base, method, target, body, deadline, may_be_empty=may_be_empty)
         except _LookAgain as again:
             base = self._look(deadline, (again.peer,) if again.peer else (), again.error)
         try:
-            return self._send(base, method, target, body, deadline, answers=answers)
+            return self._send(base, method, target, body, deadline, may_be_empty=may_be_empty)
         except _LookAgain as again:
             self._forget()
             raise again.error from again.error.__cause__
@@ -366,7 +339,7 @@ class ResourceManager:
         self._active = ""
 
     def _send(
-        self, base: str, method: str, target: str, body: bytes | None, deadline: float, *, answers: bool = True
+        self, base: str, method: str, target: str, body: bytes | None, deadline: float, *, may_be_empty: bool = False
     ) -> Any:
         try:
             reply = self._request(base, method, target, body, deadline)
@@ -376,7 +349,7 @@ class ResourceManager:
             standby = ClusterUnreachable("this ResourceManager is not active", where=base, details=reply.words())
             raise _LookAgain(standby, _peer(base, target, reply.headers.get("location", "")))
         if reply.status in (200, 202):
-            if not answers:
+            if may_be_empty and not reply.body:
                 return {}
             try:
                 return reply.json()

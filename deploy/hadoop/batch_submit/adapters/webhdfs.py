@@ -178,47 +178,6 @@ class WebHdfs:
             raise
         return sent.count
 
-    def make_folder(self, path: str, permission: str) -> None:
-        """Make a folder and those above it over the light session; see :meth:`mkdirs`."""
-        self._known_user("make a folder", path)
-        if self.ask("PUT", path, "MKDIRS", permission=permission).get("boolean") is not True:
-            raise ClusterRefused("the folder could not be made", where=path)
-
-    def remove(self, path: str) -> bool:
-        """Delete a path and all below it over the light session; see :meth:`delete`."""
-        self._known_user("delete", path)
-        if posixpath.normpath(path) in ("/", "//", "."):
-            raise UsageError(f"refusing to delete {path!r}")
-        return self.ask("DELETE", path, "DELETE", recursive="true").get("boolean") is True
-
-    def put(self, path: str, data: bytes, permission: str = "644") -> FileStatus:
-        """Write a file that fits into memory over the light session, replacing what lies there; its status afterwards.
-
-        For names that nobody else uses (an application's own staging): it is not whole until this returns.
-
-        Raises
-        ------
-        ClusterUnreachable
-            The connection, a DataNode, or a length that is wrong afterwards.
-        """
-        self._known_user("write", path)
-
-        def send(url: str) -> HttpResponse:
-            return self._session.request("PUT", url, body=None, timeout_s=self._timeout_s)
-
-        params = {"overwrite": "true", "permission": permission}
-        location = self._location(self._in_charge("PUT", path, "CREATE", params, send), path)
-        headers = {"Content-Type": "application/octet-stream"}
-        reply = self._session.request("PUT", location, body=data, headers=headers, timeout_s=self._data_timeout_s)
-        if reply.status >= 300:
-            failure = reply.failure()
-            raise error_for(failure, path, self._user) from failure
-        found = self.status(path)
-        if found.length != len(data):
-            message = f"HDFS holds {found.length} of the {len(data)} bytes that were sent"
-            raise ClusterUnreachable(message, where=path, next_step=_NEXT_STEP_LENGTH)
-        return found
-
     def mkdirs(self, path: str, permission: str | None = None) -> None:
         """Make a folder and those above it. HDFS gives missing parents the same ``permission`` (octal digits)."""
         self._known_user("make a folder", path)

@@ -129,14 +129,15 @@ class YarnBackend:
         from batch_submit.launchers.rest import RestLauncher
         from batch_submit.plan.rest.submission import RestJob
 
-        webhdfs = self.servers.webhdfs
-        assert webhdfs is not None  # `_why_not_rest` has looked
+        webhdfs, session = self.servers.webhdfs, self.servers.session
+        assert webhdfs is not None and session is not None  # `_why_not_rest` has looked; `connect` gives both
         job = RestJob.of(plan, spark_facts(plan.environment.get("SPARK_HOME", "")), self.user)
         base = _hdfs_path(job.conf.get("spark.yarn.stagingDir", ""), self.servers.default_fs)
         folders = [plan.environment[name] for name in CONF_DIR_VARIABLES if plan.environment.get(name)]
         launcher = RestLauncher(
             self.servers.resource_manager,
             webhdfs,
+            session,
             tuple(dict.fromkeys(folders)),
             self.servers.default_fs.rstrip("/"),
             f"{base}/{self.user}" if base else f"/user/{self.user}",
@@ -144,7 +145,7 @@ class YarnBackend:
             self.terminal,
         )
         if record.reserved_id:
-            return launcher.post(job, record.reserved_id, signals)
+            return launcher.post_again(job, record.reserved_id, signals)
         return launcher.launch(job, signals, record.reserved)
 
     def find_run(self, run_id: str) -> list[ApplicationReport]:

@@ -10,16 +10,28 @@ import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from batch_submit.adapters import submission
 from batch_submit.adapters.conf_archive import conf_archive
+from batch_submit.adapters.http import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
+from batch_submit.adapters.staging import StagingFolder
 from batch_submit.adapters.terminal import Terminal
-from batch_submit.adapters.webhdfs import WebHdfs
-from batch_submit.errors import BatchSubmitError, ClusterRefused, MissingFile, OutcomeUnknown
+from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
+from batch_submit.errors import BatchSubmitError, ClusterRefused, OutcomeUnknown
 from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import ApplicationReport, Result, State, judge
 from batch_submit.plan.rest.properties import properties_text
-from batch_submit.plan.rest.resources import CONF_ARCHIVE, CONF_ARCHIVE_FILE, LIBRARIES, Resource, Staged, dist_cache
+from batch_submit.plan.rest.resources import (
+    ARCHIVE,
+    CONF_ARCHIVE,
+    CONF_ARCHIVE_FILE,
+    LIBRARIES,
+    Resource,
+    Staged,
+    dist_cache,
+)
 from batch_submit.plan.rest.submission import RestJob, context_json, spark_properties
 from batch_submit.services import Clock
 
@@ -35,6 +47,8 @@ class RestLauncher:
 
     Parameters
     ----------
+    session
+        HTTP in the name of the user, for the DataNodes.
     folders
         The Hadoop configuration that travels with the application.
     default_fs
@@ -45,6 +59,7 @@ class RestLauncher:
 
     resource_manager: ResourceManager
     webhdfs: WebHdfs
+    session: HttpSession
     folders: Sequence[str]
     default_fs: str
     staging_base: str
@@ -61,24 +76,45 @@ class RestLauncher:
         OutcomeUnknown
             The reply to the POST was lost and the ResourceManager stays away.
         """
-        application_id, most = self.resource_manager.new_application()
-        self._check_size(job, most)
-        on_reserved(application_id)
-        return self.post(job, application_id, signals)
-
-    def post(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
-        """Stage and post under an id that was reserved; safe to repeat in the same epoch of the ResourceManager."""
-        folder = f"{self.staging_base.rstrip('/')}/.sparkStaging/{application_id}"
-        now_ms = int(self.clock.now_utc().timestamp() * 1000)
+        reserved = submission.reserve(self.resource_manager)
+        self._check_size(job, reserved)
+        on_reserved(reserved.application_id)
+        folder = self._folder(reserved.application_id)
         try:
-            staged = self._stage(job, folder, now_ms)
-            context = context_json(job, application_id, staged, f"{self.default_fs}{folder}", now_ms)
-            self.terminal.debug(f"staged in {folder}; posting {application_id}")
+            context = self._staged(job, reserved.application_id, folder)
         except BaseException:
             self._clean_up(folder)
             raise
+        return self._post(context, folder, signals)
+
+    def post_again(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
+        """Stage and post under an id that an earlier call reserved and may have posted, in the same epoch.
+
+        Raises
+        ------
+        OutcomeUnknown
+            It could not be staged or posted: the earlier post may still show, so that no other id may take its place.
+        """
+        folder = self._folder(application_id)
         try:
-            self.resource_manager.submit(context)
+            context = self._staged(job, application_id, folder)
+        except BatchSubmitError as error:
+            raise OutcomeUnknown(
+                f"{application_id}, which an earlier call reserved, could not be posted again: {error.message}",
+                details=error.lines(),
+                next_step="run the same command again with the same run id once that is mended",
+            ) from error
+        return self._post(context, folder, signals)
+
+    def _folder(self, application_id: str) -> StagingFolder:
+        path = f"{self.staging_base.rstrip('/')}/.sparkStaging/{application_id}"
+        return StagingFolder(self.webhdfs, self.session, path)
+
+    def _post(self, context: Mapping[str, Any], folder: StagingFolder, signals: SignalCount) -> str:
+        application_id = str(context["application-id"])
+        self.terminal.debug(f"staged in {folder.path}; posting {application_id}")
+        try:
+            submission.submit(self.resource_manager, context)
         except ClusterRefused:
             self._clean_up(folder)
             raise
@@ -93,13 +129,13 @@ class RestLauncher:
             self._clean_up(folder)  # the caller reads the refusal from the application itself
         return application_id
 
-    def _check_size(self, job: RestJob, most: Mapping[str, int]) -> None:
+    def _check_size(self, job: RestJob, most: submission.Reserved) -> None:
         size = job.size
         for what, asked, limit in (
-            ("memory", size.memory_mib, most.get("memory")),
-            ("vCores", size.vcores, most.get("vCores")),
+            ("memory", size.memory_mib, most.memory_mib),
+            ("vCores", size.vcores, most.vcores),
         ):
-            if limit is not None and asked > limit:
+            if limit and asked > limit:
                 unit = " MiB (heap and overhead)" if what == "memory" else ""
                 raise ClusterRefused(
                     f"the driver asks for {asked:,}{unit} of {what}, and a container of this cluster has at most "
@@ -107,36 +143,31 @@ class RestLauncher:
                     next_step="lower driver_memory or driver_cores",
                 )
 
-    def _stage(self, job: RestJob, folder: str, now_ms: int) -> dict[str, Staged]:
-        """Put the files of this host where the containers get them from; the others are looked at where they are."""
-        self.webhdfs.make_folder(folder, "700")
-        # Made with its parents, which get the same mode; the folder of all stagings has it in Spark too.
-        staged = {one.link: self._placed(one, folder) for one in job.resources}
-        libraries = job.conf.get("spark.yarn.archive", "")
-        shared: dict[str, Staged] = {}
-        if libraries:
-            shared[LIBRARIES] = self._looked_at(libraries)
-        cached = [*job.resources, *([Resource(LIBRARIES, libraries, "ARCHIVE")] if libraries else [])]
+    def _staged(self, job: RestJob, application_id: str, folder: StagingFolder) -> dict[str, Any]:
+        """Put the files of this host where the containers get them from, and return what is posted."""
+        now_ms = int(self.clock.now_utc().timestamp() * 1000)
+        folder.make()
+        cached = list(job.resources)
+        if libraries := job.conf.get("spark.yarn.archive", ""):
+            cached.append(Resource(LIBRARIES, libraries, ARCHIVE))
+        staged = {one.link: self._placed(one, folder) for one in cached}
+        place = f"{self.default_fs}{folder.path}"
         texts = {
             "__spark_conf__.properties": properties_text(spark_properties(job, now_ms)),
             "__spark_dist_cache__.properties": properties_text(
-                dist_cache(cached, {**staged, **shared}, f"{self.default_fs}{folder}/{CONF_ARCHIVE_FILE}")
+                dist_cache(cached, staged, f"{place}/{CONF_ARCHIVE_FILE}")
             ),
         }
-        content = conf_archive(self.folders, texts)
-        held = self.webhdfs.put(f"{folder}/{CONF_ARCHIVE_FILE}", content)
-        at = Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms)
-        return {**staged, **shared, CONF_ARCHIVE: at}
+        staged[CONF_ARCHIVE] = self._at(folder.put(CONF_ARCHIVE_FILE, conf_archive(self.folders, texts)))
+        return context_json(job, application_id, staged, place, now_ms)
 
-    def _placed(self, one: Resource, folder: str) -> Staged:
+    def _placed(self, one: Resource, folder: StagingFolder) -> Staged:
         if one.is_remote:
             return self._looked_at(one.source)
-        try:
-            content = Path(one.source).read_bytes()
-        except OSError as error:
-            raise MissingFile(f"can't be read: {error.strerror or error}", where=one.source) from error
-        held = self.webhdfs.put(f"{folder}/{one.staged_name}", content)
-        return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms)
+        return self._at(folder.put_file(Path(one.source), one.staged_name))
+
+    def _at(self, held: FileStatus, visibility: str = "PRIVATE") -> Staged:
+        return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms, visibility)
 
     def _looked_at(self, uri: str) -> Staged:
         path = uri.removeprefix(self.default_fs)
@@ -144,7 +175,7 @@ class RestLauncher:
             path = path.removeprefix("hdfs://")
         held = self.webhdfs.status(path)
         visibility = "PUBLIC" if self._is_public(held.path, held.permission) else "PRIVATE"
-        return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms, visibility)
+        return self._at(held, visibility)
 
     def _is_public(self, path: str, permission: str) -> bool:
         """Whether everybody may read a file: YARN then keeps one copy per node for all (as Spark decides it)."""
@@ -172,8 +203,8 @@ class RestLauncher:
             self.clock.sleep(_POLL_S)
         return None
 
-    def _clean_up(self, folder: str) -> None:
+    def _clean_up(self, folder: StagingFolder) -> None:
         try:
-            self.webhdfs.remove(folder)
+            folder.remove()
         except BatchSubmitError as error:
-            self.terminal.debug(f"{folder} may be left behind: {error.message}")
+            self.terminal.debug(f"{folder.path} may be left behind: {error.message}")

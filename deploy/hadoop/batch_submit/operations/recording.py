@@ -77,8 +77,8 @@ class Recorder:
         self._try_save()
 
     def not_submitted(self, number: int, reason: str) -> None:
-        """The launch is known to have led to no application."""
-        self._change(number, state=TryState.NOT_SUBMITTED, reason=mask_text(reason))
+        """The launch is known to have led to no application: an id that was reserved for it is nobody's."""
+        self._change(number, state=TryState.NOT_SUBMITTED, reason=mask_text(reason), application_id="")
         self._try_save()
 
     def finished(self, verdict: Verdict, number: int = 0) -> None:

@@ -175,7 +175,8 @@ def _submit_once(
         application_id, recorder = attach_by_record(context.services, ledger, earlier, error, wait=options.wait)
         return spec, Accepted(application_id, recorder, attached=True)
     if identified.explicit:
-        decision = decide(known_of(earlier), seen, backend.epoch())
+        known = known_of(earlier)
+        decision = decide(known, seen, backend.epoch() if known.has_reserved else "")
     run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
     recorder = Recorder(ledger, context.services.clock, context.services.terminal, run)
     if decision.action is not Action.SUBMIT:
@@ -211,14 +212,7 @@ def _refuse_another_job(earlier: Run, difference: list[str]) -> None:
         )
 
 
-def _new_run(
-    context: Context,
-    identified: Identified,
-    spec: JobSpec,
-    backend: Backend,
-    parts: Any,
-    digest: str,
-) -> Run:
+def _new_run(context: Context, identified: Identified, spec: JobSpec, backend: Backend, parts: Any, digest: str) -> Run:
     return Run(
         run_id=spec.run_id,
         original_run_id=identified.run_id.original,

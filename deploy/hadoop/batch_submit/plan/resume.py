@@ -60,18 +60,23 @@ class Known:
     application_id: str = ""
     result: str = ""
 
+    @property
+    def has_reserved(self) -> bool:
+        """Whether an application id was reserved for the last try, and it is not known whether it was posted."""
+        return self.may_have_launched and bool(self.application_id)
+
 
 def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> Decision:
     """Decide from the record and from what the cluster shows under the run's tag, newest first.
+
+    A live or succeeded application is never joined by another one. A try that may have been launched and of which the
+    cluster shows nothing is uncertain: only "failed" or "killed" or "never launched" makes room for a new try.
 
     Parameters
     ----------
     epoch
         What the cluster's application ids have in common now. An id that was reserved in it can be posted again: it is
         the same application, however often that happens (seen on Hadoop 3.5.0). One of another epoch can't.
-
-    A live or succeeded application is never joined by another one. A try that may have been launched and of which the
-    cluster shows nothing is uncertain: only "failed" or "killed" or "never launched" makes room for a new try.
     """
     verdicts = [(report, judge(report)) for report in seen]
     number = max(known.number, *(try_number_of(report) for report in seen), 0) + 1
@@ -86,8 +91,8 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
     if known.result == Result.SUCCEEDED.value:
         return Decision(Action.DONE, known.number, known.application_id, "it succeeded (by the record of this host)")
     ended = known.result in (Result.FAILED, Result.KILLED, Result.REFUSED, Result.TIMED_OUT)
-    reserved = known.may_have_launched and known.application_id and not seen_under(known.number, seen)
-    if reserved and epoch and known.application_id.split("_")[1:2] == [epoch]:
+    lost = known.has_reserved and not seen_under(known.number, seen)
+    if lost and epoch and known.application_id.split("_")[1:2] == [epoch]:
         reason = f"{known.application_id} was reserved for it by an earlier call, and is posted again"
         return Decision(Action.SUBMIT, known.number, known.application_id, reason)
     if known.application_id and not ended and all(known.application_id != one.application_id for one in seen):

@@ -11,6 +11,15 @@ _ONLY_SPARK: Mapping[str, str] = {
     "spark.jars.packages": "packages are fetched by spark-submit",
     "spark.yarn.am.nodeLabelExpression": "the label of the application master",
     "spark.yarn.populateHadoopClasspath": "the class path of a Spark without Hadoop",
+    **dict.fromkeys(
+        ("spark.files", "spark.jars", "spark.archives", "spark.submit.pyFiles"),
+        "spark-submit ships what it names; use files, additional_jars, archives or additional_py_files",
+    ),
+    **dict.fromkeys(
+        ("spark.yarn.dist.files", "spark.yarn.dist.jars", "spark.yarn.dist.archives", "spark.yarn.dist.pyFiles"),
+        "Spark's client ships what it names; use files, additional_jars, archives or additional_py_files",
+    ),
+    "spark.yarn.config.gatewayPath": "paths of the nodes differ from those of this host",
     "spark.driver.userClassPathFirst": "the order of the class path",
     "spark.kerberos.keytab": "Kerberos",
     "spark.yarn.keytab": "Kerberos",

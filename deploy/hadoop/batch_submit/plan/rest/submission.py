@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,7 @@ from batch_submit.plan.rest.resources import (
     resources_of,
 )
 from batch_submit.plan.submission import SubmissionPlan
-from batch_submit.plan.units import parse_duration_s
-
-#: Not told to the driver: what only spark-submit's own process reads.
-_NOT_SENT = ("spark.submit.deployMode",)
+from batch_submit.plan.units import UnitError, parse_duration_s
 
 
 @dataclass(frozen=True)
@@ -54,14 +51,19 @@ class RestJob:
         Raises
         ------
         UsageError
-            Two files would have one name in the container.
+            Two files would have one name in the container, or a property that sizes or counts is no number.
         """
         resources = tuple(resources_of(plan, facts.python_zips))
         if problems := doubled(resources):
             raise UsageError(
                 "two files of this job have one name", details=problems, next_step="give one an alias: path#name"
             )
-        return cls(plan, facts, {**plan.conf, **plan.secrets}, resources, tuple(python_files(plan)), user)
+        job = cls(plan, facts, {**plan.conf, **plan.secrets}, resources, tuple(python_files(plan)), user)
+        try:
+            job.size, _attempts(job.conf), _priority(job.conf), _interval_ms(job.conf)  # before an id is reserved
+        except ValueError as error:
+            raise UsageError(f"a Spark property is wrong: {error}", next_step="correct it in spark_config") from error
+        return job
 
     @property
     def size(self) -> Size:
@@ -72,8 +74,8 @@ class RestJob:
 def spark_properties(job: RestJob, submitted_ms: int) -> dict[str, str]:
     """Return ``__spark_conf__.properties``: what the driver's SparkConf begins with."""
     spec = job.plan.spec
-    found = {key: value for key, value in job.conf.items() if key not in _NOT_SENT}
-    found |= {
+    found = {
+        **job.conf,
         "spark.master": "yarn",
         "spark.submit.deployMode": "cluster",
         "spark.yarn.isPython": "true",
@@ -103,7 +105,6 @@ def context_json(
     staged: Mapping[str, Staged],
     staging: str,
     submitted_ms: int,
-    credentials: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the body of the POST.
 
@@ -114,43 +115,44 @@ def context_json(
         they are localised.
     staging
         URI of the application's staging folder.
-    credentials
-        Service to delegation token, on a secure cluster.
     """
-    conf, spec = job.conf, job.plan.spec
+    conf = job.conf
+    found: dict[str, Any] = {
+        "application-id": application_id,
+        "application-name": job.plan.spec.name,
+        "application-type": "SPARK",
+        "am-container-spec": _container(job, staged, staging, submitted_ms),
+        "unmanaged-AM": False,
+        "max-app-attempts": _attempts(conf),
+        "resource": {"memory": job.size.memory_mib, "vCores": job.size.vcores},
+        "application-tags": {"tag": list(job.plan.tags)},
+        "keep-containers-across-application-attempts": False,
+        "queue": conf.get("spark.yarn.queue") or "default",
+        "priority": _priority(conf),
+        "log-aggregation-context": _log_patterns(conf),
+        "attempt-failures-validity-interval": _interval_ms(conf),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _container(job: RestJob, staged: Mapping[str, Staged], staging: str, submitted_ms: int) -> dict[str, Any]:
+    """Return what YARN starts for the application master."""
     kinds = {one.link: one.kind for one in job.resources} | {CONF_ARCHIVE: ARCHIVE, LIBRARIES: ARCHIVE}
     environment = environment_of(
-        conf,
+        job.conf,
         job.facts,
         user=job.user,
         staging=staging,
         python_path=python_path(job.facts.python_zips, job.py_files),
         submitted_ms=submitted_ms,
     )
-    container: dict[str, Any] = {
-        "commands": {"command": command_of(conf, job.facts, job.size, job.plan.spec.script.link, job.plan.arguments)},
+    script, arguments = job.plan.spec.script.link, job.plan.arguments
+    return {
+        "commands": {"command": command_of(job.conf, job.facts, job.size, script, arguments)},
         "environment": _entries(environment),
         "local-resources": {"entry": [_resource(link, at, kinds[link]) for link, at in staged.items()]},
-        "application-acls": _entries(access_lists(conf, job.user)),
+        "application-acls": _entries(access_lists(job.conf, job.user)),
     }
-    if credentials:
-        container["credentials"] = {"tokens": _entries(credentials)}
-    found: dict[str, Any] = {
-        "application-id": application_id,
-        "application-name": spec.name,
-        "application-type": "SPARK",
-        "am-container-spec": container,
-        "unmanaged-AM": False,
-        "max-app-attempts": int(conf.get("spark.yarn.maxAppAttempts", "0")) or None,
-        "resource": {"memory": job.size.memory_mib, "vCores": job.size.vcores},
-        "application-tags": {"tag": list(job.plan.tags)},
-        "keep-containers-across-application-attempts": False,
-        "queue": conf.get("spark.yarn.queue") or "default",
-        "priority": int(conf["spark.yarn.priority"]) if "spark.yarn.priority" in conf else None,
-        "log-aggregation-context": _log_patterns(conf),
-        "attempt-failures-validity-interval": _interval_ms(conf),
-    }
-    return {key: value for key, value in found.items() if value is not None}
 
 
 def access_lists(conf: Mapping[str, str], user: str) -> dict[str, str]:
@@ -179,11 +181,28 @@ def _log_patterns(conf: Mapping[str, str]) -> dict[str, str] | None:
     return {key: value for key, value in said.items() if value} or None
 
 
+def _attempts(conf: Mapping[str, str]) -> int | None:
+    return _whole(conf, "spark.yarn.maxAppAttempts")
+
+
+def _priority(conf: Mapping[str, str]) -> int | None:
+    return _whole(conf, "spark.yarn.priority")
+
+
+def _whole(conf: Mapping[str, str], key: str) -> int | None:
+    try:
+        return int(conf[key]) if key in conf else None
+    except ValueError as error:
+        raise UnitError(f"{key}: {conf[key]!r} is no whole number") from error
+
+
 def _interval_ms(conf: Mapping[str, str]) -> int | None:
-    text = conf.get("spark.yarn.am.attemptFailuresValidityInterval", "")
-    if not text:
-        return None
-    return int(text) if text.isdecimal() else int(parse_duration_s(text) * 1000)
+    key = "spark.yarn.am.attemptFailuresValidityInterval"
+    text = conf.get(key, "")
+    try:
+        return int(text) if text.isdecimal() else int(parse_duration_s(text) * 1000) if text else None
+    except UnitError as error:
+        raise UnitError(f"{key}: {error}") from error
 
 
 def _resource(link: str, at: Staged, kind: str) -> dict[str, Any]:
@@ -197,6 +216,5 @@ def _resource(link: str, at: Staged, kind: str) -> dict[str, Any]:
     return {"key": link, "value": value}
 
 
-def _entries(values: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, Sequence[dict[str, str]]]:
-    pairs = values.items() if isinstance(values, Mapping) else values
-    return {"entry": [{"key": key, "value": value} for key, value in pairs]}
+def _entries(values: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
+    return {"entry": [{"key": key, "value": value} for key, value in values.items()]}

@@ -1,0 +1,93 @@
+"""An application's own folder in HDFS: what spark-submit's client would put there, put there over WebHDFS.
+
+Nobody else uses its names, so that a file is written in place and may be written again; what is small goes over the
+light session, which has loaded already.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+from batch_submit.adapters.http import HttpSession
+from batch_submit.adapters.http_reply import NotJson
+from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
+from batch_submit.adapters.webhdfs_errors import error_for
+from batch_submit.errors import ClusterRefused, ClusterUnreachable, MissingFile, NotFound
+
+#: Up to this a file is read into memory; a larger one streams through the library, which takes a moment to load.
+IN_MEMORY_BYTES = 32 << 20
+_TRANSFER_S = 120.0
+
+
+class StagingFolder:
+    """One folder.
+
+    Parameters
+    ----------
+    session
+        HTTP in the name of the user that `webhdfs` writes as.
+    path
+        Absolute; it is made with mode 700, files in it have 644 (YARN localises them as the user).
+    """
+
+    def __init__(self, webhdfs: WebHdfs, session: HttpSession, path: str) -> None:
+        self._webhdfs = webhdfs
+        self._session = session
+        self.path = path
+
+    def make(self) -> None:
+        """Make the folder, and those above it."""
+        if self._webhdfs.ask("PUT", self.path, "MKDIRS", permission="700").get("boolean") is not True:
+            raise ClusterRefused("the folder could not be made", where=self.path)
+
+    def put_file(self, local: Path, name: str) -> FileStatus:
+        """Put a file of this host; its status there.
+
+        Raises
+        ------
+        MissingFile
+            It can't be read.
+        """
+        try:
+            if local.stat().st_size <= IN_MEMORY_BYTES:
+                return self.put(name, local.read_bytes())
+        except OSError as error:
+            raise MissingFile(f"can't be read: {error.strerror or error}", where=str(local)) from error
+        place = posixpath.join(self.path, name)
+        self._webhdfs.upload(local, place, overwrite=True)
+        return self._webhdfs.status(place)
+
+    def put(self, name: str, data: bytes) -> FileStatus:
+        """Write a file, replacing what an earlier call left there; its status afterwards.
+
+        Raises
+        ------
+        ClusterUnreachable
+            The connection, a DataNode, or a length that is wrong afterwards.
+        """
+        place = posixpath.join(self.path, name)
+        told = self._webhdfs.ask("PUT", place, "CREATE", noredirect="true", overwrite="true", permission="644")
+        location = told.get("Location")
+        if not isinstance(location, str) or not location.startswith(("http://", "https://")):
+            raise NotJson("the NameNode's answer names no DataNode", where=place)
+        headers = {"Content-Type": "application/octet-stream"}
+        reply = self._session.request("PUT", location, body=data, headers=headers, timeout_s=_TRANSFER_S)
+        if reply.status >= 300:
+            failure = reply.failure()
+            raise error_for(failure, place, "") from failure
+        found = self._webhdfs.status(place)
+        if found.length != len(data):
+            raise ClusterUnreachable(
+                f"HDFS holds {found.length} of the {len(data)} bytes that were sent",
+                where=place,
+                next_step="submit again; if it stays so, look for dead DataNodes: hdfs dfsadmin -report",
+            )
+        return found
+
+    def remove(self) -> None:
+        """Delete the folder and all in it; nothing there is as good."""
+        try:
+            self._webhdfs.ask("DELETE", self.path, "DELETE", recursive="true")
+        except NotFound:
+            return

@@ -1,0 +1,54 @@
+"""Handing an application to the ResourceManager over REST: an id first, then what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batch_submit.adapters.resource_manager import ResourceManager
+from batch_submit.adapters.rm_replies import as_mapping
+from batch_submit.errors import ClusterUnreachable, UsageError
+from batch_submit.model import APPLICATION_ID
+
+_APPS = "/ws/v1/cluster/apps"
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """An application id that is ours, and the largest container of the cluster (0: it does not say)."""
+
+    application_id: str
+    memory_mib: int = 0
+    vcores: int = 0
+
+
+def reserve(resource_manager: ResourceManager) -> Reserved:
+    """Reserve an application id. Asking again after a lost reply only wastes a number.
+
+    Raises
+    ------
+    UsageError
+        It is not known in whose name to submit (without a name the server would take us for its static user).
+    """
+    if not resource_manager.user:
+        raise UsageError("can't submit: it is not known in whose name", next_step="set HADOOP_USER_NAME")
+    reply = resource_manager.post(f"{_APPS}/new-application", {})
+    application_id, most = reply.get("application-id"), as_mapping(reply.get("maximum-resource-capability"))
+    if not isinstance(application_id, str) or not APPLICATION_ID.fullmatch(application_id):
+        raise ClusterUnreachable("the ResourceManager's answer names no new application")
+    return Reserved(application_id, int(most.get("memory") or 0), int(most.get("vCores") or 0))
+
+
+def submit(resource_manager: ResourceManager, context: Mapping[str, Any]) -> None:
+    """Hand over a submission context.
+
+    Safe to repeat with the same application id while the same ResourceManager counts (seen on 3.5.0: 202 each time, one
+    application), so a lost reply is asked again. The 202 says only that it was taken: look at the state.
+
+    Raises
+    ------
+    ClusterRefused
+        With the server's words: too large, not allowed, REST submissions switched off.
+    """
+    resource_manager.post(_APPS, context)
