@@ -7,6 +7,7 @@ and above all that training saw, are counted for themselves.
 """
 
 from ml_pipeline_framework.drift.distance import MAJOR, MODERATE, compare
-from ml_pipeline_framework.drift.profiles import profile, profile_like, share_for
+from ml_pipeline_framework.drift.likeness import profile_like
+from ml_pipeline_framework.drift.profiles import profile, share_for
 
 __all__ = ["MAJOR", "MODERATE", "compare", "profile", "profile_like", "share_for"]

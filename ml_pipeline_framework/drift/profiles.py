@@ -1,17 +1,26 @@
-"""Histograms of columns: the reference made on training rows, and other rows counted into its bins and values."""
+"""Histograms of columns: the reference made on training rows."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DateType, DoubleType, FloatType, TimestampNTZType, TimestampType
 
-from ml_pipeline_framework.schemas import BOOLEAN, NUMBER, TEXT, TIME, quoted
+from ml_pipeline_framework.drift.counting import (
+    FIRST,
+    NULL,
+    STRIDE,
+    bin_of,
+    bins,
+    exploded,
+    in_parts,
+    values_of,
+)
+from ml_pipeline_framework.schemas import BOOLEAN, NUMBER, TEXT, TIME
 
 TOP_VALUES = 50
 #: Rows that a comparison looks at; see `share_for`.
@@ -20,13 +29,9 @@ ROWS_ENOUGH = 250_000
 KNOWN_VALUES, KNOWN_IN_ALL = 5_000, 50_000
 #: A text with more values than this is not counted by value: it is a key or prose.
 COUNTED_VALUES = 100_000
-_TEXT_LENGTH = 200  # characters of a value that are looked at
 _FEW_VALUES = 20  # a number with at most so many values gets a bin for each
-_COLUMNS_PER_PASS = 300  # more aggregates in one query than this need longer to compile than to run
 _ACCURACY = 1_000  # percentiles are off by at most a thousandth of the rows
 _PERCENTILES = [step / 100 for step in range(101)]
-_STRIDE = 64  # codes per column: 0 null, 1 below, 2 above, 3 unseen, 4 other, from 8 the bins
-_NULL, _BELOW, _ABOVE, _UNSEEN, _OTHER, _FIRST = 0, 1, 2, 3, 4, 8
 _NUMBERS = {NUMBER, "numeric", TIME}
 _CATEGORIES = {TEXT, BOOLEAN, "category", "categorical"}
 
@@ -54,56 +59,14 @@ def profile(frame: DataFrame, columns: Sequence[tuple[str, str]]) -> dict[str, d
     """
     kinds = {name: _kind(kind) for name, kind in columns}
     surveyed: dict[str, dict[str, Any]] = {}
-    for part in _parts(list(kinds)):
+    for part in in_parts(list(kinds)):
         surveyed |= _survey(frame, {name: kinds[name] for name in part})
     room = _room(kinds, surveyed)
     found: dict[str, dict[Any, int]] = {}
-    for part in _parts(list(kinds)):
+    for part in in_parts(list(kinds)):
         found |= _count(frame, {name: kinds[name] for name in part}, surveyed, room)
     made = {NUMBER: _number, TEXT: _category}
     return {name: made[kind](surveyed[name], found[name]) for name, kind in kinds.items()}
-
-
-def profile_like(
-    frame: DataFrame,
-    reference: Mapping[str, Mapping[str, Any]],
-    *,
-    categories: Mapping[str, Collection[str]] | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Count `frame` into the bins and values of a reference profile, in one pass.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns of the reference that it lacks are passed over.
-    reference : mapping
-        What `profile` returned.
-    categories : mapping, optional
-        Column to all values known for it, where the reference does not say it.
-
-    Returns
-    -------
-    dict
-        As `profile`, with ``mean``, ``std``, ``min``, ``max``, ``distinct_about`` and ``known`` left out. Categories
-        have ``unseen``: rows with a value that the reference does not know (part of ``other``); null when the
-        reference does not say all its values.
-    """
-    present = [name for name in reference if name in frame.columns]
-    known = {name: _known(reference[name], (categories or {}).get(name)) for name in present}
-    result: dict[str, dict[str, Any]] = {}
-    for part in _parts(present):
-        codes = []
-        for place, name in enumerate(part):
-            one, value = reference[name], f"v{place}"
-            if one["kind"] == "number":
-                codes.append((_bin_of(value, one["edges"], place * _STRIDE), "NULL"))
-            else:
-                codes.append(_value_of(value, place * _STRIDE, list(one["values"]), known[name]))
-        values = _values(frame, {name: NUMBER if reference[name]["kind"] == "number" else TEXT for name in part})
-        found = _by_column(_exploded(values, codes).groupBy("code", "text").count(), part)
-        rows = max(sum(one.values()) for one in found.values())
-        result |= {name: _like(reference[name], rows, found[name], known[name]) for name in part}
-    return result
 
 
 def share_for(rows: int) -> float:
@@ -126,33 +89,6 @@ def _kind(kind: str) -> str:
     raise ValueError(f"{kind!r} is not a kind of column that has a profile: {NUMBER}, {TIME}, {TEXT}, {BOOLEAN}")
 
 
-def _parts(names: Sequence[str]) -> list[Sequence[str]]:
-    """Return the columns in the groups that one query can hold."""
-    return [names[start : start + _COLUMNS_PER_PASS] for start in range(0, len(names), _COLUMNS_PER_PASS)]
-
-
-def _values(frame: DataFrame, kinds: Mapping[str, str]) -> DataFrame:
-    """Return the columns as v0, v1, ...: numbers as double without NaN, the others as text."""
-    made = [_number_of(frame, name) if kind == NUMBER else _text_of(name) for name, kind in kinds.items()]
-    return frame.select(*(F.expr(one).alias(f"v{place}") for place, one in enumerate(made)))
-
-
-def _number_of(frame: DataFrame, name: str) -> str:
-    """Return SQL for a column as double, times in days since 1970; null where it is NaN."""
-    column, kind = quoted(name), frame.schema[name].dataType
-    if isinstance(kind, DateType):
-        return f"CAST(unix_date({column}) AS DOUBLE)"
-    if isinstance(kind, (TimestampType, TimestampNTZType)):
-        return f"CAST(CAST({column} AS TIMESTAMP) AS DOUBLE) / 86400"
-    if isinstance(kind, (DoubleType, FloatType)):
-        return f"CASE WHEN NOT isnan({column}) THEN CAST({column} AS DOUBLE) END"
-    return f"CAST({column} AS DOUBLE)"
-
-
-def _text_of(name: str) -> str:
-    return f"substring(CAST({quoted(name)} AS STRING), 1, {_TEXT_LENGTH})"
-
-
 def _survey(frame: DataFrame, kinds: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return what has to be known before rows can be counted: percentiles of numbers, distinct values of the others."""
     percentiles = f"array({', '.join(f'{one}D' for one in _PERCENTILES)})"
@@ -170,7 +106,7 @@ def _survey(frame: DataFrame, kinds: Mapping[str, str]) -> dict[str, dict[str, A
             ]
         else:
             wanted.append(f"approx_count_distinct({value}) AS `{place}_distinct`")
-    row = _values(frame, kinds).agg(*(F.expr(one) for one in wanted)).first()
+    row = values_of(frame, kinds).agg(*(F.expr(one) for one in wanted)).first()
     assert row is not None  # an aggregate without groups has one row
     found = row.asDict()
     parts = ("percentiles", "min", "max", "mean", "std", "distinct")
@@ -224,42 +160,12 @@ def _room(kinds: Mapping[str, str], surveyed: Mapping[str, Mapping[str, Any]]) -
 # --- the second pass --------------------------------------------------------------------------------------------------
 
 
-def _bin_of(value: str, edges: Sequence[float], base: int) -> str:
-    """Return SQL for the code of the bin that a number falls into."""
-    steps = [f"WHEN {value} IS NULL THEN {base + _NULL}"]
-    if edges:
-        steps.append(f"WHEN {value} < {edges[0]!r}D THEN {base + _BELOW}")
-        steps += [f"WHEN {value} <= {one!r}D THEN {base + _FIRST + place}" for place, one in enumerate(edges[1:])]
-    return f"CASE {' '.join(steps)} ELSE {base + _ABOVE} END"
-
-
-def _value_of(text: str, base: int, top: Sequence[str], known: Collection[str] | None) -> tuple[str, str]:
-    """Return SQL for the code and the text under which a value is counted against a reference."""
-    in_top = f"{text} IN ({', '.join(map(_literal, top))})" if top else "false"
-    rest = [one for one in known or () if one not in set(top)]
-    seen = f"WHEN {text} IN ({', '.join(map(_literal, rest))}) THEN {base + _OTHER}" if rest else ""
-    last = base + (_OTHER if known is None else _UNSEEN)
-    code = f"CASE WHEN {text} IS NULL THEN {base + _NULL} WHEN {in_top} THEN {base + _FIRST} {seen} ELSE {last} END"
-    return code, f"CASE WHEN {in_top} THEN {text} END"
-
-
-def _literal(text: str) -> str:
-    """Return a text as SQL, whatever it holds: backslashes and quotes are escaped as Spark's parser reads them."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def _by_column(counts: DataFrame, names: Sequence[str]) -> dict[str, dict[Any, int]]:
     """Return the counted rows by column, then by code and text."""
     found: dict[str, dict[Any, int]] = {name: {} for name in names}
     for row in counts.collect():
-        found[names[row["code"] // _STRIDE]][row["code"] % _STRIDE, row["text"]] = row["count"]
+        found[names[row["code"] // STRIDE]][row["code"] % STRIDE, row["text"]] = row["count"]
     return found
-
-
-def _exploded(values: DataFrame, parts: Iterable[tuple[str, str]]) -> DataFrame:
-    """Return one row per row and column: ``code`` (int) and ``text`` (null for numbers)."""
-    pairs = ", ".join(f"struct({code} AS code, CAST({text} AS STRING) AS text)" for code, text in parts)
-    return values.select(F.expr(f"inline(array({pairs}))"))
 
 
 def _count(
@@ -268,14 +174,14 @@ def _count(
     """Count the rows of every bin and value; of a category only the most frequent values that there is room for."""
     codes, limits = [], []
     for place, (name, kind) in enumerate(kinds.items()):
-        value, base = f"v{place}", place * _STRIDE
+        value, base = f"v{place}", place * STRIDE
         if kind == NUMBER:
-            codes.append((_bin_of(value, surveyed[name]["edges"], base), "NULL"))
+            codes.append((bin_of(value, surveyed[name]["edges"], base), "NULL"))
             continue
-        code = f"CASE WHEN {value} IS NULL THEN {base + _NULL} ELSE {base + _FIRST} END"
+        code = f"CASE WHEN {value} IS NULL THEN {base + NULL} ELSE {base + FIRST} END"
         codes.append((code, value if room[name] else "NULL"))
-        limits.append(f"WHEN {base + _FIRST} THEN {max(room[name], 1)}")
-    counts = _exploded(_values(frame, kinds), codes).groupBy("code", "text").count()
+        limits.append(f"WHEN {base + FIRST} THEN {max(room[name], 1)}")
+    counts = exploded(values_of(frame, kinds), codes).groupBy("code", "text").count()
     if (
         limits
     ):  # a category's values share one code, a number's bin is alone in its own: the rank within the code counts
@@ -292,24 +198,15 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _bins(edges: Sequence[float], found: Mapping[Any, int]) -> dict[str, Any]:
-    return {
-        "edges": list(edges),
-        "counts": [found.get((_FIRST + place, None), 0) for place in range(max(len(edges) - 1, 0))],
-        "below": found.get((_BELOW, None), 0),
-        "above": found.get((_ABOVE, None), 0),
-    }
-
-
 def _number(surveyed: Mapping[str, Any], found: Mapping[Any, int]) -> dict[str, Any]:
-    head = {"kind": "number", "rows": surveyed["rows"], "nulls": found.get((_NULL, None), 0)}
+    head = {"kind": "number", "rows": surveyed["rows"], "nulls": found.get((NULL, None), 0)}
     moments = {part: _finite(surveyed[part]) for part in ("mean", "std", "min", "max")}
-    return {**head, **moments, **_bins(surveyed["edges"], found)}
+    return {**head, **moments, **bins(surveyed["edges"], {code: n for (code, _), n in found.items()})}
 
 
 def _category(surveyed: Mapping[str, Any], found: Mapping[Any, int]) -> dict[str, Any]:
-    nulls, rows = found.get((_NULL, None), 0), surveyed["rows"]
-    named = [(n, text) for (code, text), n in found.items() if code == _FIRST and text is not None]
+    nulls, rows = found.get((NULL, None), 0), surveyed["rows"]
+    named = [(n, text) for (code, text), n in found.items() if code == FIRST and text is not None]
     ranked = sorted(named, key=lambda one: (-one[0], one[1]))
     top = ranked[:TOP_VALUES]
     complete = rows - nulls == sum(n for n, _ in ranked)
@@ -321,28 +218,4 @@ def _category(surveyed: Mapping[str, Any], found: Mapping[Any, int]) -> dict[str
         "other": rows - nulls - sum(n for n, _ in top),
         "distinct_about": len(ranked) if complete else surveyed["distinct"],
         "known": sorted(text for _, text in ranked[TOP_VALUES:]) if complete else None,
-    }
-
-
-def _known(one: Mapping[str, Any], given: Collection[str] | None) -> Collection[str] | None:
-    """Return all values that a reference knows of a category; None when it does not say all of them."""
-    if one["kind"] == "number":
-        return None
-    if given is not None:
-        return [text[:_TEXT_LENGTH] for text in given]
-    rest = one.get("known")
-    if rest is None and one["other"] != 0:
-        return None
-    return [*one["values"], *(rest or ())]
-
-
-def _like(one: Mapping[str, Any], rows: int, found: Mapping[Any, int], known: Collection[str] | None) -> dict[str, Any]:
-    head = {"kind": one["kind"], "rows": rows, "nulls": found.get((_NULL, None), 0)}
-    if one["kind"] == "number":
-        return head | _bins(one["edges"], found)
-    unseen = found.get((_UNSEEN, None), 0)
-    return head | {
-        "values": {text: found.get((_FIRST, text), 0) for text in one["values"]},
-        "other": found.get((_OTHER, None), 0) + unseen,
-        "unseen": None if known is None else unseen,
     }

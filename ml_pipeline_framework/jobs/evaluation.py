@@ -137,7 +137,7 @@ def drift_of(rows: Rows, model: StoredModel, params: EvaluationParams) -> dict[s
     if share < 1.0:
         frame = frame.sample(fraction=share, seed=params.seed)
     with datasets.reading(params.input_path):
-        current = drift.profile_like(frame, reference)
+        current = drift.profile_like(frame, reference, rows=round(rows.measured * share))
     training = model.metadata.get("training") or {}
     return {
         "reference": f"training rows of {model.name}@{model.version}",

@@ -185,7 +185,7 @@ def looked_at(
         return {"scores": told, "drift": None, "unseen": []}
     step(spark, "[prediction] drift against the training data")
     share = prediction_report.share_to_look_at(params.drift, rows)
-    drifted, unseen = prediction_report.compared(source, about.metadata, share)
+    drifted, unseen = prediction_report.compared(source, about.metadata, share, rows)
     return {"scores": told, "drift": drifted, "unseen": unseen}
 
 

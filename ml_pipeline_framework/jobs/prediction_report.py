@@ -128,7 +128,7 @@ def share_to_look_at(how: object, rows: int) -> float:
 
 
 def compared(
-    frame: DataFrame, metadata: Mapping[str, Any], share: float
+    frame: DataFrame, metadata: Mapping[str, Any], share: float, rows: int
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """Compare the input with the training data's histograms, and list categories that training never saw.
 
@@ -140,6 +140,8 @@ def compared(
         The model's; without a ``profile`` there is nothing to compare with.
     share : float
         The share of the rows to look at.
+    rows : int
+        The rows of `frame`.
 
     Returns
     -------
@@ -154,7 +156,7 @@ def compared(
         return None, []
     # By keyword: after a positional fraction, PySpark 4.3 takes no notice of the keyword ``seed``.
     sample = frame.sample(fraction=share, seed=_SEED) if share < 1.0 else frame
-    current = drift.profile_like(sample.select(*_columns(frame, reference)), reference)
+    current = drift.profile_like(sample.select(*_columns(frame, reference)), reference, rows=round(rows * share))
     training: Mapping[str, Any] = metadata.get("training") or {}
     found = {
         "reference": f"training rows of {metadata.get('name')}@{metadata.get('version')}",
@@ -165,38 +167,24 @@ def compared(
         "columns": drift.compare(reference, current),
         "current": current,
     }
-    return found, _unseen(sample, reference, current, share)
+    return found, _unseen(current, share)
 
 
 def _columns(frame: DataFrame, reference: Mapping[str, Any]) -> list[Column]:
     return [F.col(quoted(name)) for name in reference if name in frame.columns]
 
 
-def _unseen(
-    sample: DataFrame, reference: Mapping[str, Any], current: Mapping[str, Any], share: float
-) -> list[dict[str, Any]]:
-    counts = {name: one["unseen"] for name, one in current.items() if one.get("unseen")}
-    if not counts:
-        return []
-    wanted = []
-    for name in counts:
-        known = [*reference[name]["values"], *(reference[name].get("known") or ())]
-        value = F.col(quoted(name)).cast("string")
-        new = F.when(~value.isin(known), F.substring(value, 1, 100))
-        # The first, the last and one between: room for three texts, however many values are new.
-        between = F.min_by(new, F.when(new.isNotNull(), F.xxhash64(new)))
-        wanted.append(F.array_distinct(F.array(F.min(new), between, F.max(new))).alias(name))
-    row = sample.agg(*wanted).first()
-    assert row is not None  # an aggregate without groups has one row
+def _unseen(current: Mapping[str, Any], share: float) -> list[dict[str, Any]]:
     found = [
         {
             "column": name,
-            "rows": round(count / share),
-            "share": count / current[name]["rows"],
+            "rows": round(one["unseen"] / share),
+            "share": one["unseen"] / one["rows"],
             "exact": share == 1.0,
-            "examples": sorted(row[name]),
+            "examples": [text[:100] for text in one["unseen_examples"]],
         }
-        for name, count in counts.items()
+        for name, one in current.items()
+        if one.get("unseen")
     ]
     return sorted(found, key=lambda one: -one["share"])
 

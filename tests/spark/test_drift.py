@@ -123,8 +123,8 @@ def test_the_same_rows_have_no_drift_and_take_one_pass(spark, frame, columns, re
     assert jobs_of(spark, lambda: drift.profile(frame, columns)) == 2
 
 
-def test_what_has_changed_is_found(frame, reference):
-    changed = (
+def changed_rows(frame):
+    return (
         frame.withColumn("even", F.col("even") + 1500)
         .withColumn("city", F.when(F.col("few") == 1, F.lit("Atlantis ünder '")).otherwise(F.col("city")))
         .withColumn("plane", F.when(F.col("few") == 2, F.lit("N99999")).otherwise(F.col("plane")))
@@ -132,10 +132,16 @@ def test_what_has_changed_is_found(frame, reference):
         .withColumn("yes", F.lit(None).cast("boolean"))
         .drop("rain")
     )
-    found = drift.profile_like(changed, reference)
+
+
+@pytest.mark.parametrize("rows", [None, ROWS], ids=["by Spark", "on the driver"])
+def test_what_has_changed_is_found(frame, reference, rows):
+    found = drift.profile_like(changed_rows(frame), reference, rows=rows)
     assert "rain" not in found
     ones = frame.where("few = 1").count()
     assert found["city"]["unseen"] == ones
+    assert found["city"]["unseen_examples"] == ["Atlantis ünder '"]
+    assert found["plane"]["unseen_examples"] == ["N99999"]
     assert found["plane"]["unseen"] == frame.where("few = 2").count()
     assert found["same"]["below"] == ROWS
     said = {one["column"]: one for one in drift.compare(reference, found)}
@@ -147,6 +153,21 @@ def test_what_has_changed_is_found(frame, reference):
     assert [one["psi"] for one in drift.compare(reference, found)] == sorted(
         (one["psi"] for one in said.values()), reverse=True
     )
+
+
+def test_spark_and_the_driver_count_alike(spark, frame, reference):
+    """Every bin, value and null, the edges themselves and the infinities among them."""
+    one = {**reference, "plane": {**reference["plane"], "known": None}}
+    edges = [edge for column in reference.values() for edge in column.get("edges", ())]
+    beside = [float(f"{'-' * negative}inf") for negative in (0, 1)]
+    numbers = [row["number"] for row in frame.selectExpr("CAST(few AS DOUBLE) AS number").collect()]
+    rows = spark.createDataFrame(
+        [(value, value, value) for value in [*edges, *beside, *numbers, *(math.nextafter(edge, 0) for edge in edges)]],
+        "few double, rain double, same double",
+    )
+    for data, known in ((frame, one), (changed_rows(frame), one), (rows, reference), (frame.limit(0), one)):
+        by_spark, here = (drift.profile_like(data, known, rows=count) for count in (None, 1))
+        assert by_spark == here
 
 
 def test_values_unseen_are_told_only_where_all_are_known(frame, reference):

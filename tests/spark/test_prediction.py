@@ -278,9 +278,9 @@ def test_drift_of_a_sample_is_the_same_each_time(spark, models):
     frame = data(spark, 4000).withColumn("stadt", F.when(F.col("key") % 10 == 0, "Ümea").otherwise(F.col("stadt")))
     assert prediction_report.share_to_look_at("sample", 400_000) == 0.25
     assert prediction_report.share_to_look_at(True, 400_000) == 1.0
-    drifted, unseen = prediction_report.compared(frame, metadata, 0.1)
+    drifted, unseen = prediction_report.compared(frame, metadata, 0.1, frame.count())
     assert 300 < drifted["rows"] < 500
-    assert prediction_report.compared(frame, metadata, 0.1) == (drifted, unseen)
+    assert prediction_report.compared(frame, metadata, 0.1, frame.count()) == (drifted, unseen)
     (one,) = unseen
     assert one["examples"] == ["Ümea"] and not one["exact"] and 200 < one["rows"] < 600
 
