@@ -68,6 +68,8 @@ class CannedResourceManager:
         self.refuse_lifetime = False
         self.writes_need_ticket = False  #: 401 with an empty body for every PUT, as without a ticket
         self.maximum_priority = 10
+        #: What ``POST /apps/new-application`` answers.
+        self.new_application = Reply(403, b"App submission via REST is disabled.", "application/json")
         self.kills: list[tuple[str, str]] = []
         self.empty_apps: Any = {}
         self.ignore_filters = False
@@ -236,6 +238,8 @@ class CannedResourceManager:
             return json_reply(200, {"scheduler": {"schedulerInfo": {"type": "capacityScheduler", "queueName": "root"}}})
         if parts == ["apps"]:
             return self._listing(asked)
+        if parts == ["apps", "new-application"] and asked.method == "POST":
+            return self.new_application
         if parts[0] != "apps":
             return mistyped_path(asked)
         application = self.applications.get(parts[1])

@@ -338,12 +338,13 @@ def test_the_same_file_named_twice_is_no_conflict() -> None:
 def test_what_yarn_rewrites_is_refused_with_everything_that_is_wrong() -> None:
     error = refused(
         UnsafeForContainer,
+        "execution: {launcher: spark-submit}\n"
         "spark_config: {spark.executorEnv.API_TOKEN: t0p}\njob_specific_config: {custom: {files: ['a`.csv']}}",
         rest=('{"a":{"b":1}}', "--db-password=t0p"),
     )
     assert len(error.details) == 4
     assert error.details[0].startswith("argument 1 ")
-    assert "(c.yaml:1)" in error.details[3]
+    assert "(c.yaml:2)" in error.details[3]
     assert "t0p" not in str(error)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -9,8 +10,10 @@ from pathlib import Path
 
 from batch_submit.errors import HostNotReady
 
+_FOR_CONTAINERS = ("log4j2.properties", "metrics.properties")
 
-def conf_archive(folders: Sequence[str], texts: Mapping[str, str]) -> bytes:
+
+def conf_archive(folders: Sequence[str], texts: Mapping[str, str], spark_folder: str = "") -> bytes:
     """Return the archive.
 
     Parameters
@@ -20,6 +23,9 @@ def conf_archive(folders: Sequence[str], texts: Mapping[str, str]) -> bytes:
         inside and what can't be read are left out, as Spark does.
     texts
         Name in the archive to content: the properties.
+    spark_folder
+        Spark's own configuration; its files for logging and metrics go with the application (``Client.scala``,
+        ``createConfArchive``).
 
     Raises
     ------
@@ -45,6 +51,9 @@ def conf_archive(folders: Sequence[str], texts: Mapping[str, str]) -> bytes:
                 archive.writestr(f"__hadoop_conf__/{name}", path.read_bytes())
             except PermissionError:
                 continue
+        for name in _FOR_CONTAINERS if spark_folder else ():
+            with contextlib.suppress(OSError):  # there is none, or it is not for us to read: Spark has its defaults
+                archive.writestr(name, Path(spark_folder, name).read_bytes())
         for name, text in texts.items():
             archive.writestr(name, text)
     return held.getvalue()

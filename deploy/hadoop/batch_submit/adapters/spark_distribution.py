@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from batch_submit.errors import HostNotReady
@@ -41,6 +41,12 @@ def spark_facts(home: str) -> SparkFacts:
             next_step="point SPARK_HOME to a Spark distribution",
         )
     return SparkFacts(version[1], _module_options(launcher[0]), tuple(map(str, zips)))
+
+
+def spark_conf_dir(environment: Mapping[str, str]) -> str:
+    """Return the folder of Spark's own configuration, which spark-submit puts on its class path; "" for none."""
+    home = environment.get("SPARK_HOME", "")
+    return environment.get("SPARK_CONF_DIR", "") or (f"{home}/conf" if home else "")
 
 
 def _module_options(launcher: Path) -> tuple[str, ...]:

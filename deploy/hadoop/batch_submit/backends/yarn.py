@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_submit.backends.base import Preparation
-from batch_submit.errors import BatchSubmitError, HostNotReady, NotFound, UsageError
+from batch_submit.errors import BatchSubmitError, HostNotReady, NotFound, OutcomeUnknown, UsageError
 from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES
+from batch_submit.plan.container_text import check_arguments, refuse_unsafe
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.tags import OUR_TAG, run_tag, try_tag
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from batch_submit.adapters.terminal import Terminal
     from batch_submit.backends.base import LaunchRecord
     from batch_submit.container_logs import ApplicationLogs
+    from batch_submit.launchers.rest import NeedsSparkSubmit, RestLauncher
     from batch_submit.launchers.spark_submit import SignalCount
     from batch_submit.model import ApplicationReport, AttemptReport, Search
+    from batch_submit.plan.rest.submission import RestJob
     from batch_submit.plan.submission import JobSpec, SubmissionPlan
     from batch_submit.services import Clock, Cluster
 
 #: How a plan reaches YARN: ``execution.launcher``.
-SPARK_SUBMIT, REST = "spark-submit", "rest"
+AUTO, SPARK_SUBMIT, REST = "auto", "spark-submit", "rest"
 EVENT_LOG = "spark.eventLog.enabled"
 EVENT_LOG_FOLDER = "spark.eventLog.dir"
 #: Looked at when nothing names an event-log folder; where most installations keep it.
@@ -98,55 +101,86 @@ class YarnBackend:
 
     def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, record: LaunchRecord) -> str:
         """See :class:`batch_submit.backends.base.Backend`."""
-        if self.launcher == REST:
-            if reason := self._why_not_rest(plan):
-                raise UsageError(
-                    f"launcher rest can't take this job: {reason}", next_step="set execution.launcher: spark-submit"
-                )
-            return self._submit_over_rest(plan, signals, record)
+        if self.launcher != SPARK_SUBMIT or record.reserved_id:
+            from batch_submit.launchers.rest import NeedsSparkSubmit
+
+            try:
+                launcher, job = self.over_rest(plan)
+                if record.reserved_id:
+                    return launcher.post_again(job, record.reserved_id, signals)
+                able = launcher.asked_whether_able() if self.launcher == AUTO else None
+            except NeedsSparkSubmit as needed:
+                self._fall_back(plan, needed, record.reserved_id)
+            else:
+                self.terminal.debug("launcher: rest")
+                return launcher.launch(job, signals, record.reserved, able)
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 
-        launcher = SparkSubmitLauncher(
+        by_program = SparkSubmitLauncher(
             self.servers.resource_manager, self.environment, self.folder, self.clock, self.terminal
         )
-        launched = launcher.launch(plan, number, signals, record.started)
+        launched = by_program.launch(plan, number, signals, record.started)
         self._child = launched.child
         return launched.application_id
 
-    def _why_not_rest(self, plan: SubmissionPlan) -> str:
-        from batch_submit.plan.rest.choice import why_not
-
-        if self.servers.webhdfs is None:
-            return "no NameNode with a web address is known"
-        return why_not(plan, kerberos=self.servers.conf.kerberos, default_fs=self.servers.default_fs)
+    def _fall_back(self, plan: SubmissionPlan, needed: NeedsSparkSubmit, reserved_id: str) -> None:
+        """Let spark-submit do it, where that is allowed and does no harm to the job."""
+        if reserved_id:
+            raise OutcomeUnknown(
+                f"{reserved_id}, which an earlier call reserved, can't be posted again: {needed.message}",
+                next_step="undo what was changed since and run the same command again, or use another --run-id",
+            )
+        if self.launcher == REST:
+            raise UsageError(
+                f"launcher rest can't take this job: {needed.message}",
+                next_step="use --launcher spark-submit (execution.launcher)",
+            )
+        self.terminal.debug(f"launcher: spark-submit, because {needed.message}")
+        refuse_unsafe(check_arguments(plan.spec.arguments))  # `auto` let them pass, because rest delivers them
 
     def epoch(self) -> str:
         """The ResourceManager's cluster timestamp, which stands in every application id that it gives out."""
         return str(self.servers.resource_manager.info().get("id") or "")
 
-    def _submit_over_rest(self, plan: SubmissionPlan, signals: SignalCount, record: LaunchRecord) -> str:
-        from batch_submit.adapters.spark_distribution import spark_facts
-        from batch_submit.launchers.rest import RestLauncher
+    def over_rest(self, plan: SubmissionPlan) -> tuple[RestLauncher, RestJob]:
+        """The launcher that needs no JVM, and the job as it takes it; asks nobody.
+
+        Raises
+        ------
+        NeedsSparkSubmit
+            It can't take this job.
+        """
+        from batch_submit.adapters.spark_distribution import spark_conf_dir, spark_facts
+        from batch_submit.launchers.rest import NeedsSparkSubmit, RestLauncher
+        from batch_submit.plan.rest.choice import why_not
         from batch_submit.plan.rest.submission import RestJob
 
-        webhdfs, session = self.servers.webhdfs, self.servers.session
-        assert webhdfs is not None and session is not None  # `_why_not_rest` has looked; `connect` gives both
-        job = RestJob.of(plan, spark_facts(plan.environment.get("SPARK_HOME", "")), self.user)
-        base = _hdfs_path(job.conf.get("spark.yarn.stagingDir", ""), self.servers.default_fs)
+        webhdfs, session, default_fs = self.servers.webhdfs, self.servers.session, self.servers.default_fs.rstrip("/")
+        if webhdfs is None or session is None:
+            raise NeedsSparkSubmit("no NameNode with a web address is known")
+        if reason := why_not(plan, kerberos=self.servers.conf.kerberos, default_fs=default_fs):
+            raise NeedsSparkSubmit(reason)
+        try:
+            facts = spark_facts(plan.environment.get("SPARK_HOME", ""))
+        except HostNotReady as error:
+            if self.launcher == REST:
+                raise
+            raise NeedsSparkSubmit(error.message) from error
+        job = RestJob.of(plan, facts, self.user, self.environment)
+        base = _hdfs_path(job.conf.get("spark.yarn.stagingDir", ""), default_fs)
         folders = [plan.environment[name] for name in CONF_DIR_VARIABLES if plan.environment.get(name)]
         launcher = RestLauncher(
             self.servers.resource_manager,
             webhdfs,
             session,
             tuple(dict.fromkeys(folders)),
-            self.servers.default_fs.rstrip("/"),
+            default_fs,
             f"{base}/{self.user}" if base else f"/user/{self.user}",
             self.clock,
             self.terminal,
+            spark_conf_dir(plan.environment),
         )
-        if record.reserved_id:
-            return launcher.post_again(job, record.reserved_id, signals)
-        return launcher.launch(job, signals, record.reserved)
+        return launcher, job
 
     def find_run(self, run_id: str) -> list[ApplicationReport]:
         """See :class:`batch_submit.backends.base.Backend`."""

@@ -24,6 +24,7 @@ _VALUE_FLAGS = {
     "driver_memory": (("spark_config", "driver_memory"), "--driver-memory"),
     "driver_cores": (("spark_config", "driver_cores"), "--driver-cores"),
     "backend": (("execution", "backend"), "--backend"),
+    "launcher": (("execution", "launcher"), "--launcher"),
     "timeout": (("execution", "timeout"), "--timeout"),
     "wait_timeout": (("execution", "wait_timeout"), "--wait-timeout"),
     "kill_on_exit": (("execution", "kill_on_exit"), "--kill-on-exit"),
@@ -75,6 +76,11 @@ def _refuse_empty(typed: Mapping[str, Any]) -> None:
 @click.option("-q", "--queue", metavar="QUEUE", help="YARN queue.")
 @config_options
 @backend_option
+@click.option(
+    "--launcher",
+    metavar="L",
+    help="auto, rest (no JVM) or spark-submit: how it reaches YARN.",
+)
 @click.option("--num-executors", metavar="N", help="Executors; the initial count under dynamic allocation.")
 @click.option("--executor-memory", metavar="M", help="Heap of an executor, with unit: 8g.")
 @click.option("--executor-cores", metavar="N", help="Cores of an executor.")

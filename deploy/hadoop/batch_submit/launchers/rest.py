@@ -19,7 +19,14 @@ from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.staging import StagingFolder
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
-from batch_submit.errors import BatchSubmitError, ClusterRefused, OutcomeUnknown
+from batch_submit.errors import (
+    BatchSubmitError,
+    ClusterRefused,
+    ClusterUnreachable,
+    HostNotReady,
+    NotFound,
+    OutcomeUnknown,
+)
 from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import ApplicationReport, Result, State, judge
 from batch_submit.plan.rest.properties import properties_text
@@ -33,12 +40,29 @@ from batch_submit.plan.rest.resources import (
     dist_cache,
 )
 from batch_submit.plan.rest.submission import RestJob, context_json, spark_properties
+from batch_submit.plan.secrets import mask
 from batch_submit.services import Clock
 
 #: How long an application may stay in the states before ACCEPTED: the ResourceManager is writing it down.
 ACCEPT_PATIENCE_S = 30.0
 _POLL_S = 0.03
+#: Stands in a dry run for the id that the ResourceManager would give.
+ANY_APPLICATION = "application_<cluster timestamp>_<sequence>"
 _BEFORE_ACCEPTED = (State.NEW, State.NEW_SAVING, State.SUBMITTED)
+
+
+class NeedsSparkSubmit(Exception):
+    """Why a job can't go over REST; found before anything is submitted.
+
+    Parameters
+    ----------
+    message
+        The reason, as the end of "because …".
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 @dataclass(frozen=True)
@@ -55,6 +79,8 @@ class RestLauncher:
         Such as ``hdfs://host:port``: the file system that `webhdfs` speaks for.
     staging_base
         Folder below which ``.sparkStaging`` lies: the user's home, or ``spark.yarn.stagingDir``/user.
+    spark_folder
+        Spark's own configuration on this host; "" for none.
     """
 
     resource_manager: ResourceManager
@@ -65,9 +91,36 @@ class RestLauncher:
     staging_base: str
     clock: Clock
     terminal: Terminal
+    spark_folder: str = ""
 
-    def launch(self, job: RestJob, signals: SignalCount, on_reserved: Callable[[str], None]) -> str:
-        """Submit; the application id.
+    def asked_whether_able(self) -> submission.Reserved:
+        """Ask the cluster whether it takes submissions over REST; the id that it gave for one.
+
+        Raises
+        ------
+        NeedsSparkSubmit
+            REST submissions are switched off (403), a gateway hides them, or WebHDFS does not serve us.
+        """
+        try:
+            reserved = submission.reserve(self.resource_manager)
+        except (ClusterRefused, ClusterUnreachable, HostNotReady, NotFound) as error:
+            raise NeedsSparkSubmit(f"the ResourceManager takes no submission over REST: {_words(error)}") from error
+        try:
+            self.webhdfs.status(self.staging_base)
+        except NotFound:
+            pass  # it is made with the staging folder, where that is allowed
+        except BatchSubmitError as error:
+            raise NeedsSparkSubmit(f"WebHDFS does not serve us: {_words(error)}") from error
+        return reserved
+
+    def launch(
+        self,
+        job: RestJob,
+        signals: SignalCount,
+        on_reserved: Callable[[str], None],
+        reserved: submission.Reserved | None = None,
+    ) -> str:
+        """Submit; the application id. `reserved` is an id that was given for it already.
 
         Raises
         ------
@@ -76,7 +129,7 @@ class RestLauncher:
         OutcomeUnknown
             The reply to the POST was lost and the ResourceManager stays away.
         """
-        reserved = submission.reserve(self.resource_manager)
+        reserved = reserved or submission.reserve(self.resource_manager)
         self._check_size(job, reserved)
         on_reserved(reserved.application_id)
         folder = self._folder(reserved.application_id)
@@ -105,6 +158,37 @@ class RestLauncher:
                 next_step="run the same command again with the same run id once that is mended",
             ) from error
         return self._post(context, folder, signals)
+
+    def shown(self, job: RestJob) -> dict[str, Any]:
+        """Return what would be posted and staged, for people and programs to read: asks nobody, holds no secret.
+
+        Returns
+        -------
+        dict
+            ``context`` (the body of the POST; sizes and times of files are null where only the cluster knows them),
+            ``staging`` (``folder``, and per file ``name``, ``source``, ``bytes``), ``properties`` (the driver's,
+            secrets masked), ``spark_version``.
+        """
+        now_ms = int(self.clock.now_utc().timestamp() * 1000)
+        folder = self._folder(ANY_APPLICATION)
+        place = f"{self.default_fs}{folder.path}"
+        staged, files = {}, []
+        for one in self._cached(job):
+            if one.is_remote:
+                staged[one.link] = Staged(one.source, None, None)
+                continue
+            size = Path(one.source).stat().st_size
+            staged[one.link] = Staged(f"{place}/{one.staged_name}", size, None)
+            files.append({"name": one.staged_name, "source": one.source, "bytes": size})
+        staged[CONF_ARCHIVE] = Staged(f"{place}/{CONF_ARCHIVE_FILE}", None, None)
+        files.append({"name": CONF_ARCHIVE_FILE, "source": ",".join(self.folders), "bytes": None})
+        properties = spark_properties(job, now_ms)
+        return {
+            "context": context_json(job, ANY_APPLICATION, staged, place, now_ms),
+            "staging": {"folder": place, "files": files},
+            "properties": {key: mask(key, value) for key, value in sorted(properties.items())},
+            "spark_version": job.facts.version,
+        }
 
     def _folder(self, application_id: str) -> StagingFolder:
         path = f"{self.staging_base.rstrip('/')}/.sparkStaging/{application_id}"
@@ -147,9 +231,7 @@ class RestLauncher:
         """Put the files of this host where the containers get them from, and return what is posted."""
         now_ms = int(self.clock.now_utc().timestamp() * 1000)
         folder.make()
-        cached = list(job.resources)
-        if libraries := job.conf.get("spark.yarn.archive", ""):
-            cached.append(Resource(LIBRARIES, libraries, ARCHIVE))
+        cached = self._cached(job)
         staged = {one.link: self._placed(one, folder) for one in cached}
         place = f"{self.default_fs}{folder.path}"
         texts = {
@@ -158,8 +240,15 @@ class RestLauncher:
                 dist_cache(cached, staged, f"{place}/{CONF_ARCHIVE_FILE}")
             ),
         }
-        staged[CONF_ARCHIVE] = self._at(folder.put(CONF_ARCHIVE_FILE, conf_archive(self.folders, texts)))
+        staged[CONF_ARCHIVE] = self._at(
+            folder.put(CONF_ARCHIVE_FILE, conf_archive(self.folders, texts, self.spark_folder))
+        )
         return context_json(job, application_id, staged, place, now_ms)
+
+    def _cached(self, job: RestJob) -> list[Resource]:
+        """What YARN brings to the containers, but for the archive of the configuration."""
+        libraries = job.conf.get("spark.yarn.archive", "")
+        return [*job.resources, *([Resource(LIBRARIES, libraries, ARCHIVE)] if libraries else [])]
 
     def _placed(self, one: Resource, folder: StagingFolder) -> Staged:
         if one.is_remote:
@@ -208,3 +297,8 @@ class RestLauncher:
             folder.remove()
         except BatchSubmitError as error:
             self.terminal.debug(f"{folder.path} may be left behind: {error.message}")
+
+
+def _words(error: BatchSubmitError) -> str:
+    """An error in one line, with the server's own words."""
+    return " - ".join([error.message, *error.details[:1]])

@@ -21,6 +21,7 @@ from batch_submit.errors import (
 from batch_submit.ledger import JsonLedger, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict, judge
 from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context
+from batch_submit.operations.dry_run import show_plan
 from batch_submit.operations.launch_errors import after_launch, nothing_submitted
 from batch_submit.operations.prepare import (
     Identified,
@@ -37,7 +38,7 @@ from batch_submit.operations.record_alone import attach_by_record, unless_on_rec
 from batch_submit.operations.recording import Recorder, TryRecord, known_of, stamp
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.waiting import Waiting, conclude, wait_for_end
-from batch_submit.plan.command import fingerprint_of, plan_json, shell_command
+from batch_submit.plan.command import fingerprint_of, shell_command
 from batch_submit.plan.resume import Action, Decision, decide, try_number_of
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
 from batch_submit.plan.units import UnitError, format_duration, parse_duration_s
@@ -120,12 +121,8 @@ def _dry_run(context: Context, identified: Identified, options: SubmitOptions) -
     spec = make_spec(context, identified, day=None)
     _check_call(spec, options)
     plan = make_plan(context, spec, needed=False, try_number=None)
-    terminal = context.services.terminal
     _tell(context, plan)
-    if plan.secrets:
-        keys = ", ".join(sorted(plan.secrets))
-        terminal.note(f"fill a file (mode 0600) with these properties and name it above: {keys}")
-    terminal.answer(json.dumps(plan_json(plan), sort_keys=True) if options.as_json else shell_command(plan))
+    show_plan(context, plan, as_json=options.as_json)
     return ExitCode.SUCCEEDED
 
 

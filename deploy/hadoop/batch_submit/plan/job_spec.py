@@ -131,7 +131,9 @@ def build_spec(
     )
     _check_shipped(spec)
     if backend == YARN:
-        _check_container(spec, quotes_all=config.value("execution.launcher") == "rest")
+        # Over REST every argument arrives as it is; when `auto` comes to spark-submit, it looks at them again.
+        may_go_over_rest = config.value("execution.launcher") != "spark-submit" and spec.deploy_mode == "cluster"
+        _check_container(spec, quotes_all=may_go_over_rest)
     return spec
 
 

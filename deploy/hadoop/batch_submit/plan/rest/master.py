@@ -18,6 +18,7 @@ DEFAULT_MEMORY, DEFAULT_CORES, OVERHEAD_FACTOR, LEAST_OVERHEAD_MIB = "1g", 1, 0.
 _MASTER = "org.apache.spark.deploy.yarn.ApplicationMaster"
 _PYTHON_RUNNER = "org.apache.spark.deploy.PythonRunner"
 _MASTER_ENVIRONMENT = "spark.yarn.appMasterEnv."
+_INTERPRETERS = ("PYSPARK_DRIVER_PYTHON", "PYSPARK_PYTHON")
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def environment_of(
     staging: str,
     python_path: Sequence[str],
     submitted_ms: int,
+    host: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the application master's environment.
 
@@ -117,6 +119,9 @@ def environment_of(
         Entries of ``PYTHONPATH``.
     submitted_ms
         Now, in milliseconds since the epoch.
+    host
+        The environment of the submitting process: its ``PYSPARK_PYTHON`` and ``PYSPARK_DRIVER_PYTHON`` count where the
+        configuration names none (``Client.setupLaunchEnv``).
     """
     found = {
         "SPARK_YARN_STAGING_DIR": staging,
@@ -136,7 +141,8 @@ def environment_of(
     given = own.pop("PYTHONPATH", "")
     if given:
         found["PYTHONPATH"] = CPS.join([given, found["PYTHONPATH"]])
-    return {**found, **own}
+    interpreters = {name: host[name] for name in _INTERPRETERS if name in host}
+    return {**found, **interpreters, **own}
 
 
 def class_path(conf: Mapping[str, str]) -> list[str]:

@@ -47,11 +47,11 @@ class Resource:
 
 @dataclass(frozen=True)
 class Staged:
-    """Where a resource lies, and what YARN compares before it hands it out."""
+    """Where a resource lies, and what YARN compares before it hands it out (``None`` in a dry run)."""
 
     uri: str
-    size: int
-    timestamp_ms: int
+    size: int | None
+    timestamp_ms: int | None
     visibility: str = "PRIVATE"
 
 

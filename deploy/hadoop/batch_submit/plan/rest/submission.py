@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from batch_submit.errors import UsageError
@@ -35,6 +35,8 @@ class RestJob:
         Every Spark property, secrets included.
     py_files
         Local paths or URIs, this tool's own first.
+    host
+        The environment of this process, from which Spark's client takes the interpreters' names.
     """
 
     plan: SubmissionPlan
@@ -43,9 +45,10 @@ class RestJob:
     resources: tuple[Resource, ...]
     py_files: tuple[str, ...]
     user: str
+    host: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: SubmissionPlan, facts: SparkFacts, user: str) -> RestJob:
+    def of(cls, plan: SubmissionPlan, facts: SparkFacts, user: str, host: Mapping[str, str] | None = None) -> RestJob:
         """Make the job of a plan.
 
         Raises
@@ -58,7 +61,7 @@ class RestJob:
             raise UsageError(
                 "two files of this job have one name", details=problems, next_step="give one an alias: path#name"
             )
-        job = cls(plan, facts, {**plan.conf, **plan.secrets}, resources, tuple(python_files(plan)), user)
+        job = cls(plan, facts, {**plan.conf, **plan.secrets}, resources, tuple(python_files(plan)), user, host or {})
         try:
             job.size, _attempts(job.conf), _priority(job.conf), _interval_ms(job.conf)  # before an id is reserved
         except ValueError as error:
@@ -145,6 +148,7 @@ def _container(job: RestJob, staged: Mapping[str, Staged], staging: str, submitt
         staging=staging,
         python_path=python_path(job.facts.python_zips, job.py_files),
         submitted_ms=submitted_ms,
+        host=job.host,
     )
     script, arguments = job.plan.spec.script.link, job.plan.arguments
     return {

@@ -1,0 +1,71 @@
+"""What a dry run shows: the command, and how the plan would reach YARN; asks nobody."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from batch_submit.errors import BatchSubmitError, UsageError
+from batch_submit.operations.context import Context, open_backend
+from batch_submit.plan.backend_choice import YARN
+from batch_submit.plan.command import plan_json, shell_command
+from batch_submit.plan.submission import SubmissionPlan
+
+
+def show_plan(context: Context, plan: SubmissionPlan, *, as_json: bool) -> None:
+    """Print the spark-submit command of a plan, or all that there is to know of it as JSON.
+
+    Raises
+    ------
+    UsageError
+        ``launcher: rest`` is asked for and can't take this job.
+    """
+    terminal = context.services.terminal
+    if plan.secrets:
+        keys = ", ".join(sorted(plan.secrets))
+        terminal.note(f"fill a file (mode 0600) with these properties and name it above: {keys}")
+    if as_json:
+        terminal.answer(json.dumps({**plan_json(plan), **way_of(context, plan)}, sort_keys=True))
+        return
+    if context.config.value("execution.launcher") == "rest" and way_of(context, plan):
+        terminal.note("launcher rest: this command shows the same job; --format json shows what is sent in its place")
+    terminal.answer(shell_command(plan))
+
+
+def way_of(context: Context, plan: SubmissionPlan) -> dict[str, Any]:
+    """Return the launcher that this host would take, and what it would send over REST.
+
+    Returns
+    -------
+    dict
+        ``launcher`` (``rest`` or ``spark-submit``), ``launcher_reason`` (why not rest; "" where it is, or was not asked
+        for), ``rest`` (see `launchers.rest.RestLauncher.shown`; null with spark-submit). What only the cluster can say,
+        such as that it takes no submission over REST, is not looked at. Empty on backend local.
+
+    Raises
+    ------
+    UsageError
+        ``launcher: rest`` is asked for and can't take this job.
+    """
+    if plan.spec.backend != YARN:
+        return {}
+    from batch_submit.backends.yarn import REST, SPARK_SUBMIT, YarnBackend
+    from batch_submit.launchers.rest import NeedsSparkSubmit
+
+    wanted = str(context.config.value("execution.launcher") or SPARK_SUBMIT)
+    reason = ""
+    if wanted != SPARK_SUBMIT:
+        try:
+            backend = open_backend(context)
+            assert isinstance(backend, YarnBackend)  # the plan says so
+            launcher, job = backend.over_rest(plan)
+            return {"launcher": REST, "launcher_reason": "", "rest": launcher.shown(job)}
+        except NeedsSparkSubmit as needed:
+            reason = needed.message
+        except BatchSubmitError as error:
+            if wanted == REST:
+                raise
+            reason = error.message
+    if wanted == REST:
+        raise UsageError(f"launcher rest can't take this job: {reason}", next_step="use --launcher spark-submit")
+    return {"launcher": SPARK_SUBMIT, "launcher_reason": reason, "rest": None}
