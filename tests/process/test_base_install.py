@@ -95,5 +95,6 @@ def test_without_a_cluster_its_data_and_log_lie_outside_its_own_files(based: Doo
 def test_the_installed_program_submits_with_a_spark_submit_on_the_path(based: Door) -> None:
     based.env["PATH"] = f"{Path(__file__).parent / 'recorder'}:{based.env['PATH']}"
     outcome = based.submit("--no-wait")
+    assert outcome.code == 0, outcome.err
     assert (outcome.code, outcome.out) == (0, f"{based.application_id}\n"), outcome.err
     assert "next: /" not in based.run("status").err and "batch-submit status" in based.run("status").err

@@ -102,8 +102,9 @@ def test_an_address_that_no_cluster_has_is_a_problem_of_the_file(door: Door) -> 
 
 
 def test_the_clusters_rules_hold_where_only_etc_hadoop_conf_names_it(door: Door) -> None:
-    """``app_args`` that YARN would rewrite are a problem on a cluster only."""
-    door.write_config(CONFIG + "    app_args: ['`date`']\n")
+    """``app_args`` that YARN would rewrite are a problem on a cluster only, and with spark-submit."""
+    config = CONFIG.replace("execution:", "execution:\n  launcher: spark-submit")
+    door.write_config(config + "    app_args: ['`date`']\n")
     bare = {"HADOOP_CONF_DIR": None}
     assert door.run("config", "check", env=bare).code == 0
     patch = "from batch_submit.services import Services; Services.etc_names_resourcemanager = lambda self: True"

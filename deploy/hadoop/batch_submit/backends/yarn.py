@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from batch_submit.backends.base import Preparation
 from batch_submit.errors import BatchSubmitError, HostNotReady, NotFound, OutcomeUnknown, UsageError
 from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES
-from batch_submit.plan.container_text import check_arguments, refuse_unsafe
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.tags import OUR_TAG, run_tag, try_tag
 
@@ -135,6 +134,8 @@ class YarnBackend:
                 f"launcher rest can't take this job: {needed.message}",
                 next_step="use --launcher spark-submit (execution.launcher)",
             )
+        from batch_submit.plan.container_text import check_arguments, refuse_unsafe
+
         self.terminal.debug(f"launcher: spark-submit, because {needed.message}")
         refuse_unsafe(check_arguments(plan.spec.arguments))  # `auto` let them pass, because rest delivers them
 

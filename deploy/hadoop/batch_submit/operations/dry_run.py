@@ -9,6 +9,7 @@ from batch_submit.errors import BatchSubmitError, UsageError
 from batch_submit.operations.context import Context, open_backend
 from batch_submit.plan.backend_choice import YARN
 from batch_submit.plan.command import plan_json, shell_command
+from batch_submit.plan.container_text import check_arguments, refuse_unsafe
 from batch_submit.plan.submission import SubmissionPlan
 
 
@@ -18,16 +19,21 @@ def show_plan(context: Context, plan: SubmissionPlan, *, as_json: bool) -> None:
     Raises
     ------
     UsageError
-        ``launcher: rest`` is asked for and can't take this job.
+        ``launcher: rest`` is asked for and can't take this job, or spark-submit would corrupt its arguments.
     """
     terminal = context.services.terminal
     if plan.secrets:
         keys = ", ".join(sorted(plan.secrets))
         terminal.note(f"fill a file (mode 0600) with these properties and name it above: {keys}")
+    by_rest = context.config.value("execution.launcher") == "rest"
+    told = plan.spec.backend == YARN and (as_json or by_rest or bool(check_arguments(plan.spec.arguments)))
+    way = way_of(context, plan) if told else {}
+    if way.get("launcher") == "spark-submit":
+        refuse_unsafe(check_arguments(plan.spec.arguments))
     if as_json:
-        terminal.answer(json.dumps({**plan_json(plan), **way_of(context, plan)}, sort_keys=True))
+        terminal.answer(json.dumps({**plan_json(plan), **way}, sort_keys=True))
         return
-    if context.config.value("execution.launcher") == "rest" and way_of(context, plan):
+    if by_rest and way:
         terminal.note("launcher rest: this command shows the same job; --format json shows what is sent in its place")
     terminal.answer(shell_command(plan))
 
@@ -40,15 +46,13 @@ def way_of(context: Context, plan: SubmissionPlan) -> dict[str, Any]:
     dict
         ``launcher`` (``rest`` or ``spark-submit``), ``launcher_reason`` (why not rest; "" where it is, or was not asked
         for), ``rest`` (see `launchers.rest.RestLauncher.shown`; null with spark-submit). What only the cluster can say,
-        such as that it takes no submission over REST, is not looked at. Empty on backend local.
+        such as that it takes no submission over REST, is not looked at.
 
     Raises
     ------
     UsageError
         ``launcher: rest`` is asked for and can't take this job.
     """
-    if plan.spec.backend != YARN:
-        return {}
     from batch_submit.backends.yarn import REST, SPARK_SUBMIT, YarnBackend
     from batch_submit.launchers.rest import NeedsSparkSubmit
 
