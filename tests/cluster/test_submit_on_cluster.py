@@ -227,7 +227,9 @@ def test_a_request_above_the_maximum_gives_4_and_leaves_no_application(cluster: 
     run = ["--run-id", f"too-large-{MARK}"]
     done = edge.run("submit", *run, *script("count", "--driver-memory", "15g"), JAVA_HOME="/nonexistent")
     assert done.returncode == 4 and "yarn.scheduler.maximum-allocation-mb (8192 MiB)" in done.stderr
-    late = edge.run("submit", *run, "--no-preflight", *script("count", "--driver-memory", "15g"))
+    late = edge.run(
+        "submit", *run, "--no-preflight", "--launcher", "spark-submit", *script("count", "--driver-memory", "15g")
+    )
     assert late.returncode == 4 and "above the max threshold" in late.stderr
     assert done.stdout == late.stdout == "" and tagged(cluster, f"run:too-large-{MARK}") == []
 

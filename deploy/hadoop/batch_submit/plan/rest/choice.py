@@ -9,7 +9,6 @@ from batch_submit.plan.submission import SubmissionPlan
 #: Properties that only Spark's own client can fulfil, and why.
 _ONLY_SPARK: Mapping[str, str] = {
     "spark.jars.packages": "packages are fetched by spark-submit",
-    "spark.yarn.am.nodeLabelExpression": "the label of the application master",
     "spark.yarn.populateHadoopClasspath": "the class path of a Spark without Hadoop",
     **dict.fromkeys(
         ("spark.files", "spark.jars", "spark.archives", "spark.submit.pyFiles"),

@@ -134,8 +134,11 @@ def context_json(
         "priority": _priority(conf),
         "log-aggregation-context": _log_patterns(conf),
         "attempt-failures-validity-interval": _interval_ms(conf),
+        "am-container-node-label-expression": conf.get("spark.yarn.am.nodeLabelExpression") or None,
     }
-    return {key: value for key, value in found.items() if value is not None}
+    said = {key: value for key, value in found.items() if value is not None}
+    # A missing label would be taken as "", the default partition, and not as the default label of the queue (3.5.0).
+    return {**said, "app-node-label-expression": None}
 
 
 def _container(job: RestJob, staged: Mapping[str, Staged], staging: str, submitted_ms: int) -> dict[str, Any]:
@@ -189,8 +192,9 @@ def _attempts(conf: Mapping[str, str]) -> int | None:
     return _whole(conf, "spark.yarn.maxAppAttempts")
 
 
-def _priority(conf: Mapping[str, str]) -> int | None:
-    return _whole(conf, "spark.yarn.priority")
+def _priority(conf: Mapping[str, str]) -> int:
+    """Return the priority; 0 where none is asked for, as a missing one is taken as -1, below everybody's (3.5.0)."""
+    return _whole(conf, "spark.yarn.priority") or 0
 
 
 def _whole(conf: Mapping[str, str], key: str) -> int | None:
