@@ -77,6 +77,7 @@ test-spark35: $(STAMP35) java ## The tests of the jobs with Spark 3.5, in an env
 
 bench: setup java ## Our figures and the peers', side by side (starts the development cluster)
 	@$(PY) -m benchmarks.submit_overhead
+	@$(PY) -m benchmarks.submit
 	@$(PY) -m benchmarks.operations
 	@$(PY) -m benchmarks.logs
 	@$(PY) -m benchmarks.monitor
