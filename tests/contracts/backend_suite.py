@@ -57,9 +57,13 @@ class NoRecord:
         """See :class:`batch_submit.backends.base.LaunchRecord`."""
         self.pids.append(pid)
 
-    def reserved(self, application_id: str) -> None:
+    def launching(self) -> None:
+        """See :class:`batch_submit.backends.base.LaunchRecord`."""
+
+    def reserved(self, application_id: str) -> str:
         """See :class:`batch_submit.backends.base.LaunchRecord`."""
         self.ids.append(application_id)
+        return application_id
 
 
 def submitted(world: World, run_id: str = "r1", number: int = 1) -> str:

@@ -63,6 +63,8 @@ class CannedWebHdfs:
         Who may give files away.
     page
         Entries of one answer to LISTSTATUS_BATCH; 0: it does not know the operation, as Hadoop before 2.8.
+    noredirect
+        ``False``: CREATE redirects whatever it is asked, as before Hadoop 3.
     redirect
         ``False``: reading is answered with the data, as by HttpFS.
     datanodes
@@ -80,6 +82,7 @@ class CannedWebHdfs:
         self.hold_reply_of: dict[str, threading.Event] = {}
         self.superuser = "hdfs"
         self.page = 2
+        self.noredirect = True
         self.redirect = True
         self.datanodes: list[str] = []
         self.cut_data_after: int | None = None
@@ -182,12 +185,15 @@ class CannedWebHdfs:
 
     def _create(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
         if "datanode" not in query:
+            if query.get("noredirect") == "true" and self.noredirect:
+                return 200, {"Location": self._datanode(path, query)}, {}
             return 307, None, {"Location": self._datanode(path, query)}
         there = self.nodes.get(path)
         if there is not None and (there.data is None or query.get("overwrite", "").lower() != "true"):
             message = f"{path} for client 127.0.0.1 already exists\n\tat org.apache.hadoop.hdfs.X(X.java:1)"
             raise Remote(403, "FileAlreadyExistsException", message)
-        self.nodes[path] = Node(b"" if self.swallow_data else body, owner=query.get("user.name", "dr.who"))
+        mode = query.get("permission", "644")
+        self.nodes[path] = Node(b"" if self.swallow_data else body, query.get("user.name", "dr.who"), mode)
         return 201, None, {"Location": f"hdfs://127.0.0.1:9000{path}"}
 
     def _open(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:

@@ -141,7 +141,7 @@ def test_a_broken_name_node_does_not_stop_a_submission(door: Door) -> None:
 
 
 def test_an_internal_error_before_any_launch(door: Door) -> None:
-    outcome = door.submit(program=door.changed_program("story.make_spec = boom"))
+    outcome = door.submit(program=door.changed_program("once.make_spec = boom"))
     assert (outcome.code, outcome.out, door.calls) == (70, "", []), outcome.err
     assert "internal error" in outcome.err and "Traceback" not in outcome.err
     assert "Traceback" in door.log.read_text()

@@ -34,7 +34,13 @@ class TryState(str, Enum):
 
 @dataclass(frozen=True)
 class Try:
-    """One try of a run; times are ISO 8601 in UTC."""
+    """One try of a run; times are ISO 8601 in UTC.
+
+    Parameters
+    ----------
+    claim
+        The folder in the cluster where it is claimed, or ``none: <why>``.
+    """
 
     number: int
     state: TryState
@@ -48,6 +54,7 @@ class Try:
     finished_at: str = ""
     memory_seconds: int = 0
     vcore_seconds: int = 0
+    claim: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,30 @@ IN_MEMORY_BYTES = 32 << 20
 _TRANSFER_S = 120.0
 
 
+def write_small(webhdfs: WebHdfs, session: HttpSession, place: str, data: bytes, *, permission: str) -> None:
+    """Write a file under a name that nobody else uses, or over what an earlier call left there.
+
+    Parameters
+    ----------
+    permission
+        Octal digits.
+
+    Raises
+    ------
+    ClusterRefused, ClusterUnreachable
+        The NameNode's or the DataNode's no, or the connection: the file may be there, whole or not.
+    """
+    told = webhdfs.ask("PUT", place, "CREATE", noredirect="true", overwrite="true", permission=permission)
+    location = told.get("Location")
+    if not isinstance(location, str) or not location.startswith(("http://", "https://")):
+        raise NotJson("the NameNode's answer names no DataNode", where=place)
+    headers = {"Content-Type": "application/octet-stream"}
+    reply = session.request("PUT", location, body=data, headers=headers, timeout_s=_TRANSFER_S)
+    if reply.status >= 300:
+        failure = reply.failure()
+        raise error_for(failure, place, "") from failure
+
+
 class StagingFolder:
     """One folder.
 
@@ -67,15 +91,7 @@ class StagingFolder:
             The connection, a DataNode, or a length that is wrong afterwards.
         """
         place = posixpath.join(self.path, name)
-        told = self._webhdfs.ask("PUT", place, "CREATE", noredirect="true", overwrite="true", permission="644")
-        location = told.get("Location")
-        if not isinstance(location, str) or not location.startswith(("http://", "https://")):
-            raise NotJson("the NameNode's answer names no DataNode", where=place)
-        headers = {"Content-Type": "application/octet-stream"}
-        reply = self._session.request("PUT", location, body=data, headers=headers, timeout_s=_TRANSFER_S)
-        if reply.status >= 300:
-            failure = reply.failure()
-            raise error_for(failure, place, "") from failure
+        write_small(self._webhdfs, self._session, place, data, permission="644")
         found = self._webhdfs.status(place)
         if found.length != len(data):
             raise ClusterUnreachable(

@@ -32,13 +32,31 @@ class LaunchRecord(Protocol):
     def started(self, pid: int) -> None:
         """A process was started that may submit."""
 
-    def reserved(self, application_id: str) -> None:
-        """An application id was reserved; it is posted only after this has been written down.
+    def launching(self) -> None:
+        """A program that submits by itself is about to be started.
+
+        Raises
+        ------
+        OutcomeUnknown
+            Another host's call has the right to launch this try, and may have done it.
+        BatchSubmitError
+            It can't be known who has: nothing may be launched.
+        """
+
+    def reserved(self, application_id: str) -> str:
+        """An application id was reserved; only after this has been written down something is posted.
+
+        Returns
+        -------
+        str
+            What to post under: this id, or the one that another host's call has reserved for this try.
 
         Raises
         ------
         HostNotReady
-            It could not be: nothing may be posted.
+            It could not be written down: nothing may be posted.
+        OutcomeUnknown, BatchSubmitError
+            As for :meth:`launching`.
         """
 
 

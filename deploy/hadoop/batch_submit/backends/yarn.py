@@ -118,6 +118,7 @@ class YarnBackend:
         by_program = SparkSubmitLauncher(
             self.servers.resource_manager, self.environment, self.folder, self.clock, self.terminal
         )
+        record.launching()
         launched = by_program.launch(plan, number, signals, record.started)
         self._child = launched.child
         return launched.application_id

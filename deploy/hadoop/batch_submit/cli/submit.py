@@ -9,9 +9,11 @@ import click
 
 from batch_submit.cli.options import backend_option, config_options, json_option, verbose_option
 from batch_submit.errors import UsageError
+from batch_submit.operations.claiming import CLAIM_AUTO, CLAIM_NONE
 from batch_submit.operations.context import Selection
+from batch_submit.operations.once import SubmitOptions
 from batch_submit.operations.prepare import SubmitCall
-from batch_submit.operations.submit import SubmitOptions, submit
+from batch_submit.operations.submit import submit
 from batch_submit.services import build_services
 from ml_pipeline_framework.contract import ContractError, job_type
 
@@ -94,6 +96,12 @@ def _refuse_empty(typed: Mapping[str, Any]) -> None:
 @click.option("--no-preflight", is_flag=True, help="Do not ask the cluster beforehand what it would refuse.")
 @click.option("--clamp", is_flag=True, help="Lower what exceeds resource_limits instead of refusing.")
 @click.option("--run-id", metavar="R", help="Identity of the run: a repeat attaches instead of submitting again.")
+@click.option(
+    "--claim",
+    type=click.Choice((CLAIM_AUTO, CLAIM_NONE)),
+    default=CLAIM_AUTO,
+    help="none: submit a --run-id that can't be claimed in HDFS.",
+)
 @click.option("--date", metavar="D", help="The day that %Y%m%d and {{ ds }} mean; default today.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the end (default), or only for acceptance.")
 @click.option("--timeout", metavar="T", help="Kill the run T after its acceptance: 90s, 30m, 2h.")
@@ -144,6 +152,7 @@ def submit_command(**typed: Any) -> int:
         as_json=typed["as_json"] or typed["format_name"] == "json",
         wait=typed["wait"],
         preflight=not typed["no_preflight"],
+        claim=typed["claim"],
     )
     services = build_services(verbose=typed["verbose"])
     return submit(services, Selection(typed["config_file"], typed["env"], typed["profile"], job, flags), call, options)

@@ -2,11 +2,16 @@
 
 The application id is reserved, and recorded by the caller, before anything is posted; posting the same id again is
 harmless while the same ResourceManager counts (seen on Hadoop 3.5.0). So a repeat after any crash posts it again.
+
+Whoever posts an id again may not be alone with it: the call that reserved it may still run on another host. So it puts
+its files into a folder of its own inside the application's, because a file that changes under an accepted application
+makes its localisation fail.
 """
 
 from __future__ import annotations
 
 import posixpath
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +33,7 @@ from batch_submit.errors import (
     OutcomeUnknown,
 )
 from batch_submit.launchers.spark_submit import SignalCount
-from batch_submit.model import ApplicationReport, Result, State, judge
+from batch_submit.model import ApplicationReport, State, judge
 from batch_submit.plan.rest.properties import properties_text
 from batch_submit.plan.rest.resources import (
     ARCHIVE,
@@ -117,7 +122,7 @@ class RestLauncher:
         self,
         job: RestJob,
         signals: SignalCount,
-        on_reserved: Callable[[str], None],
+        on_reserved: Callable[[str], str],
         reserved: submission.Reserved | None = None,
     ) -> str:
         """Submit; the application id. `reserved` is an id that was given for it already.
@@ -131,24 +136,26 @@ class RestLauncher:
         """
         reserved = reserved or submission.reserve(self.resource_manager)
         self._check_size(job, reserved)
-        on_reserved(reserved.application_id)
-        folder = self._folder(reserved.application_id)
+        application_id = on_reserved(reserved.application_id)
+        if application_id != reserved.application_id:
+            return self.post_again(job, application_id, signals)
+        folder = self._folder(application_id)
         try:
-            context = self._staged(job, reserved.application_id, folder)
+            context = self._staged(job, application_id, folder)
         except BaseException:
             self._clean_up(folder)
             raise
-        return self._post(context, folder, signals)
+        return self._post(context, signals)
 
     def post_again(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
-        """Stage and post under an id that an earlier call reserved and may have posted, in the same epoch.
+        """Stage and post under an id that another call reserved and may have posted, in the same epoch.
 
         Raises
         ------
         OutcomeUnknown
             It could not be staged or posted: the earlier post may still show, so that no other id may take its place.
         """
-        folder = self._folder(application_id)
+        folder = self._folder(application_id, f"again-{secrets.token_hex(4)}")
         try:
             context = self._staged(job, application_id, folder)
         except BatchSubmitError as error:
@@ -157,7 +164,7 @@ class RestLauncher:
                 details=error.lines(),
                 next_step="run the same command again with the same run id once that is mended",
             ) from error
-        return self._post(context, folder, signals)
+        return self._post(context, signals)
 
     def shown(self, job: RestJob) -> dict[str, Any]:
         """Return what would be posted and staged, for people and programs to read: asks nobody, holds no secret.
@@ -190,16 +197,19 @@ class RestLauncher:
             "spark_version": job.facts.version,
         }
 
-    def _folder(self, application_id: str) -> StagingFolder:
-        path = f"{self.staging_base.rstrip('/')}/.sparkStaging/{application_id}"
+    def _folder(self, application_id: str, inside: str = "") -> StagingFolder:
+        path = posixpath.join(self.staging_base, ".sparkStaging", application_id, inside).rstrip("/")
         return StagingFolder(self.webhdfs, self.session, path)
 
-    def _post(self, context: Mapping[str, Any], folder: StagingFolder, signals: SignalCount) -> str:
+    def _post(self, context: Mapping[str, Any], signals: SignalCount) -> str:
         application_id = str(context["application-id"])
+        folder = self._folder(application_id)
         self.terminal.debug(f"staged in {folder.path}; posting {application_id}")
         try:
             submission.submit(self.resource_manager, context)
         except ClusterRefused:
+            if self._is_known(application_id):
+                return application_id  # taken from another host, which posts the same id
             self._clean_up(folder)
             raise
         except BatchSubmitError as error:
@@ -208,10 +218,19 @@ class RestLauncher:
                 next_step="run the same command again with the same run id: it looks for this application first",
             ) from error
         report = self._accepted(application_id, signals)
-        verdict = judge(report) if report is not None else None
-        if verdict is not None and verdict.result is Result.REFUSED:
-            self._clean_up(folder)  # the caller reads the refusal from the application itself
+        if report is not None and judge(report) is not None:
+            self._clean_up(folder)  # it has ended, mostly by a refusal, which the caller reads from the application
         return application_id
+
+    def _is_known(self, application_id: str) -> bool:
+        try:
+            self.resource_manager.application(application_id)
+        except NotFound:
+            return False
+        except BatchSubmitError as error:
+            self.terminal.debug(f"whether {application_id} is there is not known: {error.message}")
+            return False
+        return True
 
     def _check_size(self, job: RestJob, most: submission.Reserved) -> None:
         size = job.size
@@ -233,7 +252,7 @@ class RestLauncher:
         folder.make()
         cached = self._cached(job)
         staged = {one.link: self._placed(one, folder) for one in cached}
-        place = f"{self.default_fs}{folder.path}"
+        home, place = (f"{self.default_fs}{one.path}" for one in (self._folder(application_id), folder))
         texts = {
             "__spark_conf__.properties": properties_text(spark_properties(job, now_ms)),
             "__spark_dist_cache__.properties": properties_text(
@@ -243,7 +262,7 @@ class RestLauncher:
         staged[CONF_ARCHIVE] = self._at(
             folder.put(CONF_ARCHIVE_FILE, conf_archive(self.folders, texts, self.spark_folder))
         )
-        return context_json(job, application_id, staged, place, now_ms)
+        return context_json(job, application_id, staged, home, now_ms)  # the master deletes `home`, all of it
 
     def _cached(self, job: RestJob) -> list[Resource]:
         """What YARN brings to the containers, but for the archive of the configuration."""

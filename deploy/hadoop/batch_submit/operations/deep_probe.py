@@ -12,8 +12,9 @@ from batch_submit.backends.yarn import YarnBackend
 from batch_submit.errors import BatchSubmitError
 from batch_submit.operations.context import Selection, open_backend, open_context
 from batch_submit.operations.examine import Scene
+from batch_submit.operations.once import SubmitOptions
 from batch_submit.operations.prepare import SubmitCall
-from batch_submit.operations.submit import SubmitOptions, submit
+from batch_submit.operations.submit import submit
 from batch_submit.plan import health_deep
 from batch_submit.plan.health import Finding, red, skipped
 from batch_submit.services import Services, program_name

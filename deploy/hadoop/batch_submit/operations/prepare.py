@@ -263,3 +263,34 @@ def python_needs(spec: JobSpec) -> str:
     interpreter = spec.conf.get("spark.pyspark.python")
     where = f"{interpreter.value} ({interpreter.origin})" if interpreter is not None else "python3 on PATH"
     return f"the nodes need {needs} in {where}; another interpreter: PYTHON_PATH, or archives in the job's section"
+
+
+def check_call(spec: JobSpec, *, wait: bool) -> None:
+    """Refuse what can't be asked of this job.
+
+    Raises
+    ------
+    UsageError
+        ``--no-wait`` in client mode.
+    """
+    if not wait and spec.backend == "yarn" and spec.deploy_mode == "client":
+        raise UsageError(
+            "--no-wait is not possible with deploy_mode client: the driver would end with this process",
+            next_step="use deploy_mode: cluster, or wait",
+        )
+
+
+def tell_of(context: Context, plan: SubmissionPlan) -> None:
+    """Say what people may not expect of a plan."""
+    terminal = context.services.terminal
+    for notice in plan.notices:
+        terminal.note(notice)
+    for text in (jars_notice(context, plan.spec), python_needs(plan.spec)):
+        if text:
+            terminal.note(text)
+    attempts = plan.spec.conf.get("spark.yarn.maxAppAttempts")
+    if attempts is not None and str(attempts.value) != "1":
+        terminal.note(
+            f"spark.yarn.maxAppAttempts={attempts.value} ({attempts.origin}): YARN may run a failed driver"
+            f" {attempts.value} times inside one application"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -31,8 +32,8 @@ class Recorder:
     terminal: Terminal
     run: Run
 
-    def plan_try(self, plan: SubmissionPlan, number: int) -> None:
-        """Record a new try as PLANNED.
+    def plan_try(self, plan: SubmissionPlan, number: int, claim: str = "") -> None:
+        """Record a new try as PLANNED; `claim` says where it is claimed, or why it is not.
 
         Raises
         ------
@@ -40,7 +41,7 @@ class Recorder:
             When the record can't be written: nothing is launched without one.
         """
         self.run = replace(self.run, argv=mask_arguments(plan.argv)).with_try(
-            Try(number, TryState.PLANNED, stamp(self.clock.now_utc()))
+            Try(number, TryState.PLANNED, stamp(self.clock.now_utc()), claim=claim)
         )
         self._must_save()
 
@@ -121,19 +122,32 @@ class Recorder:
 
 @dataclass(frozen=True)
 class TryRecord:
-    """One try's side of `backends.base.LaunchRecord`."""
+    """One try's side of `backends.base.LaunchRecord`.
+
+    Parameters
+    ----------
+    claim
+        Claims the right to launch it, by number and application id ("" for none); the id to launch it under.
+    """
 
     recorder: Recorder
     number: int
     reserved_id: str = ""
+    claim: Callable[[int, str], str] = lambda _number, application_id: application_id
 
     def started(self, pid: int) -> None:
         """See `backends.base.LaunchRecord`."""
         self.recorder.started(self.number, pid)
 
-    def reserved(self, application_id: str) -> None:
+    def launching(self) -> None:
         """See `backends.base.LaunchRecord`."""
-        self.recorder.reserved(self.number, application_id)
+        self.claim(self.number, "")
+
+    def reserved(self, application_id: str) -> str:
+        """See `backends.base.LaunchRecord`."""
+        chosen = self.claim(self.number, application_id)
+        self.recorder.reserved(self.number, chosen)
+        return chosen
 
 
 def known_of(run: Run | None) -> Known:

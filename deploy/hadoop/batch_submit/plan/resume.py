@@ -53,12 +53,20 @@ class Known:
         "" when none is recorded.
     result
         The recorded verdict's result; "" when none is.
+    is_open
+        It is claimed as planned, and nobody has claimed the right to launch it: it is the one to make. A newer one
+        beside it could not be told from two runs.
+    was_refused
+        Who reserved its id knows that it led to nothing. In its epoch the id is used again, because another host may be
+        posting it; in a later one there is room for a new try.
     """
 
     number: int = 0
     may_have_launched: bool = False
     application_id: str = ""
     result: str = ""
+    is_open: bool = False
+    was_refused: bool = False
 
     @property
     def has_reserved(self) -> bool:
@@ -79,7 +87,8 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
         the same application, however often that happens (seen on Hadoop 3.5.0). One of another epoch can't.
     """
     verdicts = [(report, judge(report)) for report in seen]
-    number = max(known.number, *(try_number_of(report) for report in seen), 0) + 1
+    last = known.number - 1 if known.is_open else known.number
+    number = max(last, *(try_number_of(report) for report in seen), 0) + 1
     for report, verdict in verdicts:
         if verdict is None:
             own = try_number_of(report) or number - 1
@@ -95,6 +104,8 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
     if lost and epoch and known.application_id.split("_")[1:2] == [epoch]:
         reason = f"{known.application_id} was reserved for it by an earlier call, and is posted again"
         return Decision(Action.SUBMIT, known.number, known.application_id, reason)
+    if lost and known.was_refused:
+        return Decision(Action.SUBMIT, number, "", f"try {number}, for try {known.number} led to nothing")
     if known.application_id and not ended and all(known.application_id != one.application_id for one in seen):
         return Decision(
             Action.UNCERTAIN, number, known.application_id, "the cluster does not know its application any more"

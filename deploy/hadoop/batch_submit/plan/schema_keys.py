@@ -115,7 +115,6 @@ def _execution() -> tuple[Key, ...]:
             Kind.DATA_PATH,
             "folder in the cluster where run ids are claimed",
             "/user/etl/.batch-submit/runs",
-            later=("*",),
         ),
         Key((section, "kill_on_exit"), Kind.BOOLEAN, "kill the application when the waiting is interrupted", "false"),
     )

@@ -1,0 +1,226 @@
+"""One run id, one application: what a repeated run id means, and at most one launch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from batch_submit.adapters.clock import Signals
+from batch_submit.backends.base import Backend
+from batch_submit.errors import (
+    BatchSubmitError,
+    ClusterUnreachable,
+    Interrupted,
+    NotFound,
+    OutcomeUnknown,
+)
+from batch_submit.ledger import JsonLedger, Run, Try, TryState
+from batch_submit.model import ApplicationReport, Result, Verdict, judge
+from batch_submit.operations.claiming import CLAIM_AUTO, Claims, open_claims, refuse_another_job
+from batch_submit.operations.context import Context
+from batch_submit.operations.launch_errors import after_launch
+from batch_submit.operations.prepare import (
+    Identified,
+    check_call,
+    make_plan,
+    make_spec,
+    script_digest,
+    tell_of,
+    with_preparation,
+)
+from batch_submit.operations.record_alone import attach_by_record
+from batch_submit.operations.recording import Recorder, TryRecord, known_of, stamp
+from batch_submit.plan.claims import Step, known_of_both
+from batch_submit.plan.command import fingerprint_of, shell_command
+from batch_submit.plan.resume import Action, Decision, Known, decide, try_number_of
+from batch_submit.plan.submission import JobSpec, SubmissionPlan
+
+
+@dataclass(frozen=True)
+class SubmitOptions:
+    """What to do around the submission."""
+
+    dry_run: bool = False
+    as_json: bool = False
+    wait: bool = True
+    preflight: bool = True
+    claim: str = CLAIM_AUTO
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a submission led to: an application to follow, or a run that had succeeded before."""
+
+    application_id: str
+    recorder: Recorder | None
+    attached: bool = False
+    verdict: Verdict | None = None
+
+
+def submit_once(
+    context: Context,
+    identified: Identified,
+    backend: Backend,
+    ledger: JsonLedger,
+    signals: Signals,
+    options: SubmitOptions,
+) -> tuple[JobSpec, Accepted]:
+    """Under the run's lock: find out what a repeated run id means, then launch at most one application."""
+    earlier = ledger.load(identified.run_id.value)
+    claims = open_claims(context, identified, backend, options.claim)
+    claims.look()
+    spec = make_spec(context, identified, day=claims.day or (earlier.day if earlier is not None else None))
+    check_call(spec, wait=options.wait)
+    fingerprint = fingerprint_of(spec, script_digest(spec))
+    claims.refuse_another_job(fingerprint, spec.day.isoformat())
+    if earlier is not None:
+        refuse_another_job(earlier.run_id, f"on {earlier.created_at}", fingerprint, earlier.fingerprint_parts)
+    decision, seen = Decision(Action.SUBMIT), list[ApplicationReport]()
+    try:
+        spec = with_preparation(backend, spec)
+        if identified.explicit:
+            decision, seen = _decided(backend, claims, spec.run_id, known_of(earlier))
+    except ClusterUnreachable as error:
+        claims.refuse_if_going_on(error, recorded=earlier is not None)
+        application_id, recorder = attach_by_record(context.services, ledger, earlier, error, wait=options.wait)
+        return spec, Accepted(application_id, recorder, attached=True)
+    run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
+    recorder = Recorder(ledger, context.services.clock, context.services.terminal, run)
+    if decision.action is not Action.SUBMIT:
+        return spec, _resume(context, backend, recorder, decision, claims)
+    _record_ended_tries(recorder, seen)
+    if options.preflight:
+        from batch_submit.operations.preflight import refuse_before_launch  # `status` imports this module, and not that
+
+        refuse_before_launch(context, backend, spec)
+    claims.refuse_if_blind()
+    plan = make_plan(context, spec, needed=True, try_number=decision.number)
+    tell_of(context, plan)
+    context.services.terminal.debug(shell_command(plan))
+    application_id = _launch(context, backend, recorder, plan, decision, signals, claims)
+    return spec, Accepted(application_id, recorder)
+
+
+def _decided(
+    backend: Backend, claims: Claims, run_id: str, recorded: Known
+) -> tuple[Decision, list[ApplicationReport]]:
+    """What claim, record and cluster together say, and the applications that were seen."""
+    seen = backend.find_run(run_id)
+    known = known_of_both(claims.held, recorded)
+    if known.application_id and all(one.application_id != known.application_id for one in seen):
+        # By its id too: a claim may be that of another user.
+        with contextlib.suppress(NotFound):
+            seen = [backend.report(known.application_id), *seen]
+    return decide(known, seen, backend.epoch() if known.has_reserved else ""), seen
+
+
+def _record_ended_tries(recorder: Recorder, seen: list[ApplicationReport]) -> None:
+    """Write down how earlier tries ended that nobody was watching, before there is a newer one."""
+    for report in seen:
+        verdict, number = judge(report), try_number_of(report)
+        known = next((one for one in recorder.run.tries if one.number == number), None)
+        if verdict is not None and known is not None and known.state is not TryState.FINISHED:
+            recorder.finished(verdict, number)
+
+
+def _new_run(context: Context, identified: Identified, spec: JobSpec, backend: Backend, parts: Any, digest: str) -> Run:
+    return Run(
+        run_id=spec.run_id,
+        original_run_id=identified.run_id.original,
+        name=spec.name,
+        job_type=spec.job_type.value,
+        backend=backend.name,
+        cluster=backend.cluster,
+        user=backend.user,
+        host=context.services.host,
+        created_at=stamp(context.services.clock.now_utc()),
+        day=spec.day.isoformat(),
+        fingerprint=digest,
+        fingerprint_parts=dict(parts),
+        queue=spec.queue,
+        params=json.loads(spec.params.to_json()) if spec.params is not None else {},
+        timeout_s=spec.timeout_s,
+    )
+
+
+def _resume(context: Context, backend: Backend, recorder: Recorder, decision: Decision, claims: Claims) -> Accepted:
+    """A run id that was used before and is live, done, or uncertain."""
+    run, terminal = recorder.run, context.services.terminal
+    if decision.action is Action.UNCERTAIN:
+        record = f"record: {recorder.ledger.folder / (run.run_id + '.json')}, written on host {run.host}"
+        raise OutcomeUnknown(
+            f"run {run.run_id}: {decision.reason}; an application may be running",
+            details=claims.lines() or [record],
+            next_step=f"look for the tag run:{run.run_id} on the cluster, or use another --run-id",
+        )
+    recorded = next((one for one in run.tries if one.application_id == decision.application_id), None)
+    if recorded is None:
+        recorder.submitted(decision.number, decision.application_id)
+    if claims.held.of(decision.number) == {Step.PLANNED, Step.RESERVED}:
+        claims.submitted(decision.number, decision.application_id)  # who reserved it did not come to say so
+    if decision.action is Action.ATTACH:
+        terminal.note(
+            f"run {run.run_id}: attached to {decision.application_id} ({decision.reason}); nothing was submitted"
+        )
+        return Accepted(decision.application_id, recorder, attached=True)
+    verdict = judge(decision.report) if decision.report is not None else None
+    if verdict is not None and (recorded is None or recorded.state is not TryState.FINISHED):
+        recorder.finished(verdict)  # it ended while nobody was watching
+    when = _when(recorded, decision.report)
+    terminal.note(f"run {run.run_id} already succeeded{when} as {decision.application_id}; nothing was run")
+    verdict = verdict or Verdict(Result.SUCCEEDED, decision.application_id)
+    return Accepted(decision.application_id, recorder, attached=True, verdict=verdict)
+
+
+def _when(recorded: Try | None, report: ApplicationReport | None) -> str:
+    """When a run ended: by the cluster, else by this host's record; UTC."""
+    if report is not None and report.finished_ms > 0:
+        return f" at {stamp(datetime.fromtimestamp(report.finished_ms / 1000, timezone.utc))}"
+    return f" at {recorded.finished_at}" if recorded is not None and recorded.finished_at else ""
+
+
+def _launch(
+    context: Context,
+    backend: Backend,
+    recorder: Recorder,
+    plan: SubmissionPlan,
+    decision: Decision,
+    signals: Signals,
+    claims: Claims,
+) -> str:
+    """Claim, record, launch, record: a crash between any two of these leaves a trace that a repeat can act on."""
+    services, number = context.services, decision.number
+    claims.plan(number)
+    if not decision.application_id or all(one.number != number for one in recorder.run.tries):
+        recorder.plan_try(plan, number, claims.told)  # else the try is there already, with its reserved id
+    if signals.received:
+        raise Interrupted(signals.first)
+    began = services.clock.monotonic()
+    recorder.launching(number)
+    services.terminal.note(
+        f"submitting {plan.spec.name} (run {plan.spec.run_id})" + (f", try {number}" if number > 1 else "")
+    )
+    try:
+        record = TryRecord(recorder, number, decision.application_id, claims.reserve)
+        if decision.application_id:  # of an earlier call; perhaps of one that was made without a claim
+            record = replace(record, reserved_id=record.reserved(decision.application_id))
+        application_id = backend.submit(plan, number, signals, record)
+    except OutcomeUnknown:
+        raise
+    except BatchSubmitError as error:
+        recorder.not_submitted(number, error.message)
+        claims.not_submitted(number, error.message)
+        raise
+    except Exception as error:
+        raise after_launch(error, plan.spec.run_id) from error
+    try:
+        recorder.submitted(number, application_id)
+        claims.submitted(number, application_id)
+    except Exception as error:
+        raise after_launch(error, plan.spec.run_id, application_id) from error
+    took = services.clock.monotonic() - began
+    services.terminal.note(f"submitted as {application_id} ({took:.1f} s)")
+    return application_id
