@@ -320,3 +320,16 @@ def test_an_id_of_an_earlier_epoch_is_not_posted_again(
         assert (code, out) == (8, "") and reserved["application_id"].split("_")[1] == reserved["epoch"], err
         assert "1-reserved.json" in err and json.dumps(reserved["host"])[1:-1] in err
     assert yarn.of_run(run_id) == []
+
+
+@pytest.mark.full
+def test_an_id_that_may_have_run_and_been_forgotten_is_not_posted_again(
+    cluster: Cluster, yarn: Yarn, hosts: list[Host], run_id: str
+) -> None:
+    """A ResourceManager keeps the last 1,000 ended applications, and would take a forgotten id for a new one."""
+    assert hosts[0].submit_through(Script("POST apps"), run_id, cluster)[0] == -9
+    for _ in range(501):
+        cluster.rest(f"{yarn.apps}/new-application?user.name=root", "POST", {})
+    code, out, err = hosts[1].submit(run_id)
+    assert (code, out) == (8, "") and "ids were given out since" in err, err
+    assert yarn.of_run(run_id) == []

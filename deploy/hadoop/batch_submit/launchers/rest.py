@@ -50,6 +50,9 @@ from batch_submit.services import Clock
 
 #: How long an application may stay in the states before ACCEPTED: the ResourceManager is writing it down.
 ACCEPT_PATIENCE_S = 30.0
+#: So many ids may be given out after one was reserved, and it may still be posted. A ResourceManager keeps the last
+#: 1,000 that have ended (``yarn.resourcemanager.max-completed-applications``), and one that it forgot would run again.
+MOST_SINCE = 500
 _POLL_S = 0.03
 #: Stands in a dry run for the id that the ResourceManager would give.
 ANY_APPLICATION = "application_<cluster timestamp>_<sequence>"
@@ -138,7 +141,7 @@ class RestLauncher:
         self._check_size(job, reserved)
         application_id = on_reserved(reserved.application_id)
         if application_id != reserved.application_id:
-            return self.post_again(job, application_id, signals)
+            return self._post_beside(job, application_id, signals)
         folder = self._folder(application_id)
         try:
             context = self._staged(job, application_id, folder)
@@ -154,16 +157,28 @@ class RestLauncher:
         ------
         OutcomeUnknown
             It could not be staged or posted: the earlier post may still show, so that no other id may take its place.
+            Or it is so old that the ResourceManager may have forgotten it.
         """
+        try:
+            newest = submission.reserve(self.resource_manager).application_id
+        except BatchSubmitError as error:
+            raise _not_posted_again(application_id, error) from error
+        since = int(newest.rpartition("_")[2]) - int(application_id.rpartition("_")[2])
+        if since > MOST_SINCE:
+            raise OutcomeUnknown(
+                f"{application_id} was reserved by an earlier call, and {since:,} ids were given out since: it may have"
+                " run and been forgotten",
+                next_step="look for it in the history; then use another --run-id",
+            )
+        return self._post_beside(job, application_id, signals)
+
+    def _post_beside(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
+        """Stage beside whoever else posts this id, and post it."""
         folder = self._folder(application_id, f"again-{secrets.token_hex(4)}")
         try:
             context = self._staged(job, application_id, folder)
         except BatchSubmitError as error:
-            raise OutcomeUnknown(
-                f"{application_id}, which an earlier call reserved, could not be posted again: {error.message}",
-                details=error.lines(),
-                next_step="run the same command again with the same run id once that is mended",
-            ) from error
+            raise _not_posted_again(application_id, error) from error
         return self._post(context, signals)
 
     def shown(self, job: RestJob) -> dict[str, Any]:
@@ -321,3 +336,11 @@ class RestLauncher:
 def _words(error: BatchSubmitError) -> str:
     """An error in one line, with the server's own words."""
     return " - ".join([error.message, *error.details[:1]])
+
+
+def _not_posted_again(application_id: str, error: BatchSubmitError) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"{application_id}, which an earlier call reserved, could not be posted again: {error.message}",
+        details=error.lines(),
+        next_step="run the same command again with the same run id once that is mended",
+    )
