@@ -119,7 +119,7 @@ def holders(yarn: Yarn) -> Iterator[dict[str, float]]:
 @pytest.fixture
 def held_queue(yarn: Yarn, holders: dict[str, float]) -> None:
     """In the queue no further application master is started."""
-    if any(time.monotonic() - begun < 60 for begun in holders.values()):
+    if any(time.monotonic() - begun < 50 for begun in holders.values()):
         return
     for application_id in holders:
         yarn.kill(application_id)  # first: beside it the next one would have to wait like any other
@@ -149,7 +149,7 @@ class Host:
 
     def submit(self, run_id: str, *arguments: str, **env: str) -> tuple[int, str, str]:
         process = self.start(run_id, *arguments, **env)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         return process.returncode, out.strip(), err
 
     def submit_through(self, script: Script, run_id: str, cluster: Cluster) -> tuple[int, str, str]:
@@ -167,7 +167,7 @@ class Host:
                 BATCH_SUBMIT_ENVIRONMENT_CONFIG__NAMENODE_URL=nn.url,
             )
             script.started(process.pid)
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=300)
         return process.returncode, out.strip(), err
 
 
@@ -253,7 +253,7 @@ def test_killed_before_and_after_each_call(
 
 def at_once(yarn: Yarn, hosts: list[Host], run_id: str) -> None:
     both = [host.start(run_id) for host in hosts]
-    ended = [process.communicate(timeout=120) for process in both]
+    ended = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], [err for _, err in ended]
     (application_id,) = {out.strip() for out, _ in ended}
     assert [app["id"] for app in yarn.of_run(run_id)] == [application_id]
