@@ -117,6 +117,12 @@ def _execution() -> tuple[Key, ...]:
             "/user/etl/.batch-submit/runs",
             later=("*",),
         ),
+        Key(
+            (section, "shared_dir"),
+            Kind.DATA_PATH,
+            "folder in the cluster for files that many runs share",
+            "/user/etl/.batch-submit/shared",
+        ),
         Key((section, "kill_on_exit"), Kind.BOOLEAN, "kill the application when the waiting is interrupted", "false"),
     )
 

@@ -1,4 +1,4 @@
-"""What ``init-hdfs``, ``upload`` and ``download`` answer."""
+"""What ``init-hdfs``, ``upload``, ``download`` and ``gc`` answer."""
 
 from __future__ import annotations
 

@@ -27,12 +27,15 @@ class Resource:
         ``FILE``, or ``ARCHIVE`` for what YARN unpacks.
     only_driver
         Executors do not get it: the script.
+    shared
+        The same for many runs: it goes into the shared folder, once, and not into the run's staging.
     """
 
     link: str
     source: str
     kind: str = FILE
     only_driver: bool = False
+    shared: bool = False
 
     @property
     def is_remote(self) -> bool:
@@ -69,9 +72,16 @@ def resources_of(plan: SubmissionPlan, python_zips: Sequence[str]) -> list[Resou
     found += [Resource(posixpath.basename(path), path) for path in plan.own_files]
     found += [Resource(one.link, one.path) for one in spec.files]
     found += [Resource(one.link, one.path, ARCHIVE) for one in spec.archives]
-    found += [Resource(posixpath.basename(path), path) for path in python_zips]
-    found += [Resource(_python_link(path), path) for path in python_files(plan)]
+    found += [
+        Resource(link_of(path), path.partition("#")[0] if "://" in path else path, shared=True) for path in python_zips
+    ]
+    found += [Resource(_python_link(path), path, shared=path in plan.own_py_files) for path in python_files(plan)]
     return found
+
+
+def link_of(path: str) -> str:
+    """The name in a container of a local path, or of a URI that may carry it behind a ``#``."""
+    return path.partition("#")[2] if "://" in path and "#" in path else posixpath.basename(path)
 
 
 def python_files(plan: SubmissionPlan) -> list[str]:
@@ -89,7 +99,7 @@ def python_path(python_zips: Sequence[str], py_files: Sequence[str]) -> list[str
     """Return the entries of ``PYTHONPATH`` in Spark's order, in YARN's words for any platform."""
     entries = [f"{{{{PWD}}}}/{PYTHON_FILES}"] if any(path.endswith(".py") for path in py_files) else []
     archives = [path for path in py_files if not path.endswith(".py")]
-    return entries + [f"{{{{PWD}}}}/{posixpath.basename(path)}" for path in (*python_zips, *archives)]
+    return entries + [f"{{{{PWD}}}}/{link_of(path)}" for path in (*python_zips, *archives)]
 
 
 def doubled(resources: Iterable[Resource]) -> list[str]:
@@ -98,7 +108,8 @@ def doubled(resources: Iterable[Resource]) -> list[str]:
     by_link: dict[str, Resource] = {}
     by_name: dict[str, Resource] = {}
     for one in resources:
-        for names, name in ((by_link, one.link), (by_name, "" if one.is_remote else one.staged_name)):
+        staged_name = "" if one.is_remote or one.shared else one.staged_name
+        for names, name in ((by_link, one.link), (by_name, staged_name)):
             other = names.setdefault(name, one) if name else one
             if other.source != one.source:
                 problems.append(f"{other.source} and {one.source} are both called {name}")
