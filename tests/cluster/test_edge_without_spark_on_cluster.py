@@ -25,6 +25,7 @@ from cluster.conftest import REPO, Cluster
 
 from batch_submit.adapters.http import StdlibSession
 from batch_submit.adapters.shared_folder import SharedFolder
+from batch_submit.adapters.staging import StagingFolder
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.plan.shared import digest_of, shared_name
 
@@ -203,3 +204,23 @@ def test_of_many_at_the_same_time_one_wins_and_all_get_its_file(edge: Edge) -> N
     assert sorted(won for _, won in told) == [False] * (rivals - 1) + [True]
     assert len({held for held, _ in told}) == 1 and told[0][0].length == len(content)
     assert set(edge.files(f"{SHARED}-rivals")) == {name}
+
+
+def test_gc_deletes_what_is_old_ours_and_unused_and_nothing_else(edge: Edge, archive: str) -> None:
+    old, upload = f"ml_pipeline_framework-{16 * '0'}.zip", f".pyspark-{16 * '0'}.zip.{12 * '0'}.uploading"
+    source = edge.files()
+    with closing(StdlibSession("root")) as session:
+        staging = StagingFolder(edge.webhdfs(session), session, SHARED)
+        for name in (old, upload, "notes.txt", f"other-{16 * '0'}.zip", f"ml_pipeline_framework-{16 * '1'}.zip"):
+            staging.put(name, b"x" * 1000)
+    for name in (*source, old, upload, "notes.txt", f"other-{16 * '0'}.zip"):
+        edge.age(name, 60)
+    shown = edge.run("gc", "--dry-run", "--json")
+    assert shown.returncode == 0, shown.stderr
+    doomed = {one["name"] for one in json.loads(shown.stdout)["files"] if one["delete"]}
+    assert doomed == {old, upload} and old in edge.files()
+    real = edge.run("gc", "--json")
+    assert real.returncode == 0, real.stderr
+    assert {one["name"] for one in json.loads(real.stdout)["files"] if one["delete"]} == doomed
+    left = set(edge.files())
+    assert left == {*source, "notes.txt", f"other-{16 * '0'}.zip", f"ml_pipeline_framework-{16 * '1'}.zip"}

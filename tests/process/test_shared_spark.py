@@ -10,7 +10,8 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from tests.process.door import CONFIG, RECORDER, Door
+from tests.process.canned_webhdfs import Node, Plain
+from tests.process.door import CONFIG, RECORDER, RUNNING, Door
 
 FOLDER = "/user/alice/.batch-submit/shared"
 AS_ALICE = {"HADOOP_USER_NAME": "alice"}
@@ -141,3 +142,78 @@ def test_the_doctor_does_not_miss_what_is_not_needed(bare: Door) -> None:
     found = bare.run("doctor", "--json", env={"BATCH_SUBMIT_EXECUTION__LAUNCHER": "rest"})
     told = {one["id"]: one for one in found.json["findings"] if one["id"] in ("host.spark", "host.java")}
     assert {one["severity"] for one in told.values()} == {"skipped"} and len(told) == 2, told
+
+
+def now_ms(door: Door) -> int:
+    return int(door.work.stat().st_mtime * 1000)
+
+
+def aged(door: Door, modified_days: int, read_days: int = 40, name: str = OLD) -> None:
+    times = {"modified_ms": modified_days, "accessed_ms": read_days}
+    door.webhdfs.nodes.setdefault(FOLDER, Node())
+    node = Node(b"x" * 10, permission="644", **{key: now_ms(door) - days * DAY_MS for key, days in times.items()})
+    door.webhdfs.nodes[f"{FOLDER}/{name}"] = node
+
+
+def test_gc_shows_and_then_deletes_what_is_old_and_ours(door: Door) -> None:
+    aged(door, 40)
+    aged(door, 40, name="notes.zip")
+    aged(door, 40, 3, name=OLD.replace("0", "1"))
+    shown = door.run("gc", "--dry-run", env=AS_ALICE)
+    assert shown.code == 0 and "to delete: unused" in shown.out and "kept: used lately" in shown.out, shown.out
+    assert OLD in names(door) and "DELETE" not in door.webhdfs.operations()
+    real = door.run("gc", "--json", env=AS_ALICE)
+    assert [one["name"] for one in real.json["files"] if one["delete"]] == [OLD] and real.json["bytes"] == 10
+    assert names(door) == {"notes.zip", OLD.replace("0", "1")}
+    assert door.run("gc", env=AS_ALICE).out.endswith("0 files deleted, 0 B; 1 kept\n")
+
+
+def test_gc_keeps_what_a_live_application_may_use(door: Door) -> None:
+    aged(door, 40)
+    started = now_ms(door) - 41 * DAY_MS
+    door.rm.add("long", user="bob", tags=["batch-submit"], steps=[RUNNING], startedTime=started)
+    kept = door.run("gc", env=AS_ALICE)
+    assert kept.code == 0 and "an application that may use it is live" in kept.out and OLD in names(door), kept.out
+
+
+def test_gc_without_access_times_waits_until_nothing_lives(door: Door) -> None:
+    aged(door, 40)
+    door.webhdfs.keeps_access_times = False
+    one = door.rm.add("new", user="alice", tags=["batch-submit"], steps=[RUNNING], startedTime=now_ms(door))
+    assert "keeps no access times" in door.run("gc", env=AS_ALICE).out and OLD in names(door)
+    del door.rm.applications[one]
+    assert door.run("gc", env=AS_ALICE).code == 0 and OLD not in names(door)
+
+
+def test_gc_keeps_what_any_part_of_the_configuration_names(door: Door, spark: Path) -> None:
+    uri = door.run("init-hdfs", "--spark", str(spark), env=AS_ALICE).out.strip()
+    held = names(door)
+    for name in held:
+        data = door.webhdfs.nodes[f"{FOLDER}/{name}"].data
+        aged(door, 40, name=name)
+        door.webhdfs.nodes[f"{FOLDER}/{name}"].data = data
+    door.write_config(f"{CONFIG}environments: {{prod: {{spark_config: {{spark.yarn.archive: '{uri}'}}}}}}\n")
+    assert door.run("gc", env=AS_ALICE).code == 0 and names(door) == held
+    door.write_config(CONFIG)
+    assert door.run("gc", env=AS_ALICE).code == 0 and names(door) == set()
+
+
+def test_gc_deletes_nothing_when_it_is_not_known_what_lives(door: Door) -> None:
+    aged(door, 40)
+    door.rm.__exit__(None, None, None)
+    lost = door.run("gc", env=AS_ALICE)
+    door.rm.__enter__()
+    assert lost.code == 5 and OLD in names(door), lost.err
+
+
+@pytest.mark.parametrize(("age", "words"), [("1d", "2d or more"), ("30", "missing unit"), ("soon", "not a duration")])
+def test_an_age_that_says_nothing_is_refused(door: Door, age: str, words: str) -> None:
+    refused = door.run("gc", "--older-than", age, env=AS_ALICE)
+    assert refused.code == 2 and refused.said(words), refused.err
+
+
+def test_gc_tells_what_hdfs_refuses(door: Door) -> None:
+    aged(door, 40)
+    door.webhdfs.fail["DELETE"] = Plain(500, b"<html>")
+    refused = door.run("gc", env=AS_ALICE)
+    assert "kept: can't be deleted" in refused.out and OLD in names(door)

@@ -92,3 +92,34 @@ def demo_data_command(
     """
     chosen = selection(config_file, env, profile, backend)
     return put_demo_data(build_services(verbose=verbose), chosen, as_json=as_json or format_name == "json", force=force)
+
+
+@click.command("gc", short_help="Delete shared files in HDFS that nobody needs any more.")
+@click.option("--older-than", default="30d", metavar="T", help="Unused for so long (30d); at least 2d.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted; delete nothing.")
+@config_options
+@json_option
+@verbose_option
+def gc_command(
+    older_than: str,
+    dry_run: bool,
+    config_file: str | None,
+    env: str | None,
+    profile: str | None,
+    as_json: bool,
+    format_name: str,
+    verbose: bool,
+) -> int:
+    """Delete what lies unused in the shared folder (execution.shared_dir): old packages, old Sparks, broken uploads.
+
+    Nothing that a live application may need, that this version or this configuration would use, or that belongs to
+    somebody else.
+
+    \b
+    batch-submit gc --dry-run
+    batch-submit gc --older-than 90d
+    """
+    from batch_submit.operations.gc import GcOptions, sweep_shared
+
+    options = GcOptions(older_than=older_than, dry_run=dry_run, as_json=as_json or format_name == "json")
+    return sweep_shared(build_services(verbose=verbose), selection(config_file, env, profile, None), options)
