@@ -10,7 +10,8 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from tests.process.canned_webhdfs import Node, Plain
+from tests.process.canned_replies import Reply
+from tests.process.canned_webhdfs import Node, Plain, Remote
 from tests.process.door import CONFIG, RECORDER, RUNNING, Door
 
 FOLDER = "/user/alice/.batch-submit/shared"
@@ -115,6 +116,25 @@ def test_with_a_manifest_neither_java_nor_spark_is_asked_for(bare: Door, launche
     else:
         assert done.code == 3 and done.said("no spark-submit: SPARK_HOME is not set"), done.err
     assert bare.last_try["state"] == "NOT_SUBMITTED"
+
+
+@pytest.mark.parametrize("mine", [True, False], ids=["a folder of mine", "a folder in which I may not write"])
+def test_a_run_stages_its_own_and_shares_the_rest_where_it_may(bare: Door, mine: bool) -> None:
+    posted = bare.rm.add("posted")  # the canned ResourceManager heeds no posted context
+    bare.rm.new_application = Reply(200, json.dumps({"application-id": posted}).encode(), "application/json")
+    if not mine:
+        bare.webhdfs.fail["RENAME"] = Remote(403, "AccessControlException", "Permission denied: user=alice")
+    bare.webhdfs.asked.clear()
+    done = bare.submit("--launcher", "rest")
+    assert done.code == 0 and done.out.strip() == posted, done.err
+    created = {path for _, path, operation, _ in bare.webhdfs.asked if operation == "CREATE"}
+    staged = {path.rpartition("/")[2] for path in created if "/.sparkStaging/" in path}
+    own = {"job.py", "__spark_conf__.zip"}
+    if mine:
+        assert staged == own and any(name.startswith("ml_pipeline_framework-") for name in names(bare)), done.err
+    else:
+        assert staged == own | {"ml_pipeline_framework.zip"} and len(names(bare)) == 4, done.err
+        assert done.said("ml_pipeline_framework.zip goes into the run's staging folder", "Permission denied"), done.err
 
 
 def test_with_spark_submit_all_is_as_ever(bare: Door) -> None:

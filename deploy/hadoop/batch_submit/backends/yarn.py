@@ -143,13 +143,12 @@ class YarnBackend:
                 f"launcher rest can't take this job: {needed.message}",
                 next_step="use --launcher spark-submit (execution.launcher)",
             )
+        from batch_submit.adapters.spark_finder import find_java, find_spark
         from batch_submit.plan.container_text import check_arguments, refuse_unsafe
 
         self.terminal.debug(f"launcher: spark-submit, because {needed.message}")
-        if not plan.environment.get("SPARK_HOME"):
-            from batch_submit.adapters.spark_finder import find_java, find_spark
-
-            find_spark(self.environment), find_java(self.environment)  # `auto` let a host without them pass
+        find_spark(self.environment)  # `auto` let a host pass that has no programs
+        find_java(self.environment)
         refuse_unsafe(check_arguments(plan.spec.arguments))  # `auto` let them pass, because rest delivers them
 
     def epoch(self) -> str:

@@ -263,8 +263,11 @@ class RestLauncher:
         if one.is_remote:
             return self._looked_at(one.source)
         if one.shared:
-            held = self.shared.provide(Path(one.source))
-            return self._at(held, self.shared.visibility.of(held))
+            try:
+                held = self.shared.provide(Path(one.source))
+                return self._at(held, self.shared.visibility.of(held))
+            except ClusterRefused as error:  # it is a team's, or full
+                self.terminal.note(f"{one.link} goes into the run's staging folder: {_words(error)}")
         return self._at(folder.put_file(Path(one.source), one.staged_name))
 
     def _at(self, held: FileStatus, visibility: str = PRIVATE) -> Staged:

@@ -28,7 +28,8 @@ class Resource:
     only_driver
         Executors do not get it: the script.
     shared
-        The same for many runs: it goes into the shared folder, once, and not into the run's staging.
+        The same for many runs: it goes into the shared folder, once, and into the run's staging only where that folder
+        does not take it.
     """
 
     link: str
@@ -108,8 +109,7 @@ def doubled(resources: Iterable[Resource]) -> list[str]:
     by_link: dict[str, Resource] = {}
     by_name: dict[str, Resource] = {}
     for one in resources:
-        staged_name = "" if one.is_remote or one.shared else one.staged_name
-        for names, name in ((by_link, one.link), (by_name, staged_name)):
+        for names, name in ((by_link, one.link), (by_name, "" if one.is_remote else one.staged_name)):
             other = names.setdefault(name, one) if name else one
             if other.source != one.source:
                 problems.append(f"{other.source} and {one.source} are both called {name}")
