@@ -93,7 +93,7 @@ def comparable(told: dict[str, Any], launcher: str) -> dict[str, Any]:
         text = re.sub(r"/filecache/\d+(/\d+)*", "/filecache/<n>", text)
         text = re.sub(r"hdfs://localhost:\d+/", "hdfs:/", text)  # Spark's URI of the archive names no host
         text = re.sub(r"__spark_conf__/__hadoop_conf__", "<hadoop conf>", text)
-        text = re.sub(r"(spark|userFiles)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"\1-<random>", text)
+        text = re.sub(r"(spark|userFiles|blockmgr)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"\1-<random>", text)
         return re.sub(r"\b1[6-9]\d{11}\b", "<time>", text)
 
     def properties(text: str) -> dict[str, str]:
