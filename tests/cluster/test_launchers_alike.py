@@ -38,6 +38,8 @@ _DIFFER = {
     "spark.yarn.tags": "holds the run id",
     "spark.org.apache.hadoop.yarn.server.webproxy.amfilter.AmIpFilter.param.PROXY_URI_BASES": "holds the application",
 }
+#: With rest they lie once in HDFS for all runs, and nodes keep them for everybody.
+_SHARED = re.compile(r"pyspark\.zip|py4j-.*-src\.zip|ml_pipeline_framework\.zip")
 _APPLICATION_FIELDS = (
     "name",
     "user",
@@ -91,7 +93,7 @@ def comparable(told: dict[str, Any], launcher: str) -> dict[str, Any]:
         text = re.sub(r"/filecache/\d+(/\d+)*", "/filecache/<n>", text)
         text = re.sub(r"hdfs://localhost:\d+/", "hdfs:/", text)  # Spark's URI of the archive names no host
         text = re.sub(r"__spark_conf__/__hadoop_conf__", "<hadoop conf>", text)
-        text = re.sub(r"(spark|userFiles)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"\1-<random>", text)
+        text = re.sub(r"(spark|userFiles|blockmgr)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"\1-<random>", text)
         return re.sub(r"\b1[6-9]\d{11}\b", "<time>", text)
 
     def properties(text: str) -> dict[str, str]:
@@ -114,7 +116,6 @@ def comparable(told: dict[str, Any], launcher: str) -> dict[str, Any]:
     lifetime = told["application"]["timeouts"]["timeout"][0]["remainingTimeInSeconds"]
     state, final_status, tags = told["end"]
     conf = {key: plain(value) for key, value in told["conf"].items() if key not in _DIFFER}
-    cache = {key: sorted(value.split(",")) for key, value in properties(told["cache"]).items()}
     return {
         "arguments": told["arguments"],
         "command": [plain(word) for word in told["command"]],
@@ -124,11 +125,21 @@ def comparable(told: dict[str, Any], launcher: str) -> dict[str, Any]:
         "tags": sorted(map(plain, tags)),
         "conf": conf,
         "properties": properties(told["properties"]),
-        "cache": cache,
+        "cache": cached(properties(told["cache"])),
         "driver": seen(told["driver"]),
         "executor": seen(told["executor"]) if "executor" in told else None,
         "modules": told["modules"],
     }
+
+
+def cached(found: dict[str, str]) -> list[tuple[str, ...]]:
+    """What executors get: place and name, size, kind, who may see it. What runs share lies elsewhere with rest."""
+    columns = [found[f"spark.yarn.cache.{name}"].split(",") for name in ("filenames", "sizes", "types", "visibilities")]
+    rows = []
+    for place, *told, visibility in zip(*columns, strict=True):
+        name = place.rpartition("#")[2]
+        rows.append((name, *told) if _SHARED.fullmatch(name) else (place, *told, visibility))
+    return sorted([*rows, ("confArchive", found["spark.yarn.cache.confArchive"])])
 
 
 def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:

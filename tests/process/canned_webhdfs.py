@@ -35,6 +35,8 @@ class Node:
     owner: str = "alice"
     permission: str = "755"
     group: str = "etl"
+    modified_ms: int = 1795251676610
+    accessed_ms: int = 0
 
 
 @dataclass
@@ -61,6 +63,8 @@ class CannedWebHdfs:
         Operations of a DataNode that are carried out and then answered only when the event is set.
     superuser
         Who may give files away.
+    keeps_access_times
+        Whether ``dfs.namenode.accesstime.precision`` is not 0.
     page
         Entries of one answer to LISTSTATUS_BATCH; 0: it does not know the operation, as Hadoop before 2.8.
     noredirect
@@ -81,6 +85,7 @@ class CannedWebHdfs:
         self.lose_reply_of: set[str] = set()
         self.hold_reply_of: dict[str, threading.Event] = {}
         self.superuser = "hdfs"
+        self.keeps_access_times = True
         self.page = 2
         self.noredirect = True
         self.redirect = True
@@ -183,6 +188,18 @@ class CannedWebHdfs:
             del self.nodes[name]
         return 200, {"boolean": existed}, {}
 
+    def _settimes(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
+        node, user = self._node(path), query.get("user.name", "dr.who")
+        if user not in (self.superuser, node.owner):
+            raise Remote(403, "AccessControlException", f"Permission denied: user={user}, access=WRITE")
+        if not self.keeps_access_times and query["accesstime"] != "-1":
+            message = "Access time for hdfs is not configured.  Please set dfs.namenode.accesstime.precision"
+            raise Remote(403, "IOException", message)
+        for name, value in (("modified_ms", query["modificationtime"]), ("accessed_ms", query["accesstime"])):
+            if value != "-1":
+                setattr(node, name, int(value))
+        return 200, None, {}
+
     def _create(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
         if "datanode" not in query:
             if query.get("noredirect") == "true" and self.noredirect:
@@ -192,14 +209,16 @@ class CannedWebHdfs:
         if there is not None and (there.data is None or query.get("overwrite", "").lower() != "true"):
             message = f"{path} for client 127.0.0.1 already exists\n\tat org.apache.hadoop.hdfs.X(X.java:1)"
             raise Remote(403, "FileAlreadyExistsException", message)
-        mode = query.get("permission", "644")
-        self.nodes[path] = Node(b"" if self.swallow_data else body, query.get("user.name", "dr.who"), mode)
+        owner, permission = query.get("user.name", "dr.who"), query.get("permission", "644")
+        self.nodes[path] = Node(b"" if self.swallow_data else body, owner=owner, permission=permission)
         return 201, None, {"Location": f"hdfs://127.0.0.1:9000{path}"}
 
     def _open(self, path: str, query: Mapping[str, str], body: bytes) -> tuple[int, Any, dict[str, str]]:
         data = self._node(path).data
         if data is None:
             raise Remote(404, "FileNotFoundException", f"Path is not a file: {path}\n\tat org.apache.X(X.java:1)")
+        if query.get("noredirect") == "true" and "datanode" not in query:
+            return 200, {"Location": self._datanode(path, query)}, {}
         if "datanode" not in query and self.redirect:
             excluded = query.get("excludedatanodes", "").split(",")
             others = [f"http://{name}" for name in self.datanodes if name not in excluded]
@@ -237,13 +256,13 @@ class CannedWebHdfs:
     def _status(self, path: str, suffix: str) -> dict[str, Any]:
         node = self._node(path)
         return {
-            "accessTime": 0,
+            "accessTime": node.accessed_ms,
             "blockSize": 0 if node.data is None else 134217728,
             "childrenNum": 0,
             "fileId": 16400,
             "group": node.group,
             "length": len(node.data or b""),
-            "modificationTime": 1795251676610,
+            "modificationTime": node.modified_ms,
             "owner": node.owner,
             "pathSuffix": suffix,
             "permission": node.permission,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -189,34 +187,6 @@ def test_an_rpc_port_where_the_web_address_is_meant(door: Door) -> None:
     outcome = door.run("list")
     assert "8032 is the ResourceManager's RPC port" in outcome.err
     assert "using http://127.0.0.1:8088" in outcome.err
-
-
-def test_spark_goes_into_hdfs_once(door: Door) -> None:
-    home = door.folder / "spark"
-    for name in ("a.jar", "b.jar"):
-        (home / "jars").mkdir(parents=True, exist_ok=True)
-        (home / "jars" / name).write_bytes(name.encode() * 100)
-    (home / "bin").mkdir()
-    (home / "bin" / "spark-submit").symlink_to(Path(__file__).parent / "recorder" / "spark-submit")
-    variables = {"SPARK_HOME": str(home), "HADOOP_USER_NAME": "alice"}
-    first = door.run("init-hdfs", "--spark", "--json", env=variables)
-    assert first.code == 0, first.err
-    assert first.json["written"] is True
-    path = first.json["spark.yarn.archive"].removeprefix("hdfs://").removeprefix("127.0.0.1:9000")
-    node = door.webhdfs.nodes[path]
-    assert node.data is not None and node.permission == "644"
-    assert zipfile.ZipFile(io.BytesIO(node.data)).namelist() == ["a.jar", "b.jar"]
-    again = door.run("init-hdfs", "--spark", "--json", env=variables)
-    assert again.json == {**first.json, "written": False}
-    flags = ["--conf", f"spark.yarn.archive={first.json['spark.yarn.archive']}", "--no-wait"]
-    assert "this submit uploads" not in door.submit(*flags, env=variables).err
-
-
-def test_init_hdfs_without_a_spark_or_without_a_cluster(door: Door) -> None:
-    assert door.run("init-hdfs", "--spark", env={"SPARK_HOME": "/nonexistent"}).code == 3
-    assert door.run("init-hdfs", "--spark", env={"HADOOP_CONF_DIR": None}).code == 2
-    no_jars = door.run("init-hdfs", "--spark")
-    assert no_jars.code == 3, no_jars.err
 
 
 def test_the_missing_archive_is_told_with_the_size_of_the_upload(door: Door) -> None:

@@ -113,7 +113,7 @@ def test_nothing_above_a_root_of_our_own_is_changed(door: Door, root: str) -> No
         (["--recursive"], 2, "nothing is"),
         (["--owner", "a:b:c"], 2, "USER:GROUP"),
         (["--mode", "rwxr-xr-x"], 2, "not an octal mode"),
-        (["--spark", "--check"], 2, "--spark stands alone"),
+        (["--spark", "--recursive"], 2, "--spark makes no folders"),
     ],
 )
 def test_calls_that_are_wrong(door: Door, flags: list[str], code: int, words: str) -> None:

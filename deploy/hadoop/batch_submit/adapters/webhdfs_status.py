@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FileStatus:
-    """One file or folder on HDFS; length in bytes, time in milliseconds since the epoch, permission in octal digits."""
+    """One file or folder on HDFS: bytes, times in milliseconds since the epoch, permission in octal digits."""
 
     path: str
     is_folder: bool
@@ -18,6 +18,7 @@ class FileStatus:
     group: str = ""
     permission: str = ""
     modified_ms: int = 0
+    accessed_ms: int = 0
 
 
 def file_status(path: str, fields: Mapping[str, Any]) -> FileStatus:
@@ -35,4 +36,5 @@ def file_status(path: str, fields: Mapping[str, Any]) -> FileStatus:
         group=str(fields.get("group") or ""),
         permission=str(fields.get("permission") or ""),
         modified_ms=number("modificationTime"),
+        accessed_ms=number("accessTime"),
     )

@@ -48,6 +48,8 @@ class YarnBackend:
         Where a launcher keeps its files while it runs.
     staging_dirs
         Values of ``spark.yarn.stagingDir`` under which an application may have left files, besides the user's home.
+    shared_dir
+        The folder of files that many runs share: absolute, or a URI; "" is one below the user's home.
     """
 
     servers: Cluster
@@ -58,6 +60,7 @@ class YarnBackend:
     name: str = "yarn"
     staging_dirs: tuple[str, ...] = ()
     launcher: str = SPARK_SUBMIT
+    shared_dir: str = ""
     _child: Child | None = None
 
     @property
@@ -110,6 +113,12 @@ class YarnBackend:
                 able = launcher.asked_whether_able() if self.launcher == AUTO else None
             except NeedsSparkSubmit as needed:
                 self._fall_back(plan, needed, record.reserved_id)
+            except OutcomeUnknown:
+                raise
+            except BatchSubmitError as error:
+                if not record.reserved_id:
+                    raise
+                self._fall_back(plan, NeedsSparkSubmit(error.message), record.reserved_id)
             else:
                 self.terminal.debug("launcher: rest")
                 return launcher.launch(job, signals, record.reserved, able)
@@ -135,25 +144,35 @@ class YarnBackend:
                 f"launcher rest can't take this job: {needed.message}",
                 next_step="use --launcher spark-submit (execution.launcher)",
             )
+        from batch_submit.adapters.spark_finder import find_java, find_spark
         from batch_submit.plan.container_text import check_arguments, refuse_unsafe
 
         self.terminal.debug(f"launcher: spark-submit, because {needed.message}")
+        find_spark(self.environment)  # `auto` let a host pass that has no programs
+        find_java(self.environment)
         refuse_unsafe(check_arguments(plan.spec.arguments))  # `auto` let them pass, because rest delivers them
 
     def epoch(self) -> str:
         """The ResourceManager's cluster timestamp, which stands in every application id that it gives out."""
         return str(self.servers.resource_manager.info().get("id") or "")
 
-    def over_rest(self, plan: SubmissionPlan) -> tuple[RestLauncher, RestJob]:
-        """The launcher that needs no JVM, and the job as it takes it; asks nobody.
+    def over_rest(self, plan: SubmissionPlan, *, asks: bool = True) -> tuple[RestLauncher, RestJob]:
+        """The launcher that needs no JVM, and the job as it takes it.
+
+        Parameters
+        ----------
+        asks
+            Whether HDFS may be asked for the manifest of Spark's archive; a dry run asks nobody.
 
         Raises
         ------
         NeedsSparkSubmit
             It can't take this job.
         """
-        from batch_submit.adapters.spark_distribution import spark_conf_dir, spark_facts
+        from batch_submit.adapters.spark_distribution import spark_conf_dir
+        from batch_submit.backends.yarn_shared import shared_folder
         from batch_submit.launchers.rest import NeedsSparkSubmit, RestLauncher
+        from batch_submit.launchers.rest_spark import spark_of
         from batch_submit.plan.rest.choice import why_not
         from batch_submit.plan.rest.submission import RestJob
 
@@ -163,9 +182,10 @@ class YarnBackend:
         if reason := why_not(plan, kerberos=self.servers.conf.kerberos, default_fs=default_fs):
             raise NeedsSparkSubmit(reason)
         try:
-            facts = spark_facts(plan.environment.get("SPARK_HOME", ""))
-        except HostNotReady as error:
-            if self.launcher == REST:
+            shared = shared_folder(self.servers, self.shared_dir, self.clock)
+            facts = spark_of(webhdfs if asks else None, plan, default_fs)
+        except BatchSubmitError as error:
+            if self.launcher == REST or not asks:
                 raise
             raise NeedsSparkSubmit(error.message) from error
         job = RestJob.of(plan, facts, self.user, self.environment)
@@ -178,6 +198,7 @@ class YarnBackend:
             tuple(dict.fromkeys(folders)),
             default_fs,
             f"{base}/{self.user}" if base else f"/user/{self.user}",
+            shared,
             self.clock,
             self.terminal,
             spark_conf_dir(plan.environment),

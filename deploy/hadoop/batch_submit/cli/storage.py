@@ -1,4 +1,4 @@
-"""``init-hdfs`` and ``demo-data``."""
+"""``init-hdfs``, ``gc`` and ``demo-data``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from batch_submit.cli.options import backend_option, config_options, json_option, selection, verbose_option
 from batch_submit.errors import UsageError
 from batch_submit.operations.init_hdfs import TreeOptions, init_tree, with_ownership
-from batch_submit.operations.storage import put_demo_data, put_spark_archive
+from batch_submit.operations.storage import put_demo_data
 from batch_submit.services import build_services
 
 
@@ -17,7 +17,13 @@ from batch_submit.services import build_services
 @click.option("--recursive", is_flag=True, help="Owner and mode of everything below the root too.")
 @click.option("--check", is_flag=True, help="Report what differs and change nothing; exit code 3 when something does.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
-@click.option("--spark", is_flag=True, help="Instead: upload the jars of this host's Spark as one archive.")
+@click.option(
+    "--spark",
+    is_flag=False,
+    flag_value="",
+    metavar="[HOME]",
+    help="Instead: put a Spark into HDFS, by default this host's.",
+)
 @config_options
 @backend_option
 @json_option
@@ -28,7 +34,7 @@ def init_hdfs_command(
     recursive: bool,
     check: bool,
     dry_run: bool,
-    spark: bool,
+    spark: str | None,
     config_file: str | None,
     env: str | None,
     profile: str | None,
@@ -39,7 +45,8 @@ def init_hdfs_command(
 ) -> int:
     """Make the folders under the storage root; a second time there is nothing to do.
 
-    With --spark: put Spark's jars into HDFS once, so that no submit uploads them again.
+    With --spark: put Spark's jars and Python archives into HDFS once, so that no submit uploads them again, and hosts
+    without Spark can submit (execution.launcher: rest).
 
     \b
     batch-submit init-hdfs --owner ml-pipeline:ml-team --mode 755
@@ -48,10 +55,16 @@ def init_hdfs_command(
     """
     as_json = as_json or format_name == "json"
     chosen = selection(config_file, env, profile, backend)
-    if spark:
-        if owner or mode or recursive or check or dry_run:
-            raise UsageError("--spark stands alone", next_step="batch-submit init-hdfs --spark")
-        return put_spark_archive(build_services(verbose=verbose), chosen, as_json=as_json)
+    if spark is not None:
+        if owner or mode or recursive:
+            raise UsageError(
+                "--spark makes no folders: --owner, --mode and --recursive do not go with it",
+                next_step="batch-submit init-hdfs --spark",
+            )
+        from batch_submit.operations.shared_spark import SparkOptions, put_spark
+
+        wanted = SparkOptions(home=spark, check=check, dry_run=dry_run, as_json=as_json)
+        return put_spark(build_services(verbose=verbose), chosen, wanted)
     options = TreeOptions(check=check, dry_run=dry_run, recursive=recursive, as_json=as_json)
     return init_tree(build_services(verbose=verbose), with_ownership(chosen, owner, mode), options)
 
@@ -79,3 +92,34 @@ def demo_data_command(
     """
     chosen = selection(config_file, env, profile, backend)
     return put_demo_data(build_services(verbose=verbose), chosen, as_json=as_json or format_name == "json", force=force)
+
+
+@click.command("gc", short_help="Delete shared files in HDFS that nobody needs any more.")
+@click.option("--older-than", default="30d", metavar="T", help="Unused for so long (30d); at least 2d.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted; delete nothing.")
+@config_options
+@json_option
+@verbose_option
+def gc_command(
+    older_than: str,
+    dry_run: bool,
+    config_file: str | None,
+    env: str | None,
+    profile: str | None,
+    as_json: bool,
+    format_name: str,
+    verbose: bool,
+) -> int:
+    """Delete what lies unused in the shared folder (execution.shared_dir): old packages, old Sparks, broken uploads.
+
+    Nothing that a live application may need, that this version or this configuration would use, or that belongs to
+    somebody else.
+
+    \b
+    batch-submit gc --dry-run
+    batch-submit gc --older-than 90d
+    """
+    from batch_submit.operations.gc import GcOptions, sweep_shared
+
+    options = GcOptions(older_than=older_than, dry_run=dry_run, as_json=as_json or format_name == "json")
+    return sweep_shared(build_services(verbose=verbose), selection(config_file, env, profile, None), options)

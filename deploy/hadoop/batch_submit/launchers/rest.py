@@ -21,8 +21,10 @@ from batch_submit.adapters import submission
 from batch_submit.adapters.conf_archive import conf_archive
 from batch_submit.adapters.http import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
+from batch_submit.adapters.shared_folder import SharedFolder
 from batch_submit.adapters.staging import StagingFolder
 from batch_submit.adapters.terminal import Terminal
+from batch_submit.adapters.visibility import PRIVATE
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
 from batch_submit.errors import (
     BatchSubmitError,
@@ -87,6 +89,8 @@ class RestLauncher:
         Such as ``hdfs://host:port``: the file system that `webhdfs` speaks for.
     staging_base
         Folder below which ``.sparkStaging`` lies: the user's home, or ``spark.yarn.stagingDir``/user.
+    shared
+        Where files lie that are the same for many runs.
     spark_folder
         Spark's own configuration on this host; "" for none.
     """
@@ -97,6 +101,7 @@ class RestLauncher:
     folders: Sequence[str]
     default_fs: str
     staging_base: str
+    shared: SharedFolder
     clock: Clock
     terminal: Terminal
     spark_folder: str = ""
@@ -188,26 +193,31 @@ class RestLauncher:
         -------
         dict
             ``context`` (the body of the POST; sizes and times of files are null where only the cluster knows them),
-            ``staging`` (``folder``, and per file ``name``, ``source``, ``bytes``), ``properties`` (the driver's,
-            secrets masked), ``spark_version``.
+            ``staging`` (``folder``, and per file ``name``, ``source``, ``bytes``), ``shared`` (the same: what is put
+            there unless it lies there), ``properties`` (the driver's, secrets masked), ``spark_version``.
         """
         now_ms = int(self.clock.now_utc().timestamp() * 1000)
         folder = self._folder(ANY_APPLICATION)
-        place = f"{self.default_fs}{folder.path}"
-        staged, files = {}, []
+        place, common = f"{self.default_fs}{folder.path}", f"{self.default_fs}{self.shared.path}"
+        staged: dict[str, Staged] = {}
+        files: list[dict[str, Any]] = []
+        shared: list[dict[str, Any]] = []
         for one in self._cached(job):
             if one.is_remote:
                 staged[one.link] = Staged(one.source, None, None)
                 continue
             size = Path(one.source).stat().st_size
-            staged[one.link] = Staged(f"{place}/{one.staged_name}", size, None)
-            files.append({"name": one.staged_name, "source": one.source, "bytes": size})
+            name = self.shared.name_of(Path(one.source)) if one.shared else one.staged_name
+            held_in, listed = (common, shared) if one.shared else (place, files)
+            staged[one.link] = Staged(f"{held_in}/{name}", size, None)
+            listed.append({"name": name, "source": one.source, "bytes": size})
         staged[CONF_ARCHIVE] = Staged(f"{place}/{CONF_ARCHIVE_FILE}", None, None)
         files.append({"name": CONF_ARCHIVE_FILE, "source": ",".join(self.folders), "bytes": None})
         properties = spark_properties(job, now_ms)
         return {
             "context": context_json(job, ANY_APPLICATION, staged, place, now_ms),
             "staging": {"folder": place, "files": files},
+            "shared": {"folder": common, "files": shared},
             "properties": {key: mask(key, value) for key, value in sorted(properties.items())},
             "spark_version": job.facts.version,
         }
@@ -287,30 +297,23 @@ class RestLauncher:
     def _placed(self, one: Resource, folder: StagingFolder) -> Staged:
         if one.is_remote:
             return self._looked_at(one.source)
+        if one.shared:
+            try:
+                held = self.shared.provide(Path(one.source))
+                return self._at(held, self.shared.visibility.of(held))
+            except ClusterRefused as error:  # it is a team's, or full
+                self.terminal.note(f"{one.link} goes into the run's staging folder: {_words(error)}")
         return self._at(folder.put_file(Path(one.source), one.staged_name))
 
-    def _at(self, held: FileStatus, visibility: str = "PRIVATE") -> Staged:
+    def _at(self, held: FileStatus, visibility: str = PRIVATE) -> Staged:
         return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms, visibility)
 
     def _looked_at(self, uri: str) -> Staged:
         path = uri.removeprefix(self.default_fs)
         if path.startswith("hdfs:///"):
             path = path.removeprefix("hdfs://")
-        held = self.webhdfs.status(path)
-        visibility = "PUBLIC" if self._is_public(held.path, held.permission) else "PRIVATE"
-        return self._at(held, visibility)
-
-    def _is_public(self, path: str, permission: str) -> bool:
-        """Whether everybody may read a file: YARN then keeps one copy per node for all (as Spark decides it)."""
-        if not permission or not int(permission[-1]) & 4:
-            return False
-        folder = posixpath.dirname(path)
-        while True:
-            if not int(self.webhdfs.status(folder).permission[-1]) & 1:
-                return False
-            if folder == "/":
-                return True
-            folder = posixpath.dirname(folder)
+        held = self.shared.status(path)
+        return self._at(held, self.shared.visibility.of(held))
 
     def _accepted(self, application_id: str, signals: SignalCount) -> ApplicationReport | None:
         """Wait until the ResourceManager has written the application down; ``None`` when it stays silent."""

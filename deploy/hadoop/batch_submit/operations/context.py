@@ -213,7 +213,20 @@ def open_backend(context: Context) -> Backend:
         services.terminal,
         staging_dirs=(str(staging.value),) if staging is not None and staging.value else (),
         launcher=str(context.config.value("execution.launcher") or SPARK_SUBMIT),
+        shared_dir="" if context.reading else _shared_dir(context),
     )
+
+
+def _shared_dir(context: Context) -> str:
+    """``execution.shared_dir`` as an absolute path or a URI; "" when it is not set."""
+    named = context.config.get("execution.shared_dir")
+    if named is None or not named.value:
+        return ""
+    from batch_submit.plan.storage import qualify, storage_root
+
+    backend = context.choice.backend
+    root = storage_root(context.config, backend, config_folder=context.config_folder)
+    return qualify(str(named.value), root=root, backend=backend)
 
 
 def local_backend(services: Services) -> LocalBackend:

@@ -44,9 +44,10 @@ def way_of(context: Context, plan: SubmissionPlan) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``launcher`` (``rest`` or ``spark-submit``), ``launcher_reason`` (why not rest; "" where it is, or was not asked
-        for), ``rest`` (see `launchers.rest.RestLauncher.shown`; null with spark-submit). What only the cluster can say,
-        such as that it takes no submission over REST, is not looked at.
+        ``launcher`` (``rest`` or ``spark-submit``), ``launcher_reason`` (why not rest, or why that is not shown; ""
+        where it is, or was not asked for), ``rest`` (see `launchers.rest.RestLauncher.shown`; null with spark-submit,
+        and on a host without Spark). What only the cluster can say, such as that it takes no submission over REST, is
+        not looked at.
 
     Raises
     ------
@@ -55,6 +56,7 @@ def way_of(context: Context, plan: SubmissionPlan) -> dict[str, Any]:
     """
     from batch_submit.backends.yarn import REST, SPARK_SUBMIT, YarnBackend
     from batch_submit.launchers.rest import NeedsSparkSubmit
+    from batch_submit.launchers.rest_spark import ManifestNotRead
 
     wanted = str(context.config.value("execution.launcher") or SPARK_SUBMIT)
     reason = ""
@@ -62,10 +64,12 @@ def way_of(context: Context, plan: SubmissionPlan) -> dict[str, Any]:
         try:
             backend = open_backend(context)
             assert isinstance(backend, YarnBackend)  # the plan says so
-            launcher, job = backend.over_rest(plan)
+            launcher, job = backend.over_rest(plan, asks=False)
             return {"launcher": REST, "launcher_reason": "", "rest": launcher.shown(job)}
         except NeedsSparkSubmit as needed:
             reason = needed.message
+        except ManifestNotRead as error:
+            return {"launcher": REST, "launcher_reason": error.message, "rest": None}
         except BatchSubmitError as error:
             if wanted == REST:
                 raise

@@ -26,7 +26,7 @@ from batch_submit.adapters.yarn_probe import (
     parse_nodes,
     parse_scheduler,
 )
-from batch_submit.backends.yarn import DEFAULT_EVENT_LOG_FOLDER, EVENT_LOG_FOLDER
+from batch_submit.backends.yarn import DEFAULT_EVENT_LOG_FOLDER, EVENT_LOG_FOLDER, REST
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 from batch_submit.model import ApplicationReport
 from batch_submit.operations.preflight import on_default_fs, sizes
@@ -130,6 +130,13 @@ def ask(out: list[Finding], id: str, question: Callable[[], Answer]) -> Answer |
         return None
 
 
+def _not_here(scene: Scene, id: str, error: HostNotReady) -> Finding:
+    """A program that is missing: launcher rest starts none."""
+    if not scene.local and scene.config.value("execution.launcher") == REST:
+        return skipped(id, f"not needed with execution.launcher: rest ({error.message})")
+    return red(id, error.message, error.next_step)
+
+
 def look_at_host(scene: Scene, out: list[Finding], facts: HostFacts) -> None:
     """Java, Spark, Python, disk, ticket."""
     env, services = scene.services.env, scene.services
@@ -137,13 +144,13 @@ def look_at_host(scene: Scene, out: list[Finding], facts: HostFacts) -> None:
         facts.spark = host_probe.spark_versions(find_spark(env))
         out.append(health_host.spark(facts.spark))
     except HostNotReady as error:
-        out.append(red("host.spark", error.message, error.next_step))
+        out.append(_not_here(scene, "host.spark", error))
     version = facts.spark.version if facts.spark is not None else ""
     try:
         path, java = host_probe.java_version(find_java(env), env)
         out.append(health_host.java(path, java, version))
     except HostNotReady as error:
-        out.append(red("host.java", error.message, error.next_step))
+        out.append(_not_here(scene, "host.java", error))
     out.append(health_host.pyspark(host_probe.installed_version("pyspark"), version))
     named = env.get("PYTHON_PATH", "")
     nodes = host_probe.interpreter(named, env) if named else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import re
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from batch_submit.adapters.framework_archive import framework_archive, store
 from batch_submit.adapters.git_revision import git_revision
 from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.backends.base import Backend
+from batch_submit.backends.yarn import AUTO, REST
 from batch_submit.errors import MissingFile, UsageError
 from batch_submit.operations.context import Context, config_of_type
 from batch_submit.plan.backend_choice import LOCAL, YARN
@@ -23,6 +25,7 @@ from batch_submit.plan.config import Sourced
 from batch_submit.plan.dates import parse_day
 from batch_submit.plan.identity import RunId, make_run_id, normalise_run_id
 from batch_submit.plan.job_spec import Call, Places, build_spec, shipped_file
+from batch_submit.plan.shared import manifest_name
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
 from ml_pipeline_framework.contract import GIT_REVISION_KEY, JobType, job_type, params_file_name
 
@@ -153,8 +156,17 @@ def _user_script(context: Context, identified: Identified, places: Places) -> Sh
     return shipped_file(Sourced(str(found), "flag --script"), places)
 
 
+def _may_need_none(context: Context, spec: JobSpec) -> bool:
+    """Whether the job may go over REST with what a manifest in HDFS tells of Spark; the backend looks there."""
+    launcher = context.config.value("execution.launcher")
+    named = spec.conf.get("spark.yarn.archive")
+    may_know = named is not None and bool(manifest_name(posixpath.basename(str(named.value))))
+    return spec.backend == YARN and (launcher == REST or (launcher == AUTO and may_know))
+
+
 def make_tools(context: Context, spec: JobSpec, *, needed: bool) -> Toolchain:
-    """The programs of this host and the generated files; with ``needed`` false (a dry run) programs may be missing.
+    """The programs of this host and the generated files; with ``needed`` false (a dry run) programs may be missing,
+    as with the launcher that starts none.
 
     Raises
     ------
@@ -162,6 +174,7 @@ def make_tools(context: Context, spec: JobSpec, *, needed: bool) -> Toolchain:
         When spark-submit or Java is needed and missing.
     """
     services = context.services
+    needed = needed and not _may_need_none(context, spec)
     spark = find_spark(services.env) if needed else context.spark
     java = find_java(services.env) if needed else services.env.get("JAVA_HOME", "")
     home = spark.home if spark is not None else services.env.get("SPARK_HOME", "")

@@ -1,19 +1,15 @@
-"""Putting things under the storage root: the demo data, and Spark's jars once for all submits."""
+"""Putting things under the storage root: the demo data."""
 
 from __future__ import annotations
 
 import json
-import posixpath
 import tempfile
 from pathlib import Path
 
 from batch_submit.adapters.flights import TABLES, write_table
-from batch_submit.adapters.spark_archive import archive_name, build_archive
-from batch_submit.adapters.spark_finder import find_spark
 from batch_submit.adapters.terminal import Terminal
-from batch_submit.adapters.transfer_progress import transfer_progress
 from batch_submit.adapters.webhdfs import WebHdfs
-from batch_submit.errors import ExitCode, HostNotReady, UsageError
+from batch_submit.errors import ExitCode, HostNotReady
 from batch_submit.operations.context import Context, Selection, open_context
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.storage import hdfs_path, local_path, qualify, storage_root
@@ -92,39 +88,6 @@ def _is_there(terminal: Terminal, target: str) -> None:
 def _wrote(terminal: Terminal, table: str, rows: int) -> int:
     terminal.note(f"wrote {rows:,} rows of {table}")
     return rows
-
-
-def put_spark_archive(services: Services, selection: Selection, *, as_json: bool) -> int:
-    """Put Spark's jars into HDFS once, named by their content, and say which key to set."""
-    context = open_context(services, selection)
-    if context.choice.backend == LOCAL:
-        raise UsageError(
-            "init-hdfs needs a cluster, and this is backend local", next_step="export HADOOP_CONF_DIR=<folder>"
-        )
-    webhdfs, default_fs = _webhdfs(context)
-    jars = find_spark(services.env).jars()
-    root = storage_root(context.config, context.choice.backend, config_folder=context.config_folder)
-    named = posixpath.join(root, "artifacts", "spark", archive_name(jars))
-    target = hdfs_path(named, default_fs)
-    uri = named if "://" in named else f"hdfs://{target}"
-    written = not webhdfs.exists(target)
-    if written:
-        total, monotonic = sum(jar.stat().st_size for jar in jars), services.clock.monotonic
-        webhdfs.mkdirs(posixpath.dirname(target))
-        with tempfile.TemporaryDirectory(prefix="spark-archive-") as folder:
-            archive = Path(folder, posixpath.basename(target))
-            with transfer_progress(services.terminal, "packing", total, monotonic) as advance:
-                size = build_archive(jars, archive, advance)
-            with transfer_progress(services.terminal, "uploading", size, monotonic) as advance:
-                webhdfs.upload(archive, target, progress=lambda done, _total: advance(done))
-        # World readable: NodeManagers then keep one public copy for all users.
-        webhdfs.set_permission(target, "644")
-        services.terminal.note(f"wrote {size / 1e6:.0f} MB")
-    else:
-        services.terminal.note(f"{target} is there already")
-    services.terminal.note(f"set in spark_config:  spark.yarn.archive: {uri}")
-    services.terminal.answer(json.dumps({"spark.yarn.archive": uri, "written": written}) if as_json else uri)
-    return ExitCode.SUCCEEDED
 
 
 def _webhdfs(context: Context) -> tuple[WebHdfs, str]:

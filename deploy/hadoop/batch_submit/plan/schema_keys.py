@@ -116,6 +116,12 @@ def _execution() -> tuple[Key, ...]:
             "folder in the cluster where run ids are claimed",
             "/user/etl/.batch-submit/runs",
         ),
+        Key(
+            (section, "shared_dir"),
+            Kind.DATA_PATH,
+            "folder in the cluster for files that many runs share",
+            "/user/etl/.batch-submit/shared",
+        ),
         Key((section, "kill_on_exit"), Kind.BOOLEAN, "kill the application when the waiting is interrupted", "false"),
     )
 

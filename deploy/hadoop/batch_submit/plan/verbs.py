@@ -39,6 +39,7 @@ VERBS: Mapping[str, Verb] = {
     "init-hdfs": Verb("storage", "init_hdfs_command", "Make or check the folders under the storage root."),
     "upload": Verb("transfer", "upload_command", "Copy a file or folder into the storage."),
     "download": Verb("transfer", "download_command", "Copy a file or folder out of the storage."),
+    "gc": Verb("storage", "gc_command", "Delete shared files in HDFS that nobody needs any more."),
     "demo-data": Verb("storage", "demo_data_command", "Write the flights demo data."),
     "completion": Verb("completion", "completion_command", "Completion for bash, zsh or fish."),
 }

@@ -1,9 +1,10 @@
-"""What ``init-hdfs``, ``upload`` and ``download`` answer."""
+"""What ``init-hdfs``, ``upload``, ``download`` and ``gc`` answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batch_submit.plan.shared import Judged
 from batch_submit.plan.storage_tree import Difference
 from batch_submit.plan.transfer import Item, TransferPlan, shown
 
@@ -89,3 +90,33 @@ def _size(count: int) -> str:
         if count >= size:
             return f"{count / size:6.1f} {unit}"
     return f"{count:6} B "
+
+
+def sweep_lines(place: str, judged: Sequence[Judged], *, dry_run: bool) -> list[str]:
+    """What ``gc`` did, one line for each file of ours, and what it comes to."""
+    verb = "to delete" if dry_run else "deleted"
+    swept = [one for one in judged if one.delete]
+    width = max((len(one.entry.name) for one in judged), default=0)
+    lines = [
+        f"{one.entry.name:<{width}}  {_size(one.entry.size)}  {verb if one.delete else 'kept'}: {one.reason}"
+        for one in judged
+    ]
+    total = _size(sum(one.entry.size for one in swept)).strip()
+    count = f"{len(swept)} file{'' if len(swept) == 1 else 's'}"
+    return [*lines, f"{place}: {count} {verb}, {total}; {len(judged) - len(swept)} kept"]
+
+
+def sweep_json(place: str, judged: Sequence[Judged], *, dry_run: bool) -> dict[str, object]:
+    """The same for programs."""
+    rows = [
+        {
+            "name": one.entry.name,
+            "bytes": one.entry.size,
+            "last_used_ms": one.entry.used_ms,
+            "delete": one.delete,
+            "reason": one.reason,
+        }
+        for one in judged
+    ]
+    deleted = sum(one.entry.size for one in judged if one.delete)
+    return {"folder": place, "dry_run": dry_run, "files": rows, "bytes": deleted}

@@ -16,7 +16,8 @@ class SparkFacts:
     module_options
         ``JavaModuleOptions.defaultModuleOptions()`` of that version: what its classes need opened in Java 17 and later.
     python_zips
-        ``pyspark.zip`` and ``py4j-…-src.zip``: local paths, or URIs of the cluster's file system.
+        ``pyspark.zip`` and ``py4j-…-src.zip``: local paths, or URIs of the cluster's file system with the name that
+        the file has in containers behind a ``#``.
     """
 
     version: str

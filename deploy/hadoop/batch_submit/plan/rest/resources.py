@@ -27,12 +27,16 @@ class Resource:
         ``FILE``, or ``ARCHIVE`` for what YARN unpacks.
     only_driver
         Executors do not get it: the script.
+    shared
+        The same for many runs: it goes into the shared folder, once, and into the run's staging only where that folder
+        does not take it.
     """
 
     link: str
     source: str
     kind: str = FILE
     only_driver: bool = False
+    shared: bool = False
 
     @property
     def is_remote(self) -> bool:
@@ -69,9 +73,16 @@ def resources_of(plan: SubmissionPlan, python_zips: Sequence[str]) -> list[Resou
     found += [Resource(posixpath.basename(path), path) for path in plan.own_files]
     found += [Resource(one.link, one.path) for one in spec.files]
     found += [Resource(one.link, one.path, ARCHIVE) for one in spec.archives]
-    found += [Resource(posixpath.basename(path), path) for path in python_zips]
-    found += [Resource(_python_link(path), path) for path in python_files(plan)]
+    found += [
+        Resource(link_of(path), path.partition("#")[0] if "://" in path else path, shared=True) for path in python_zips
+    ]
+    found += [Resource(_python_link(path), path, shared=path in plan.own_py_files) for path in python_files(plan)]
     return found
+
+
+def link_of(path: str) -> str:
+    """The name in a container of a local path, or of a URI that may carry it behind a ``#``."""
+    return path.partition("#")[2] if "://" in path and "#" in path else posixpath.basename(path)
 
 
 def python_files(plan: SubmissionPlan) -> list[str]:
@@ -89,7 +100,7 @@ def python_path(python_zips: Sequence[str], py_files: Sequence[str]) -> list[str
     """Return the entries of ``PYTHONPATH`` in Spark's order, in YARN's words for any platform."""
     entries = [f"{{{{PWD}}}}/{PYTHON_FILES}"] if any(path.endswith(".py") for path in py_files) else []
     archives = [path for path in py_files if not path.endswith(".py")]
-    return entries + [f"{{{{PWD}}}}/{posixpath.basename(path)}" for path in (*python_zips, *archives)]
+    return entries + [f"{{{{PWD}}}}/{link_of(path)}" for path in (*python_zips, *archives)]
 
 
 def doubled(resources: Iterable[Resource]) -> list[str]:
