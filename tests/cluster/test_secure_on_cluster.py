@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,3 +140,111 @@ def test_the_kdc_is_a_daemon_like_the_others(secure: SecureCluster) -> None:
     subprocess.run(login, env=secure.env, check=True, timeout=30)
     assert "krb5kdc" in secure.run("logs", "kdc").stdout
     assert secure.run("up", "--profile", "simple", check=False).returncode == 2
+
+
+SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
+JOB = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+names = spark.range(100).repartition(2)
+names.write.mode("overwrite").parquet("/user/alice/numbers")
+assert spark.read.parquet("/user/alice/numbers").count() == 100, "read by executors"
+login = spark._jvm.org.apache.hadoop.security.UserGroupInformation.getLoginUser()
+print("runs as", spark.sparkContext.sparkUser(), "by keytab", login.isFromKeytab())
+spark.stop()
+"""
+#: What a token's text holds at any of the three places that Base64 has for it.
+KIND = b"HDFS_DELEGATION_TOKEN"
+TRACES = [base64.b64encode(b"\0" * shift + KIND)[4:24].decode() for shift in range(3)]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An edge user's folder with a job."""
+    (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
+    (tmp_path / "job_config.yaml").write_text("execution: {launcher: rest, log_file: our.log}\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(
+    secure: SecureCluster, user: str, home: Path, *arguments: str, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Our program with the user's ticket."""
+    env = {name: value for name, value in secure.env_of(user).items() if not name.startswith("XDG_")}
+    env |= {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
+    command = [str(REPO / "batch_submit.sh"), *arguments]
+    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def staged(secure: SecureCluster) -> list[str]:
+    status, listed = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/.sparkStaging?op=LISTSTATUS")
+    assert status == 200, listed
+    return [one["pathSuffix"] for one in listed["FileStatuses"]["FileStatus"]]
+
+
+def assert_no_secret(home: Path, *outputs: str) -> None:
+    """No token, and no DataNode's address with one, in what was printed, logged or recorded."""
+    kept = [path for path in home.rglob("*") if path.is_file() and path.suffix != ".zip"]
+    assert home / "our.log" in kept and any(path.suffix == ".json" for path in kept), "log and record"
+    for text in (*outputs, *(path.read_text(encoding="utf-8", errors="replace") for path in kept)):
+        assert not [trace for trace in TRACES if trace in text]
+        assert not re.search(r"delegation=(?!\*)", text)
+
+
+def test_a_submission_by_ticket_is_its_users_and_leaves_nothing_behind(secure: SecureCluster, home: Path) -> None:
+    job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue", "--no-wait"]
+    began = run(secure, "alice", home, *job, "--run-id", "by-ticket")
+    application_id = began.stdout.strip()
+    refused = run(secure, "bob", home, "kill", application_id, code=4)
+    assert "bob" in refused.stderr
+    done = run(secure, "alice", home, "wait", application_id)
+    app = secure.ask("alice", f"{secure.rm_url}/ws/v1/cluster/apps/{application_id}")[1]["app"]
+    assert (app["state"], app["finalStatus"], app["user"]) == ("FINISHED", "SUCCEEDED", "alice")
+    assert "try:by-ticket.1" in app["applicationTags"]
+    written = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/numbers?op=GETFILESTATUS")[1]["FileStatus"]
+    assert written["owner"] == "alice"
+    assert application_id not in staged(secure)
+    logs = run(secure, "alice", home, "logs", application_id)
+    assert "runs as alice by keytab False" in logs.stdout
+    assert_no_secret(home, began.stdout, began.stderr, done.stderr, logs.stderr)
+    assert secure.status()["ready"], "the NodeManager outlives the aggregation of logs"
+
+
+def test_without_a_ticket_nothing_is_submitted(secure: SecureCluster, home: Path) -> None:
+    refused = run(secure, "", home, "submit", "-t", "custom", "--script", "job.py", *SMALL, code=3)
+    assert "wants authentication (401)" in refused.stderr and "kinit" in refused.stderr
+    assert refused.stdout == "" and not list(home.rglob("runs/**/*.json"))
+
+
+def use_keytab(secure: SecureCluster, home: Path, principal: str, keytab: Path) -> None:
+    config = {
+        "execution": {"launcher": "rest", "log_file": "our.log"},
+        "security_config": {"enable_kerberos": True, "principal": principal, "keytab": str(keytab)},
+    }
+    (home / "job_config.yaml").write_text(json.dumps(config), encoding="utf-8")
+
+
+def test_a_keytab_is_a_login_without_any_ticket(secure: SecureCluster, home: Path) -> None:
+    use_keytab(secure, home, secure.principal("alice"), secure.keytab("alice"))
+    shown = run(secure, "", home, "submit", "--dry-run", "--json", "-t", "custom", "--script", "job.py", "-n", "dry")
+    told = json.loads(shown.stdout)["rest"]["staging"]
+    assert "/user/alice/.sparkStaging/" in told["folder"], "the ResourceManager says who we are"
+    assert any(one["name"].startswith("alice.keytab-dry-") for one in told["files"])
+    use_keytab(secure, home, secure.principal("bob"), secure.keytab("alice"))
+    refused = run(secure, "", home, "list", code=3)
+    assert f"the login as {secure.principal('bob')} failed" in refused.stderr
+    assert str(secure.keytab("alice")) in refused.stderr
+
+
+@pytest.mark.full
+def test_a_keytab_goes_with_the_job(secure: SecureCluster, home: Path) -> None:
+    use_keytab(secure, home, secure.principal("alice"), secure.keytab("alice"))
+    job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue"]
+    done = run(secure, "", home, *job, "--run-id", "by-keytab")
+    application_id = done.stdout.strip()
+    assert application_id not in staged(secure), "the keytab least of all"
+    logs = run(secure, "", home, "logs", application_id)
+    assert "runs as alice by keytab True" in logs.stdout
+    assert_no_secret(home, done.stdout, done.stderr, logs.stderr)

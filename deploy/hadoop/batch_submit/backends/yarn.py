@@ -151,6 +151,7 @@ class YarnBackend:
         NeedsSparkSubmit
             It can't take this job.
         """
+        from batch_submit.adapters.delegation import DelegationTokens
         from batch_submit.adapters.spark_distribution import spark_conf_dir, spark_facts
         from batch_submit.launchers.rest import NeedsSparkSubmit, RestLauncher
         from batch_submit.plan.rest.choice import why_not
@@ -168,6 +169,8 @@ class YarnBackend:
                 raise
             raise NeedsSparkSubmit(error.message) from error
         job = RestJob.of(plan, facts, self.user, self.environment)
+        conf, manager = self.servers.conf, self.servers.resource_manager
+        tokens = DelegationTokens(webhdfs, manager, conf, default_fs) if conf.kerberos else None
         base = _hdfs_path(job.conf.get("spark.yarn.stagingDir", ""), default_fs)
         folders = [plan.environment[name] for name in CONF_DIR_VARIABLES if plan.environment.get(name)]
         launcher = RestLauncher(
@@ -180,6 +183,7 @@ class YarnBackend:
             self.clock,
             self.terminal,
             spark_conf_dir(plan.environment),
+            tokens,
         )
         return launcher, job
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from batch_submit.adapters import submission
 from batch_submit.adapters.conf_archive import conf_archive
+from batch_submit.adapters.delegation import DelegationTokens
 from batch_submit.adapters.http import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.staging import StagingFolder
@@ -81,6 +82,8 @@ class RestLauncher:
         Folder below which ``.sparkStaging`` lies: the user's home, or ``spark.yarn.stagingDir``/user.
     spark_folder
         Spark's own configuration on this host; "" for none.
+    tokens
+        Of a cluster with Kerberos.
     """
 
     resource_manager: ResourceManager
@@ -92,6 +95,7 @@ class RestLauncher:
     clock: Clock
     terminal: Terminal
     spark_folder: str = ""
+    tokens: DelegationTokens | None = None
 
     def asked_whether_able(self) -> submission.Reserved:
         """Ask the cluster whether it takes submissions over REST; the id that it gave for one.
@@ -201,6 +205,7 @@ class RestLauncher:
             submission.submit(self.resource_manager, context)
         except ClusterRefused:
             self._clean_up(folder)
+            self._cancel_tokens()
             raise
         except BatchSubmitError as error:
             raise OutcomeUnknown(
@@ -211,6 +216,7 @@ class RestLauncher:
         verdict = judge(report) if report is not None else None
         if verdict is not None and verdict.result is Result.REFUSED:
             self._clean_up(folder)  # the caller reads the refusal from the application itself
+            self._cancel_tokens()
         return application_id
 
     def _check_size(self, job: RestJob, most: submission.Reserved) -> None:
@@ -243,7 +249,8 @@ class RestLauncher:
         staged[CONF_ARCHIVE] = self._at(
             folder.put(CONF_ARCHIVE_FILE, conf_archive(self.folders, texts, self.spark_folder))
         )
-        return context_json(job, application_id, staged, place, now_ms)
+        tokens = self.tokens.fetch() if self.tokens is not None else {}  # last: what is posted next takes them along
+        return context_json(job, application_id, staged, place, now_ms, tokens)
 
     def _cached(self, job: RestJob) -> list[Resource]:
         """What YARN brings to the containers, but for the archive of the configuration."""
@@ -253,7 +260,7 @@ class RestLauncher:
     def _placed(self, one: Resource, folder: StagingFolder) -> Staged:
         if one.is_remote:
             return self._looked_at(one.source)
-        return self._at(folder.put_file(Path(one.source), one.staged_name))
+        return self._at(folder.put_file(Path(one.source), one.staged_name, secret=one.secret))
 
     def _at(self, held: FileStatus, visibility: str = "PRIVATE") -> Staged:
         return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms, visibility)
@@ -297,6 +304,10 @@ class RestLauncher:
             folder.remove()
         except BatchSubmitError as error:
             self.terminal.debug(f"{folder.path} may be left behind: {error.message}")
+
+    def _cancel_tokens(self) -> None:
+        for problem in self.tokens.cancel() if self.tokens is not None else ():
+            self.terminal.debug(f"a delegation token is left to expire: {problem}")
 
 
 def _words(error: BatchSubmitError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from batch_submit.plan.rest.resources import KEYTAB, PRINCIPAL
 from batch_submit.plan.submission import SubmissionPlan
 
 #: Properties that only Spark's own client can fulfil, and why.
@@ -20,9 +21,14 @@ _ONLY_SPARK: Mapping[str, str] = {
     ),
     "spark.yarn.config.gatewayPath": "paths of the nodes differ from those of this host",
     "spark.driver.userClassPathFirst": "the order of the class path",
-    "spark.kerberos.keytab": "Kerberos",
-    "spark.yarn.keytab": "Kerberos",
+    **dict.fromkeys(("spark.yarn.keytab", "spark.yarn.principal"), "an old name; use security_config"),
 }
+#: Other file systems whose tokens the driver needs; of several generations of Spark.
+_MORE_TOKENS = (
+    "spark.kerberos.access.hadoopFileSystems",
+    "spark.yarn.access.hadoopFileSystems",
+    "spark.yarn.access.namenodes",
+)
 _ONLY_SPARK_PREFIXES = ("spark.driver.resource.", "spark.yarn.driver.resource.")
 _OFF = ("", "false")
 
@@ -40,8 +46,10 @@ def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str) -> str:
     conf, spec = {**plan.conf, **plan.secrets}, plan.spec
     if spec.deploy_mode != "cluster":
         return f"deploy_mode {spec.deploy_mode}: the driver is spark-submit's own process"
-    if kerberos:
-        return "the cluster uses Kerberos"
+    if kerberos and (more := next((key for key in _MORE_TOKENS if conf.get(key)), "")):
+        return f"{more} is set: spark-submit fetches tokens for other file systems"
+    if bool(conf.get(KEYTAB)) != bool(conf.get(PRINCIPAL)):
+        return f"{KEYTAB} and {PRINCIPAL} need each other"
     for key, reason in _ONLY_SPARK.items():
         if conf.get(key, "").lower() not in _OFF:
             return f"{key} is set: {reason}"
