@@ -195,6 +195,9 @@ def assert_no_secret(home: Path, *outputs: str) -> None:
 
 def test_a_submission_by_ticket_is_its_users_and_leaves_nothing_behind(secure: SecureCluster, home: Path) -> None:
     job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue", "--no-wait"]
+    asked = f"{secure.webhdfs_url}/?op=GETDELEGATIONTOKEN&kind={KIND.decode()}"
+    held = secure.ask("alice", asked)[1]["Token"]["urlString"]
+    assert any(trace in held for trace in TRACES), "a token would be seen"
     began = run(secure, "alice", home, *job, "--run-id", "by-ticket")
     application_id = began.stdout.strip()
     refused = run(secure, "bob", home, "kill", application_id, code=4)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batch_submit.adapters.auth import KeytabLogin
-from batch_submit.adapters.delegation import DelegationTokens
+from batch_submit.adapters.delegation import DelegationTokens, names_metastore
 from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.http import StdlibSession
 from batch_submit.adapters.resource_manager import ResourceManager
@@ -111,3 +111,12 @@ def test_a_keytab_that_is_none_is_told_before_any_server_is_asked(tmp_path: Path
             keytab_identity(KeytabLogin("alice@NOWHERE.TEST", str(tmp_path / name)))
         assert caught.value.message == "the login as alice@NOWHERE.TEST failed"
         assert caught.value.where == str(tmp_path / name) and caught.value.details
+
+
+def test_a_metastore_is_named_by_hive_site(tmp_path: Path) -> None:
+    site = tmp_path / "hive-site.xml"
+    assert not names_metastore(["", str(tmp_path)])
+    text = "<configuration><property><name>hive.metastore.uris</name><value>{}</value></property></configuration>"
+    for value, named in ((" ", False), ("thrift://hive:9083", True)):
+        site.write_text(text.format(value), encoding="utf-8")
+        assert names_metastore(["", str(tmp_path)]) is named

@@ -248,11 +248,32 @@ def test_what_needs_spark_submit_says_why(changes: dict[str, object], reason: st
     assert (reason in said) if reason else not said
 
 
-def test_kerberos_needs_spark_submit_for_other_file_systems_only() -> None:
+def test_kerberos_needs_spark_submit_for_other_servers_only() -> None:
     assert why_not(plan(), kerberos=True, default_fs="hdfs://localhost:9100") == ""
-    more = plan(conf={**CONF, "spark.kerberos.access.hadoopFileSystems": "hdfs://other:8020"})
-    assert "fetches tokens for other file systems" in why_not(more, kerberos=True, default_fs="hdfs://localhost:9100")
-    assert why_not(more, kerberos=False, default_fs="hdfs://localhost:9100") == ""
+    for key in ("spark.kerberos.access.hadoopFileSystems", "spark.kafka.clusters.a.auth.bootstrap.servers"):
+        more = plan(conf={**CONF, key: "other:8020"})
+        said = why_not(more, kerberos=True, default_fs="hdfs://localhost:9100")
+        assert said == f"{key} is set: spark-submit fetches tokens for other servers"
+        assert why_not(more, kerberos=False, default_fs="hdfs://localhost:9100") == ""
+
+
+@pytest.mark.parametrize(
+    ("conf", "needed"),
+    [
+        ({}, True),
+        ({"spark.security.credentials.hive.enabled": "false"}, False),
+        ({"spark.kerberos.keytab": "/k", "spark.kerberos.principal": "a@X"}, False),
+    ],
+)
+def test_a_hive_metastore_needs_a_token_of_its_own(conf: dict[str, str], needed: bool) -> None:
+    def said(more: dict[str, str], *, kerberos: bool, metastore: bool) -> str:
+        given = plan(conf={**CONF, **conf, **more})
+        return why_not(given, kerberos=kerberos, default_fs="hdfs://localhost:9100", metastore=metastore)
+
+    assert ("names a Hive metastore" in said({}, kerberos=True, metastore=True)) is needed
+    uris = {"spark.hadoop.hive.metastore.uris": "thrift://hive:9083"}
+    assert ("names a Hive metastore" in said(uris, kerberos=True, metastore=False)) is needed
+    assert said({}, kerberos=False, metastore=True) == ""
 
 
 def test_a_keytab_goes_to_the_driver_alone_under_a_name_of_its_own() -> None:

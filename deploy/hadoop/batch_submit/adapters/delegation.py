@@ -7,14 +7,29 @@ Sources: ``HadoopFSDelegationTokenProvider`` of Spark 4.3.0 (what its client ask
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from batch_submit.adapters.hadoop_conf import HadoopConf
+from batch_submit.adapters.hadoop_conf import HadoopConf, _properties
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.rm_replies import as_mapping
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 from batch_submit.plan.rest.delegation import HDFS_KIND, Service, renewer_of, service_of
+
+
+def names_metastore(folders: Iterable[str]) -> bool:
+    """Whether a ``hive-site.xml`` in one of these folders names a metastore.
+
+    Raises
+    ------
+    HostNotReady
+        One can't be read or is not XML.
+    """
+    sites = (Path(folder, "hive-site.xml") for folder in folders if folder)
+    return any(
+        name == "hive.metastore.uris" and value.strip() for site in sites for name, value, _ in _properties(site)
+    )
 
 
 class DelegationTokens:

@@ -23,17 +23,18 @@ _ONLY_SPARK: Mapping[str, str] = {
     "spark.driver.userClassPathFirst": "the order of the class path",
     **dict.fromkeys(("spark.yarn.keytab", "spark.yarn.principal"), "an old name; use security_config"),
 }
-#: Other file systems whose tokens the driver needs; of several generations of Spark.
+#: What names servers whose tokens the driver needs besides HDFS; the file systems of several generations of Spark.
 _MORE_TOKENS = (
     "spark.kerberos.access.hadoopFileSystems",
     "spark.yarn.access.hadoopFileSystems",
     "spark.yarn.access.namenodes",
+    "spark.kafka.clusters.",
 )
 _ONLY_SPARK_PREFIXES = ("spark.driver.resource.", "spark.yarn.driver.resource.")
 _OFF = ("", "false")
 
 
-def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str) -> str:
+def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str, metastore: bool = False) -> str:
     """Return why a plan needs spark-submit; "" when it can go over REST.
 
     Parameters
@@ -42,12 +43,14 @@ def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str) -> str:
         Whether the cluster wants tickets.
     default_fs
         The file system that WebHDFS speaks for, such as ``hdfs://host:port``.
+    metastore
+        Whether this host's configuration names a Hive metastore.
     """
     conf, spec = {**plan.conf, **plan.secrets}, plan.spec
     if spec.deploy_mode != "cluster":
         return f"deploy_mode {spec.deploy_mode}: the driver is spark-submit's own process"
-    if kerberos and (more := next((key for key in _MORE_TOKENS if conf.get(key)), "")):
-        return f"{more} is set: spark-submit fetches tokens for other file systems"
+    if kerberos and (more := _more_tokens(conf, metastore)):
+        return more
     if bool(conf.get(KEYTAB)) != bool(conf.get(PRINCIPAL)):
         return f"{KEYTAB} and {PRINCIPAL} need each other"
     for key, reason in _ONLY_SPARK.items():
@@ -57,6 +60,19 @@ def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str) -> str:
         if key.startswith(_ONLY_SPARK_PREFIXES):
             return f"{key} is set: a resource of the application master"
     return _why_not_files(plan, conf, default_fs)
+
+
+def _more_tokens(conf: Mapping[str, str], metastore: bool) -> str:
+    """Why the token for HDFS is not enough; "" when it is. A driver with a keytab needs none for the metastore
+    (``HiveDelegationTokenProvider.delegationTokensRequired``)."""
+    for key, value in conf.items():
+        if value and key.startswith(_MORE_TOKENS):
+            return f"{key} is set: spark-submit fetches tokens for other servers"
+    metastore = metastore or bool(conf.get("spark.hadoop.hive.metastore.uris"))
+    off = conf.get("spark.security.credentials.hive.enabled", "").lower() == "false"
+    if metastore and not off and not conf.get(KEYTAB):
+        return "the configuration names a Hive metastore: spark-submit fetches its token, or a keytab makes it needless"
+    return ""
 
 
 def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: str) -> str:
