@@ -215,6 +215,17 @@ def test_a_submission_by_ticket_is_its_users_and_leaves_nothing_behind(secure: S
     assert secure.status()["ready"], "the NodeManager outlives the aggregation of logs"
 
 
+def test_a_refused_submission_gives_its_token_back(secure: SecureCluster, home: Path) -> None:
+    job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "nowhere", "--no-preflight"]
+    refused = run(secure, "alice", home, *job, code=4)
+    assert "nowhere" in refused.stderr and refused.stdout == ""
+    assert staged(secure) == []
+    audit = [line for line in secure.run("logs", "namenode", "-n", "200").stdout.splitlines() if "audit:" in line]
+    told = [word for line in audit if "ugi=alice " in line for word in line.split() if "DelegationToken" in word]
+    assert told[-2:] == ["cmd=getDelegationToken", "cmd=cancelDelegationToken"], audit
+    assert_no_secret(home, refused.stderr)
+
+
 def test_without_a_ticket_nothing_is_submitted(secure: SecureCluster, home: Path) -> None:
     refused = run(secure, "", home, "submit", "-t", "custom", "--script", "job.py", *SMALL, code=3)
     assert "wants authentication (401)" in refused.stderr and "kinit" in refused.stderr
