@@ -53,7 +53,8 @@ def token(service: str) -> str:
     gss = _library()
     minor, name, context, sent = c_uint32(), c_void_p(), c_void_p(), _Buffer()
     by_host = c_void_p.in_dll(gss, "GSS_C_NT_HOSTBASED_SERVICE")
-    _check(gss, gss.gss_import_name(byref(minor), byref(_Buffer.of(service.encode())), by_host, byref(name)), minor)
+    text = service.encode()  # held while the library looks at it
+    _check(gss, gss.gss_import_name(byref(minor), byref(_Buffer.of(text)), by_host, byref(name)), minor)
     mechanism = _Oid(len(_SPNEGO), ctypes.cast(ctypes.c_char_p(_SPNEGO), c_void_p))
     try:
         major = gss.gss_init_sec_context(
