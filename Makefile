@@ -14,7 +14,7 @@ STAMP35 := $(VENV35)/.setup-done
 CLUSTER := deploy/devcluster/devcluster
 HOST := deploy/host/ensure.sh
 
-.PHONY: help setup java jars browser demo test test-full test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
+.PHONY: help setup java jars browser kerberos demo test test-full test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,11 +53,17 @@ browser:
 	@if [ -n "$${REQUIRE_CLUSTER:-}" ]; then $(HOST) chromium; \
 	else $(HOST) chromium || echo "no Chromium: the report will not be looked at in a browser" >&2; fi
 
-test: setup check jars browser $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
+kerberos: setup
+	@install() { $(HOST) kerberos $(PY) && { $(PY) -c 'import requests_kerberos' 2>/dev/null \
+		|| $(PY) -m pip install --quiet --disable-pip-version-check -e '.[kerberos]'; }; }; \
+	if [ -n "$${REQUIRE_CLUSTER:-}" ]; then install; \
+	else install || echo "no Kerberos: the tests on the secure cluster will be skipped" >&2; fi
+
+test: setup check jars browser kerberos $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
 	@$(PY) -m pytest -m "not full"
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
-test-full: setup check jars browser ## The same and the long repetitions
+test-full: setup check jars browser kerberos ## The same and the long repetitions
 	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest
 
 # Nothing of Spark 3.5 may meet another Spark: SPARK_HOME would win over the package in its environment.

@@ -57,8 +57,20 @@ case "${1:-}" in
     chromium)
         command -v chromium >/dev/null 2>&1 || install_or_say "Chromium" chromium fonts-dejavu-core
         ;;
+    kerberos)
+        export PATH="$PATH:/usr/sbin:/sbin"
+        for program in krb5kdc kadmin.local kinit; do
+            command -v "$program" >/dev/null 2>&1 || install_or_say "Kerberos" krb5-kdc krb5-admin-server krb5-user
+        done
+        # The Python package for it is compiled here, against the Python that is to load it.
+        if ! command -v krb5-config >/dev/null 2>&1 || ! command -v gcc >/dev/null 2>&1; then
+            install_or_say "what Kerberos for Python is compiled with" libkrb5-dev gcc libc6-dev
+        fi
+        headers="import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path('include'), 'Python.h').is_file())"
+        "${2:-python3}" -c "$headers" || install_or_say "Python.h" python3-dev
+        ;;
     *)
-        echo "usage: ensure.sh python|java|maven|chromium" >&2
+        echo "usage: ensure.sh python|java|maven|chromium|kerberos [PYTHON]" >&2
         exit 2
         ;;
 esac

@@ -21,7 +21,16 @@ CLUSTER_DIR = REPO / ".work" / "test-cluster"
 FIRST_OFFSET, LAST_OFFSET = 3000, 6000
 HOST_NOT_READY = 3
 #: Settings of the caller that must not reach the programs under test.
-FOREIGN_PREFIXES = ("HADOOP_", "YARN_", "SPARK_", "PYSPARK_", "BATCH_SUBMIT_", "JAVA_TOOL_OPTIONS", "PYTHON_PATH")
+FOREIGN_PREFIXES = (
+    "HADOOP_",
+    "YARN_",
+    "SPARK_",
+    "PYSPARK_",
+    "BATCH_SUBMIT_",
+    "JAVA_TOOL_OPTIONS",
+    "PYTHON_PATH",
+    "KRB5",
+)
 
 
 class Cluster:
@@ -96,7 +105,9 @@ def devcluster(*arguments: str, timeout_s: float = 180) -> subprocess.CompletedP
 def free_offset() -> int:
     """A port offset whose ResourceManager, NameNode and NodeManager ports nobody uses."""
     for offset in range(FIRST_OFFSET, LAST_OFFSET, 100):
-        if all(_is_free(base + offset) for base in (8030, 8032, 8040, 8042, 8088, 9000, 9864, 9870, 10020, 19888)):
+        if all(
+            _is_free(base + offset) for base in (8030, 8032, 8040, 8042, 8088, 8890, 9000, 9864, 9870, 10020, 19888)
+        ):
             return offset
     raise AssertionError(f"no free port offset from {FIRST_OFFSET} to {LAST_OFFSET}")
 

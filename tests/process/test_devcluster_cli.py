@@ -129,6 +129,8 @@ def test_a_folder_with_other_files_is_left_alone(host: dict[str, str], tmp_path:
         (["up", "--set", "yarn-site:a key=b"], 2, "not FILE:KEY=VALUE"),
         (["failover", "--dir", "/nonexistent"], 3, "run `devcluster up` first"),
         (["fly"], 2, "invalid choice"),
+        (["up", "--profile", "safe"], 2, "invalid choice: 'safe' (choose from"),
+        (["up", "--dir", "/tmp/never-made", "--profile", "secure", "--ha"], 2, "do not go together"),
         (["env", "--dir", "/nonexistent"], 3, "run `devcluster up` first"),
         (["down", "--dir", "/nonexistent"], 0, "nothing was running"),
     ],
@@ -143,8 +145,8 @@ def test_clusters_with_different_offsets_share_no_port(monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(str(FOLDER))
     from devcluster_lib.layout import MAX_NODEMANAGERS, MAX_PORT_OFFSET, PORT_OFFSET_STEP, Cluster
 
-    daemons = Cluster(Path("/c"), 0, MAX_NODEMANAGERS, "u", "/java", ha=True).daemons()
-    assert len(daemons) == 5 + MAX_NODEMANAGERS
+    daemons = Cluster(Path("/c"), 0, MAX_NODEMANAGERS, "u", "/java", ha=True, profile="secure").daemons()
+    assert len(daemons) == 6 + MAX_NODEMANAGERS
     ports = sorted(port for daemon in daemons for port in daemon.ports.values())
     assert all(one < other for one, other in pairwise(ports))
     gaps = {other - one for one in ports for other in ports if other > one}
@@ -164,7 +166,8 @@ def test_a_cluster_of_an_older_devcluster_is_understood(host: dict[str, str], tm
     )  # fmt: skip
     assert done.returncode == 3
     answer = json.loads(done.stdout)
-    assert (answer["ha"], answer["settings"]) == (False, {})
+    assert (answer["ha"], answer["settings"], answer["profile"]) == (False, {}, "simple")
+    assert "kdc" not in answer["daemons"]
     assert answer["daemons"]["resourcemanager"]["haState"] is None
     assert answer["urls"]["resourcemanager"] == "http://localhost:19088"
     assert "haState" not in answer["daemons"]["namenode"]
@@ -235,3 +238,49 @@ def test_two_resourcemanagers_in_the_configuration(monkeypatch: pytest.MonkeyPat
     assert not Wishes(ha=False).cluster(tmp_path, cluster, "u", "/java").ha
     one = hadoop_conf.yarn_site(Wishes().cluster(tmp_path, None, "u", "/java"), cluster.daemon("nodemanager"))
     assert one[f"{rm}.webapp.address"] == "localhost:8088" and not [name for name in one if ".ha." in name]
+
+
+def test_the_secure_profile_in_the_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from devcluster_lib import client_env, hadoop_conf, kerberos, state
+    from devcluster_lib.errors import UsageError
+    from devcluster_lib.verbs import Wishes
+
+    state.save(Wishes(port_offset=100, nodemanagers=2, profile="secure").cluster(tmp_path, None, "u", "/java"))
+    cluster = Wishes().cluster(tmp_path, state.load(tmp_path), "u", "/java")
+    assert cluster.secure, "remembered"
+    with pytest.raises(UsageError, match="has the profile secure: `devcluster down --wipe` it first"):
+        Wishes(profile="simple").cluster(tmp_path, cluster, "u", "/java")
+    hadoop_conf.write_conf(cluster)
+
+    core = properties(tmp_path / "conf" / "core-site.xml")
+    assert (core["hadoop.security.authentication"], core["hadoop.rpc.protection"]) == ("kerberos", "privacy")
+    assert "alice=etl" in core["hadoop.user.group.static.mapping.overrides"].split(";")
+    assert properties(tmp_path / "conf" / "hdfs-site.xml")["dfs.namenode.http-address"] == "localhost:9970"
+    for folder in ("conf", "conf-nodemanager-2"):
+        yarn = properties(tmp_path / folder / "yarn-site.xml")
+        assert yarn["yarn.nodemanager.principal"] == "nm/localhost@DEVCLUSTER.TEST"
+        assert yarn["yarn.acl.enable"] == "true"
+    variables = client_env.client_environment(cluster, None)
+    assert variables["DEVCLUSTER_KEYTABS"] == str(kerberos.keytab(cluster, "alice").parent)
+    assert variables["KRB5_CONFIG"] == str(tmp_path / "kerberos" / "krb5.conf")
+
+    plain = Wishes(port_offset=100).cluster(tmp_path / "other", None, "u", "/java")
+    assert not [name for name in client_env.client_environment(plain, None) if "KRB" in name or "DEVCLUSTER" in name]
+    assert kerberos.java_options(plain) == []
+
+
+def test_without_a_kdc_the_package_to_install_is_named(host: dict[str, str], tmp_path: Path) -> None:
+    probe = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from devcluster_lib import kerberos as k; k.SYSTEM_FOLDERS = (); "
+    )
+    probe += "from devcluster_lib.cli import main; sys.exit(main(sys.argv[2:]))"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", probe, str(FOLDER), "up", "--dir", str(tmp_path / "c"), "--profile", "secure"],
+        capture_output=True, text=True, env={**host, "PATH": str(empty)}, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "the secure profile needs krb5kdc, kdb5_util, kadmin.local" in done.stderr
+    assert "apt-get install krb5-kdc krb5-admin-server krb5-user" in done.stderr

@@ -21,6 +21,8 @@ environment_config:
   resourcemanager_webapp_url: http://rm:8088
 security_config:
   enable_kerberos: true
+  principal: etl@EXAMPLE.COM
+  keytab: etl.keytab
   ca_bundle: certs/ca.pem
 spark_config:
   queue: ml-queue

@@ -232,6 +232,9 @@ def test_a_wrong_number_is_told_before_an_id_is_reserved(conf: dict[str, str], s
         ({"deploy_mode": "client"}, "deploy_mode client"),
         ({"conf": {**CONF, "spark.jars.packages": "a:b:1"}}, "packages are fetched by spark-submit"),
         ({"conf": {**CONF, "spark.driver.resource.gpu.amount": "1"}}, "a resource of the application master"),
+        ({"conf": {**CONF, "spark.kerberos.keytab": "/k"}}, "spark.kerberos.principal need each other"),
+        ({"conf": {**CONF, "spark.kerberos.principal": "a@X"}}, "spark.kerberos.principal need each other"),
+        ({"conf": {**CONF, "spark.yarn.keytab": "/k"}}, "an old name; use security_config"),
         ({"conf": {**CONF, "spark.files": "/home/alice/x.txt"}}, "use files, additional_jars"),
         ({"conf": {**CONF, "spark.submit.pyFiles": "x.py"}}, "spark-submit ships what it names"),
         ({"conf": {"spark.yarn.dist.jars": "x.jar", **CONF}}, "Spark's client ships what it names"),
@@ -243,4 +246,54 @@ def test_a_wrong_number_is_told_before_an_id_is_reserved(conf: dict[str, str], s
 def test_what_needs_spark_submit_says_why(changes: dict[str, object], reason: str) -> None:
     said = why_not(plan(**changes), kerberos=False, default_fs="hdfs://localhost:9100")
     assert (reason in said) if reason else not said
-    assert why_not(plan(), kerberos=True, default_fs="hdfs://localhost:9100") == "the cluster uses Kerberos"
+
+
+def test_kerberos_needs_spark_submit_for_other_servers_only() -> None:
+    assert why_not(plan(), kerberos=True, default_fs="hdfs://localhost:9100") == ""
+    for key in ("spark.kerberos.access.hadoopFileSystems", "spark.kafka.clusters.a.auth.bootstrap.servers"):
+        more = plan(conf={**CONF, key: "other:8020"})
+        said = why_not(more, kerberos=True, default_fs="hdfs://localhost:9100")
+        assert said == f"{key} is set: spark-submit fetches tokens for other servers"
+        assert why_not(more, kerberos=False, default_fs="hdfs://localhost:9100") == ""
+
+
+@pytest.mark.parametrize(
+    ("conf", "needed"),
+    [
+        ({}, True),
+        ({"spark.security.credentials.hive.enabled": "false"}, False),
+        ({"spark.kerberos.keytab": "/k", "spark.kerberos.principal": "a@X"}, False),
+    ],
+)
+def test_a_hive_metastore_needs_a_token_of_its_own(conf: dict[str, str], needed: bool) -> None:
+    def said(more: dict[str, str], *, kerberos: bool, metastore: bool) -> str:
+        given = plan(conf={**CONF, **conf, **more})
+        return why_not(given, kerberos=kerberos, default_fs="hdfs://localhost:9100", metastore=metastore)
+
+    assert ("names a Hive metastore" in said({}, kerberos=True, metastore=True)) is needed
+    uris = {"spark.hadoop.hive.metastore.uris": "thrift://hive:9083"}
+    assert ("names a Hive metastore" in said(uris, kerberos=True, metastore=False)) is needed
+    assert said({}, kerberos=False, metastore=True) == ""
+
+
+def test_a_keytab_goes_to_the_driver_alone_under_a_name_of_its_own() -> None:
+    keys = {"spark.kerberos.keytab": "/home/alice/data.csv", "spark.kerberos.principal": "alice@X"}
+    job = RestJob.of(plan(conf={**CONF, **keys}), FACTS, "alice")
+    link = "data.csv-r-1"
+    (keytab,) = [one for one in job.resources if one.secret]
+    assert (keytab.link, keytab.staged_name, keytab.source) == (link, link, "/home/alice/data.csv")
+    staged = {one.link: Staged(f"{STAGING}/{one.staged_name}", 1, 1) for one in job.resources}
+    assert link not in json.dumps(dist_cache(job.resources, staged, "x")), "executors get tokens from the driver"
+    properties = spark_properties(job, 1)
+    assert properties["spark.kerberos.keytab"] == link and properties["spark.kerberos.principal"] == "alice@X"
+    assert not [key for key, value in properties.items() if key.startswith("spark.yarn.dist") and link in value]
+    entries = context_json(job, APPLICATION, staged, STAGING, 1)["am-container-spec"]["local-resources"]["entry"]
+    assert {one["value"]["visibility"] for one in entries if one["key"] == link} == {"PRIVATE"}
+
+
+def test_tokens_are_the_credentials_of_the_application_master() -> None:
+    staged = {one.link: Staged(f"{STAGING}/{one.staged_name}", 1, 1) for one in JOB.resources}
+    context = context_json(JOB, APPLICATION, staged, STAGING, 1, {"10.0.0.1:8020": "HQAF"})
+    told = context["am-container-spec"]["credentials"]
+    assert told == {"tokens": {"entry": [{"key": "10.0.0.1:8020", "value": "HQAF"}]}}
+    assert "credentials" not in context_json(JOB, APPLICATION, staged, STAGING, 1)["am-container-spec"]

@@ -12,9 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from devcluster_lib import jars, state, verbs
+from devcluster_lib import jars, kerberos, state, verbs
 from devcluster_lib.errors import DevClusterError, Interrupted, UsageError
-from devcluster_lib.layout import DEFAULT_DIR, MAX_NODEMANAGERS, MAX_PORT_OFFSET, PORT_OFFSET_STEP, SITES, Cluster
+from devcluster_lib.layout import (
+    DEFAULT_DIR,
+    MAX_NODEMANAGERS,
+    MAX_PORT_OFFSET,
+    PORT_OFFSET_STEP,
+    PROFILES,
+    SITES,
+    Cluster,
+)
 from devcluster_lib.startup import tail
 
 NOT_READY = 3
@@ -83,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
         "--ha", action=argparse.BooleanOptionalAction, default=None,
         help="two ResourceManagers, one of them active (default: as it is in this folder, at first one)",
     )  # fmt: skip
+    up.add_argument(
+        "--profile", choices=PROFILES,
+        help="secure: Kerberos for HDFS, YARN and their web servers, with a KDC of its own (default: as it is in this "
+        "folder, at first simple)",
+    )  # fmt: skip
     _add_timeout(up)
     down = verb("down", _down, "end the cluster's processes; HDFS and YARN's state stay")
     down.add_argument("--wipe", action="store_true", help="also delete everything the cluster wrote")
@@ -144,6 +157,7 @@ def _cluster(options: argparse.Namespace) -> Cluster:
     cluster = state.require(_directory(options))
     if options.port_offset not in (None, cluster.port_offset):
         raise UsageError(f"the cluster in {cluster.dir} has --port-offset {cluster.port_offset}: give its own --dir")
+    kerberos.be_client(cluster)
     return cluster
 
 
@@ -158,7 +172,7 @@ def _up(options: argparse.Namespace) -> int:
     settings: dict[str, dict[str, str]] = {}
     for site, key, value in options.settings:
         settings.setdefault(site, {})[key] = value
-    wishes = verbs.Wishes(options.port_offset, options.nodemanagers, settings, options.ha)
+    wishes = verbs.Wishes(options.port_offset, options.nodemanagers, settings, options.ha, options.profile)
     cluster = verbs.up(_directory(options), wishes, options.timeout)
     for daemon in cluster.resourcemanagers():
         print(daemon.url)

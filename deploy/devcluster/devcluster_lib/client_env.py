@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
+from devcluster_lib import kerberos
 from devcluster_lib.layout import REPO, Cluster
 from devcluster_lib.state import write_whole
 
@@ -50,6 +51,10 @@ def write_spark_conf(cluster: Cluster, spark_home: Path) -> None:
         "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
         "spark.eventLog.dir": "hdfs:///spark-logs",
     }
+    if options := " ".join(kerberos.java_options(cluster)):
+        # This host's own krb5.conf knows nothing of the realm. "default": what a job sets as extraJavaOptions stays.
+        lines |= {"spark.driver.defaultJavaOptions": options, "spark.executor.defaultJavaOptions": options}
+        lines |= {"spark.yarn.am.extraJavaOptions": options}
     text = "".join(f"{key} {value}\n" for key, value in lines.items())
     write_whole(cluster.spark_conf_dir / "spark-defaults.conf", text)
 
@@ -64,6 +69,7 @@ def client_environment(cluster: Cluster, spark_home: Path | None) -> dict[str, s
     }
     if spark_home:
         variables |= {"SPARK_HOME": str(spark_home), "SPARK_CONF_DIR": str(cluster.spark_conf_dir)}
+    variables |= kerberos.client_variables(cluster)
     python = VENV / "bin" / "python"
     if python.exists():
         variables["PYTHON_PATH"] = str(python)  # the interpreter for the containers: it has numpy

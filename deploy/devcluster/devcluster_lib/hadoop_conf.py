@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from xml.sax.saxutils import escape
 
+from devcluster_lib import secure_conf
 from devcluster_lib.layout import Cluster, Daemon
 from devcluster_lib.state import write_whole
 
@@ -40,15 +41,20 @@ log4j.logger.BlockStateChange=WARN
 def write_conf(cluster: Cluster) -> None:
     """Write the conf folder, and an overlay folder for each daemon that differs from its brothers."""
     first = cluster.daemon("nodemanager")
-    sites = {
+    sites: dict[str, Properties] = {
         "core-site": core_site(cluster),
         "hdfs-site": hdfs_site(cluster),
         "yarn-site": yarn_site(cluster, first),
         "mapred-site": mapred_site(cluster),
         "capacity-scheduler": capacity_scheduler(),
     }
+    secure = secure_conf.sites(cluster, TEST_USERS) if cluster.secure else {}
+    sites = {
+        name: {**properties, **secure.get(name, {}), **cluster.settings.get(name, {})}
+        for name, properties in sites.items()
+    }
     for name, properties in sites.items():
-        write_whole(cluster.conf_dir / f"{name}.xml", to_xml({**properties, **cluster.settings.get(name, {})}))
+        write_whole(cluster.conf_dir / f"{name}.xml", to_xml(properties))
     write_whole(cluster.conf_dir / "log4j.properties", LOG4J)
     for name in WEBAPPS:
         (cluster.conf_dir / "webapps" / name).mkdir(parents=True, exist_ok=True)
@@ -57,8 +63,7 @@ def write_conf(cluster: Cluster) -> None:
         if overlay is not None:
             # What tells them apart stays: all of them would want the one address that was set.
             own = _only_for(cluster, daemon)
-            properties = {**yarn_site(cluster, first), **cluster.settings.get("yarn-site", {}), **own}
-            write_whole(overlay / "yarn-site.xml", to_xml(properties))
+            write_whole(overlay / "yarn-site.xml", to_xml({**sites["yarn-site"], **own}))
 
 
 def to_xml(properties: Properties) -> str:

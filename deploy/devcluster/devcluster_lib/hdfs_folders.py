@@ -10,7 +10,7 @@ from devcluster_lib.hadoop_conf import TEST_USERS
 from devcluster_lib.layout import Cluster
 from devcluster_lib.web import request_json
 
-#: Path to octal mode, all owned by the superuser.
+#: Path to octal mode, all owned by the superuser, or with Kerberos by those of `OWNERS`.
 SHARED = {
     "/tmp": "1777",
     "/user": "755",
@@ -25,6 +25,14 @@ SHARED = {
     "/ml-pipeline": "1777",
 }
 
+#: With Kerberos the daemons are users of their own. The JobHistoryServer reads aggregated logs (mode 640) by the group.
+OWNERS = {
+    "/app-logs": ("yarn", "hadoop"),
+    "/mr-history": ("mapred", "hadoop"),
+    "/mr-history/intermediate": ("mapred", "hadoop"),
+    "/mr-history/done": ("mapred", "hadoop"),
+}
+
 
 def ensure_folders(cluster: Cluster) -> None:
     """Create what is missing; what exists keeps its owner and mode.
@@ -35,12 +43,14 @@ def ensure_folders(cluster: Cluster) -> None:
         When the NameNode refuses.
     """
     for path, mode in SHARED.items():
-        _ensure(cluster, path, mode, None)
-    for user in dict.fromkeys((cluster.user, *TEST_USERS)):
-        _ensure(cluster, f"/user/{user}", "755", user)
+        _ensure(cluster, path, mode, OWNERS.get(path) if cluster.secure else None)
+    # Where a user can be told from another, a home is his own.
+    users, mode = (TEST_USERS, "700") if cluster.secure else ((cluster.user, *TEST_USERS), "755")
+    for user in dict.fromkeys(users):
+        _ensure(cluster, f"/user/{user}", mode, (user, TEST_USERS.get(user, user)))
 
 
-def _ensure(cluster: Cluster, path: str, mode: str, owner: str | None) -> None:
+def _ensure(cluster: Cluster, path: str, mode: str, owner: tuple[str, str] | None) -> None:
     try:
         _call(cluster, "GET", path, op="GETFILESTATUS")
         return
@@ -52,13 +62,15 @@ def _ensure(cluster: Cluster, path: str, mode: str, owner: str | None) -> None:
         # MKDIRS applies the umask and drops the sticky bit.
         _call(cluster, "PUT", path, op="SETPERMISSION", permission=mode)
         if owner:
-            _call(cluster, "PUT", path, op="SETOWNER", owner=owner, group=TEST_USERS.get(owner, owner))
+            _call(cluster, "PUT", path, op="SETOWNER", owner=owner[0], group=owner[1])
     except urllib.error.HTTPError as error:
         raise _refused(path, error) from error
 
 
 def _call(cluster: Cluster, method: str, path: str, **parameters: str) -> None:
-    query = urllib.parse.urlencode({**parameters, "user.name": cluster.user})
+    # With Kerberos the ticket says who we are: the superuser, too.
+    who = {} if cluster.secure else {"user.name": cluster.user}
+    query = urllib.parse.urlencode({**parameters, **who})
     request_json(cluster.daemon("namenode").ports["http"], f"/webhdfs/v1{urllib.parse.quote(path)}?{query}", method)
 
 

@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 
 from devcluster_lib.errors import HostNotReady
-from devcluster_lib.layout import POM, REPO
+from devcluster_lib.layout import JAVA_SOURCES, POM, REPO
 
 STAMP_FILE = "complete.json"
 MAVEN_TIMEOUT_S = 900
+COMPILE_TIMEOUT_S = 120
 ATTEMPTS = 2
 
 
@@ -41,6 +42,41 @@ def resolve() -> Path:
         if not _complete(cache):
             _fetch(cache)
     return cache / "lib"
+
+
+def own_classes() -> Path:
+    """Folder for our own classes, named by what they are made of; `compile_own` fills it."""
+    sources = hashlib.sha256(_pom_hash().encode())
+    for source in _own_sources():
+        sources.update(source.read_bytes())
+    return cache_dir() / f"classes-{sources.hexdigest()[:16]}"
+
+
+def compile_own(java_home: str, lib: Path) -> None:
+    """Compile `JAVA_SOURCES` against the jars in `lib`, once.
+
+    Raises
+    ------
+    HostNotReady
+        With the compiler's words.
+    """
+    classes = own_classes()
+    if classes.is_dir():
+        return
+    fresh = classes.with_name(f"{classes.name}.{os.getpid()}")
+    command = [f"{java_home}/bin/javac", "-proc:none", "-nowarn", "-d", str(fresh), "-cp", f"{lib}/*"]
+    code, output = _run([*command, *map(str, _own_sources())], COMPILE_TIMEOUT_S)
+    if code != 0:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise HostNotReady(f"javac failed:\n{output.strip()}")
+    try:
+        fresh.rename(classes)
+    except OSError:  # another cluster was faster
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _own_sources() -> list[Path]:
+    return sorted(JAVA_SOURCES.rglob("*.java"))
 
 
 def _pom_hash() -> str:
@@ -71,10 +107,11 @@ def _fetch(cache: Path) -> None:
     output = ""
     for _ in range(ATTEMPTS):  # Maven Central answers 429 and 5xx at times
         shutil.rmtree(fresh, ignore_errors=True)
-        code, output = _run_maven([
+        command = [
             maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies",
             "-DincludeScope=runtime", f"-DoutputDirectory={fresh}",
-        ])  # fmt: skip
+        ]  # fmt: skip
+        code, output = _run(command, MAVEN_TIMEOUT_S)
         if code == 0 and _count(fresh):
             break
     else:
@@ -86,15 +123,15 @@ def _fetch(cache: Path) -> None:
     (cache / STAMP_FILE).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
 
 
-def _run_maven(command: list[str]) -> tuple[int, str]:
-    """Exit code and output of one Maven run."""
+def _run(command: list[str], timeout_s: float) -> tuple[int, str]:
+    """Exit code and output of one run of a program."""
     try:
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            text=True, errors="replace", timeout=MAVEN_TIMEOUT_S, check=False,
+            text=True, errors="replace", timeout=timeout_s, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return -1, f"no result within {MAVEN_TIMEOUT_S} s"
+        return -1, f"no result within {timeout_s:g} s"
     except OSError as error:
         return -1, str(error)
     return done.returncode, done.stdout

@@ -7,18 +7,24 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[3]
 POM = Path(__file__).resolve().parents[1] / "pom.xml"
+#: Classes of ours for the daemons' JVMs.
+JAVA_SOURCES = Path(__file__).resolve().parents[1] / "java"
 DEFAULT_DIR = REPO / ".devcluster"
 
 #: Hadoop's own default ports where it has them. All residues modulo 100 differ, but for the two web ports ending in 88,
 #: which lie 11800 apart; so two clusters whose offsets are multiples of 100 below that never share a port. For this
 #: reason the history server's admin port is 10034: its default 10033 is the ResourceManager's 8033 + 2000.
 BASE_PORTS: dict[str, dict[str, int]] = {
+    "kdc": {"kdc": 8890},
     "namenode": {"rpc": 9000, "http": 9870},
     "datanode": {"http": 9864, "data": 9866, "ipc": 9867},
     "resourcemanager": {"scheduler": 8030, "tracker": 8031, "client": 8032, "admin": 8033, "http": 8088},
     "nodemanager": {"localizer": 8040, "container": 8041, "http": 8042},
     "jobhistoryserver": {"rpc": 10020, "admin": 10034, "http": 19888},
 }
+#: What a folder's cluster may be: everybody is believed, or Kerberos for everything.
+SIMPLE, SECURE = "simple", "secure"
+PROFILES = (SIMPLE, SECURE)
 PORT_OFFSET_STEP = 100
 #: 19888 + 11700 stays below 32768, where Linux begins to hand out ports to outgoing connections.
 MAX_PORT_OFFSET = 11700
@@ -42,14 +48,14 @@ HEAP_MIB = {"namenode": 256, "datanode": 256, "resourcemanager": 512, "nodemanag
 
 @dataclass(frozen=True)
 class Daemon:
-    """One JVM of the cluster.
+    """One process of the cluster: a JVM, or with Kerberos also the key distribution centre (KDC).
 
     Parameters
     ----------
     name
         What the user types: a kind, or ``nodemanager-2``, ``resourcemanager-2`` and so on.
     kind
-        Key of `MAIN_CLASSES`.
+        Key of `BASE_PORTS`.
     index
         1 but for the second and further ones of a kind.
     ports
@@ -63,8 +69,8 @@ class Daemon:
 
     @property
     def url(self) -> str:
-        """Address of the daemon's web server."""
-        return f"http://localhost:{self.ports['http']}"
+        """Address of the daemon's web server; of the KDC, which has none, the place where it listens."""
+        return f"http://localhost:{self.ports['http']}" if "http" in self.ports else f"localhost:{self.ports['kdc']}"
 
     @property
     def rm_id(self) -> str:
@@ -92,6 +98,8 @@ class Cluster:
         Properties that the caller wants otherwise: one of `SITES` to property to value.
     ha
         Two ResourceManagers, of which one is active.
+    profile
+        One of `PROFILES`.
     """
 
     dir: Path
@@ -101,6 +109,22 @@ class Cluster:
     java_home: str
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
     ha: bool = False
+    profile: str = SIMPLE
+
+    @property
+    def secure(self) -> bool:
+        """Whether everybody has to prove by Kerberos who he is."""
+        return self.profile == SECURE
+
+    @property
+    def superuser(self) -> str:
+        """Who may do anything in HDFS: whoever runs the NameNode, or whom its principal stands for."""
+        return "hdfs" if self.secure else self.user
+
+    @property
+    def kerberos_dir(self) -> Path:
+        """The KDC's database, ``krb5.conf`` and the keytabs; of the secure profile only."""
+        return self.dir / "kerberos"
 
     @property
     def conf_dir(self) -> Path:
@@ -155,7 +179,11 @@ class Cluster:
 
     def daemons(self) -> list[Daemon]:
         """All daemons, in the order in which a person would list them."""
-        numbers = {"nodemanager": self.nodemanagers, "resourcemanager": RESOURCEMANAGERS if self.ha else 1}
+        numbers = {
+            "kdc": int(self.secure),
+            "nodemanager": self.nodemanagers,
+            "resourcemanager": RESOURCEMANAGERS if self.ha else 1,
+        }
         return [
             make_daemon(kind, index, self.port_offset)
             for kind in BASE_PORTS

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from devcluster_lib import jars, kerberos
 from devcluster_lib.errors import DaemonFailed
 from devcluster_lib.layout import HEAP_MIB, MAIN_CLASSES, Cluster, Daemon
 from devcluster_lib.state import write_whole
@@ -141,16 +142,20 @@ def start(cluster: Cluster, daemon: Daemon, lib: Path) -> Process:
 
 
 def launch(cluster: Cluster, daemon: Daemon, lib: Path, arguments: Iterable[str]) -> subprocess.Popen[bytes]:
-    """Run the daemon's main class with `arguments`; its output is appended to the daemon's log.
+    """Run the daemon's program with `arguments`; its output is appended to the daemon's log.
 
     setsid(2) keeps a Ctrl-C in the terminal away from it.
     """
     for folder in (cluster.logs_dir, cluster.run_dir, cluster.tmp_dir):
         folder.mkdir(parents=True, exist_ok=True)
     environment = {**clean_environment(cluster), MARK: str(cluster.dir)}
+    if daemon.kind == "kdc":
+        command, environment = kerberos.kdc_command(), environment | kerberos.environment(cluster)
+    else:
+        command = java_command(cluster, daemon, lib)
     with cluster.log_file(daemon.name).open("ab") as log:
         return subprocess.Popen(
-            [*java_command(cluster, daemon, lib), *arguments],
+            [*command, *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             cwd=cluster.run_dir,  # neutral: HttpServer2 has a development mode that looks for src/main/webapps
             env=environment, start_new_session=True,
@@ -167,10 +172,12 @@ def java_command(cluster: Cluster, daemon: Daemon, lib: Path) -> list[str]:
     """The JVM's command line up to the main class."""
     overlay = cluster.overlay_conf_dir(daemon)
     class_path = [str(folder) for folder in (overlay, cluster.conf_dir) if folder] + [f"{lib}/*"]
+    if cluster.secure and daemon.kind == "nodemanager":
+        class_path.insert(0, str(jars.own_classes()))
     return [
         f"{cluster.java_home}/bin/java", f"-Xmx{HEAP_MIB[daemon.kind]}m", *JVM_FLAGS,
         *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ADD_OPENS),
-        "-Djava.net.preferIPv4Stack=true", f"-Djava.io.tmpdir={cluster.tmp_dir}",
+        "-Djava.net.preferIPv4Stack=true", f"-Djava.io.tmpdir={cluster.tmp_dir}", *kerberos.java_options(cluster),
         f"-XX:ErrorFile={cluster.logs_dir}/{daemon.name}.hs_err",
         f"-Dhadoop.log.dir={cluster.logs_dir}", f"-Dyarn.log.dir={cluster.logs_dir}",
         f"-Dhadoop.log.file={daemon.name}.log", f"-Dhadoop.id.str={cluster.user}", f"{NAME_FLAG}{daemon.name}",
@@ -201,11 +208,13 @@ def marked(cluster_dir: Path) -> tuple[list[Process], list[Process]]:
 
 
 def _daemon_name(pid: int) -> str:
-    """The name that `java_command` gave to a daemon's JVM, or an empty string."""
+    """The name that `java_command` gave to a daemon's JVM, ``kdc``, or an empty string."""
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return ""
+    if Path(arguments[0]).name == kerberos.KDC_PROGRAM:
+        return "kdc"
     return next((argument.removeprefix(NAME_FLAG) for argument in arguments if argument.startswith(NAME_FLAG)), "")
 
 

@@ -6,11 +6,12 @@ A probe returns None when the daemon is ready, else what was seen instead, for t
 from __future__ import annotations
 
 import json
+import socket
 from http.client import HTTPException
 from typing import Any
 
 from devcluster_lib.layout import Cluster, Daemon
-from devcluster_lib.web import request_json
+from devcluster_lib.web import HOST, TIMEOUT_S, request_json
 
 
 def probe(cluster: Cluster, daemon: Daemon) -> str | None:
@@ -26,6 +27,12 @@ def probe(cluster: Cluster, daemon: Daemon) -> str | None:
 def _bean(daemon: Daemon, query: str) -> dict[str, Any]:
     beans = request_json(daemon.ports["http"], f"/jmx?qry=Hadoop:service={query}")["beans"]
     return beans[0]
+
+
+def _kdc(_cluster: Cluster, daemon: Daemon) -> str | None:
+    """It listens: whether it gives tickets, the other daemons' logins tell."""
+    with socket.create_connection((HOST, daemon.ports["kdc"]), timeout=TIMEOUT_S):
+        return None
 
 
 def _namenode(cluster: Cluster, daemon: Daemon) -> str | None:
@@ -98,6 +105,7 @@ def _jobhistoryserver(cluster: Cluster, daemon: Daemon) -> str | None:
 
 
 _PROBES = {
+    "kdc": _kdc,
     "namenode": _namenode,
     "datanode": _datanode,
     "resourcemanager": _resourcemanager,

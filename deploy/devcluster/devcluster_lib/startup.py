@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from devcluster_lib import processes, transitions
+from devcluster_lib import kerberos, processes, transitions
 from devcluster_lib.errors import DaemonFailed
 from devcluster_lib.hdfs_folders import ensure_folders
 from devcluster_lib.layout import Cluster, Daemon
@@ -62,6 +62,7 @@ class Startup:
         already = {daemon.name for daemon in daemons if processes.running(self._cluster, daemon.name)}
         waiting = {daemon.name: daemon for daemon in daemons}
         to_start = [daemon for daemon in daemons if daemon.name not in already]
+        to_start = [daemon for daemon in to_start if daemon.kind != "kdc" or not self._bring_up_kdc(daemon)]
         self._begin_format(to_start)
         while waiting:
             to_start = [daemon for daemon in to_start if not self._try_start(daemon)]
@@ -81,6 +82,16 @@ class Startup:
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began
+
+    def _bring_up_kdc(self, daemon: Daemon) -> bool:
+        """Start the KDC, at first with its principals, and wait for it: without it no other daemon can log in."""
+        kerberos.ensure_realm(self._cluster)
+        self._started.append(processes.start(self._cluster, daemon, self._lib))
+        while not self._is_ready(daemon):
+            if self._elapsed_s() > self._deadline_s:
+                raise self._failure(daemon, f"was not ready within {self._deadline_s:.0f} s")
+            time.sleep(POLL_S / 10)
+        return True
 
     def _begin_format(self, to_start: list[Daemon]) -> None:
         """Format HDFS in the background, if it never was; a half-made name folder holds nothing and is replaced."""

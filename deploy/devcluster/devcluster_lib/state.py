@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devcluster_lib.errors import HostNotReady, UsageError
-from devcluster_lib.layout import MAX_NODEMANAGERS, RESOURCEMANAGERS, Cluster
+from devcluster_lib.layout import MAX_NODEMANAGERS, PROFILES, RESOURCEMANAGERS, SIMPLE, Cluster
 
 STATE_FILE = "cluster.json"
 LOCK_FILE = "lock"
 #: Everything that a cluster makes in its folder; `wipe` deletes these and nothing else.
 OWN_NAMES = (
-    "conf", "spark-conf", "hdfs", "rmstore", "logs", "run", "tmp", "nodemanager",
+    "conf", "spark-conf", "hdfs", "rmstore", "logs", "run", "tmp", "nodemanager", "kerberos",
     *(f"conf-resourcemanager{suffix}" for suffix in ("", *(f"-{index}" for index in range(2, RESOURCEMANAGERS + 1)))),
     *(f"{prefix}nodemanager-{index}" for prefix in ("", "conf-") for index in range(2, MAX_NODEMANAGERS + 1)),
 )  # fmt: skip
@@ -46,6 +46,7 @@ def save(cluster: Cluster) -> None:
         "java_home": cluster.java_home,
         "settings": cluster.settings,
         "ha": cluster.ha,
+        "profile": cluster.profile,
     }
     write_whole(cluster.dir / STATE_FILE, json.dumps(record, indent=2) + "\n")
 
@@ -64,6 +65,7 @@ def load(directory: Path) -> Cluster | None:
             # Absent in the record of an older devcluster.
             settings={site: dict(values) for site, values in record.get("settings", {}).items()},
             ha=bool(record.get("ha", False)),
+            profile=PROFILES[PROFILES.index(record.get("profile", SIMPLE))],
         )
     except FileNotFoundError:
         return None

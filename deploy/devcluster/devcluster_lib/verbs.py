@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devcluster_lib import client_env, hadoop_conf, host_checks, jars, processes, state, transitions
+from devcluster_lib import client_env, hadoop_conf, host_checks, jars, kerberos, processes, state, transitions
 from devcluster_lib.errors import DaemonFailed, UsageError
-from devcluster_lib.layout import Cluster, Daemon
+from devcluster_lib.layout import SIMPLE, Cluster, Daemon
 from devcluster_lib.readiness import active_resourcemanager, ha_state, probe
 from devcluster_lib.startup import Startup
 
@@ -40,17 +40,33 @@ class Wishes:
         Hadoop properties by file, added to those of earlier calls.
     ha
         Two ResourceManagers or one; None: as it is, one in a new cluster.
+    profile
+        One of `layout.PROFILES`; None: as it is, simple in a new cluster.
     """
 
     port_offset: int | None = None
     nodemanagers: int | None = None
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ha: bool | None = None
+    profile: str | None = None
 
     def cluster(self, directory: Path, before: Cluster | None, user: str, java_home: str) -> Cluster:
-        """The cluster that is to run."""
+        """The cluster that is to run.
+
+        Raises
+        ------
+        UsageError
+            Another profile than the folder's, whose HDFS belongs to another superuser; two ResourceManagers with
+            Kerberos.
+        """
         old = before.settings if before else {}
-        return Cluster(
+        profile = self.profile or (before.profile if before else SIMPLE)
+        if before and before.profile != profile:
+            raise UsageError(
+                f"the cluster in {directory} has the profile {before.profile}: `devcluster down --wipe` it first, or "
+                "take another --dir"
+            )
+        cluster = Cluster(
             directory,
             _first_given(self.port_offset, before.port_offset if before else None, 0),
             _first_given(self.nodemanagers, before.nodemanagers if before else None, 1),
@@ -58,7 +74,11 @@ class Wishes:
             java_home,
             {site: {**old.get(site, {}), **self.settings.get(site, {})} for site in {**old, **self.settings}},
             bool(before and before.ha) if self.ha is None else self.ha,
+            profile,
         )
+        if cluster.secure and cluster.ha:
+            raise UsageError("--ha and --profile secure do not go together: take one of them")
+        return cluster
 
 
 def up(directory: Path, wishes: Wishes, deadline_s: float) -> Cluster:
@@ -71,12 +91,16 @@ def up(directory: Path, wishes: Wishes, deadline_s: float) -> Cluster:
     with state.locked(directory):
         before = state.load(directory)
         cluster = wishes.cluster(directory, before, user, java_home)
+        if cluster.secure:
+            kerberos.check_host(cluster)
+            jars.compile_own(cluster.java_home, lib)
         _settle_with_what_runs(before, cluster)
         missing = [d for d in cluster.daemons() if not processes.running(cluster, d.name)]
         if before and before.settings != cluster.settings and len(missing) < len(cluster.daemons()):
             say("a daemon that runs takes up new settings by `devcluster restart DAEMON`")
         host_checks.check_ports(missing)
         state.save(cluster)
+        kerberos.be_client(cluster)
         hadoop_conf.write_conf(cluster)
         spark_home = client_env.find_spark_home()
         if spark_home:
@@ -161,6 +185,7 @@ def status(cluster: Cluster) -> dict[str, Any]:
         "java_home": cluster.java_home,
         "settings": cluster.settings,
         "ha": cluster.ha,
+        "profile": cluster.profile,
         "hadoop_conf_dir": str(cluster.conf_dir),
         "spark_conf_dir": str(cluster.spark_conf_dir),
         "urls": {

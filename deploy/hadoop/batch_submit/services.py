@@ -16,6 +16,7 @@ from batch_submit.adapters.terminal import Terminal
 from batch_submit.errors import HostNotReady
 
 if TYPE_CHECKING:
+    from batch_submit.adapters.auth import KeytabLogin
     from batch_submit.adapters.clock import Signals
     from batch_submit.adapters.hadoop_conf import HadoopConf
     from batch_submit.adapters.http import HttpSession
@@ -267,7 +268,8 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
     kerberos = conf.kerberos or config.value("security_config.enable_kerberos") is True
     ca_bundle = config.local_path("security_config.ca_bundle") or None
     user = effective_user(services.env, services.os_user, kerberos)
-    session = build_session(kerberos, user, ca_bundle)
+    login = _keytab_login(config)
+    session = build_session(kerberos, user, ca_bundle, login=login)
     if not named.resource_managers:
         raise HostNotReady(
             f"{choice.hadoop_conf_dir} names no ResourceManager",
@@ -282,8 +284,19 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
 
         if not named.name_nodes:
             return None
-        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, ca_bundle=ca_bundle)
+        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, ca_bundle=ca_bundle, login=login)
 
     webhdfs = open_webhdfs() if files else None
     notices = tuple(named.notices)
     return Cluster(named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs)
+
+
+def _keytab_login(config: Config) -> KeytabLogin | None:
+    """``security_config`` with ``enable_kerberos``; else the ticket cache counts."""
+    from batch_submit.adapters.auth import KeytabLogin
+
+    keytab = config.local_path("security_config.keytab")
+    principal = str(config.value("security_config.principal") or "")
+    if config.value("security_config.enable_kerberos") is not True or not keytab or not principal:
+        return None
+    return KeytabLogin(principal, keytab)

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.plain_http import PlainSession
 
 if TYPE_CHECKING:
     from batch_submit.adapters.http import Clock, HttpSession
+
+
+@dataclass(frozen=True)
+class KeytabLogin:
+    """Whom to be towards servers that want Kerberos, where no ticket cache is to be used.
+
+    Parameters
+    ----------
+    principal
+        Such as ``etl@EXAMPLE.COM``.
+    keytab
+        Local path of a file that holds its key.
+    """
+
+    principal: str
+    keytab: str
 
 
 def effective_user(env: Mapping[str, str], os_user: str, kerberos: bool) -> str:
@@ -37,9 +54,19 @@ def effective_user(env: Mapping[str, str], os_user: str, kerberos: bool) -> str:
 
 
 def build_session(
-    kerberos: bool, user: str | None, ca_bundle: str | None = None, *, clock: Clock = time.monotonic
+    kerberos: bool,
+    user: str | None,
+    ca_bundle: str | None = None,
+    *,
+    clock: Clock = time.monotonic,
+    login: KeytabLogin | None = None,
 ) -> HttpSession:
     """The HTTP session for one service (ResourceManager, NameNode, history server: one session each).
+
+    Parameters
+    ----------
+    login
+        With Kerberos: log in by a keytab; ``None`` takes the ticket cache.
 
     Raises
     ------
@@ -47,7 +74,7 @@ def build_session(
         Kerberos is on and a Python package for it is missing.
     """
     if kerberos:
-        from batch_submit.adapters.http import RequestsSession
+        from batch_submit.adapters.http import RequestsSession, kerberos_auth_factory
 
-        return RequestsSession(ca_bundle, clock=clock)
+        return RequestsSession(ca_bundle, auth_factory=kerberos_auth_factory(login), clock=clock)
     return PlainSession(user or None, ca_bundle, clock=clock)

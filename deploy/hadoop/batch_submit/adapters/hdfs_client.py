@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from batch_submit.adapters.auth import KeytabLogin
 from batch_submit.adapters.http import CannotConnect, RemoteFailure, kerberos_auth_factory, masked, tls_context
 from batch_submit.adapters.http_reply import mask_connection_log, scrubbed
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
@@ -31,6 +32,8 @@ class HdfsLibrary:
         How to authenticate, and the PEM file for https.
     timeouts_s
         Seconds to connect, and seconds without a byte.
+    login
+        With Kerberos: a keytab in place of the ticket cache.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class HdfsLibrary:
         kerberos: bool,
         ca_bundle: str | None,
         timeouts_s: tuple[float, float],
+        login: KeytabLogin | None = None,
     ) -> None:
         self._urls = tuple(urls)
         self._user = user
         self._kerberos = kerberos
         self._ca_bundle = ca_bundle
         self._timeouts_s = timeouts_s
+        self._login = login
         self._client: Any = None
         self._http: Any = None
 
@@ -103,10 +108,10 @@ class HdfsLibrary:
         common = {"session": http, "timeout": self._timeouts_s}
         url = ";".join(self._urls)
         if self._kerberos:
-            kerberos_auth_factory()  # tells what is missing, in our words
+            made = kerberos_auth_factory(self._login)()  # tells what is missing, in our words
             from hdfs.ext.kerberos import KerberosClient
 
-            self._client = KerberosClient(url, mutual_auth="OPTIONAL", **common)
+            self._client = KerberosClient(url, mutual_auth="OPTIONAL", principal=made.principal, **common)
         else:
             self._client = hdfs.InsecureClient(url, user=self._user or "anonymous", **common)
         self._http = http

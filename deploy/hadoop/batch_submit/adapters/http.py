@@ -31,10 +31,13 @@ from batch_submit.adapters.http_reply import (
     split_url,
 )
 from batch_submit.adapters.http_stream import StreamedReply, of_http_client, of_requests
+from batch_submit.adapters.keytab import keytab_identity
 from batch_submit.errors import HostNotReady
 
 if TYPE_CHECKING:
     import requests
+
+    from batch_submit.adapters.auth import KeytabLogin
 
 __all__ = [
     "CannotConnect",
@@ -355,23 +358,30 @@ class RequestsSession:
         return self._sessions[key]
 
 
-def kerberos_auth_factory() -> Callable[[], Any]:
+def kerberos_auth_factory(login: KeytabLogin | None = None) -> Callable[[], Any]:
     """Load ``requests_kerberos``; the answer makes one auth object, for one host.
+
+    Parameters
+    ----------
+    login
+        Principal and keytab; ``None`` takes the ticket cache.
 
     Raises
     ------
     HostNotReady
-        The package, or the Kerberos library below it, is missing.
+        The package, or the Kerberos library below it, is missing; the keytab gives no ticket.
     """
     try:
         from requests_kerberos import OPTIONAL, HTTPKerberosAuth  # type: ignore[import-not-found,unused-ignore]
+
+        identity = keytab_identity(login) if login is not None else None
     except ImportError as error:
         raise HostNotReady(
             "this cluster uses Kerberos and the Python package requests-kerberos can't be loaded",
             next_step="pip install 'batch-submit[kerberos]'",
             details=(str(error),),
         ) from error
-    return lambda: HTTPKerberosAuth(mutual_authentication=OPTIONAL)
+    return lambda: HTTPKerberosAuth(mutual_authentication=OPTIONAL, principal=identity)
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:

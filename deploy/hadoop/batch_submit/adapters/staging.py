@@ -52,7 +52,7 @@ class StagingFolder:
     session
         HTTP in the name of the user that `webhdfs` writes as.
     path
-        Absolute; it is made with mode 700, files in it have 644 (YARN localises them as the user).
+        Absolute; it is made with mode 700, files in it have 644 (YARN localises them as the user), a secret one 600.
     """
 
     def __init__(self, webhdfs: WebHdfs, session: HttpSession, path: str) -> None:
@@ -65,7 +65,7 @@ class StagingFolder:
         if self._webhdfs.ask("PUT", self.path, "MKDIRS", permission="700").get("boolean") is not True:
             raise ClusterRefused("the folder could not be made", where=self.path)
 
-    def put_file(self, local: Path, name: str) -> FileStatus:
+    def put_file(self, local: Path, name: str, *, secret: bool = False) -> FileStatus:
         """Put a file of this host; its status there.
 
         Raises
@@ -74,15 +74,15 @@ class StagingFolder:
             It can't be read.
         """
         try:
-            if local.stat().st_size <= IN_MEMORY_BYTES:
-                return self.put(name, local.read_bytes())
+            if secret or local.stat().st_size <= IN_MEMORY_BYTES:
+                return self.put(name, local.read_bytes(), "600" if secret else "644")
         except OSError as error:
             raise MissingFile(f"can't be read: {error.strerror or error}", where=str(local)) from error
         place = posixpath.join(self.path, name)
         self._webhdfs.upload(local, place, overwrite=True)
         return self._webhdfs.status(place)
 
-    def put(self, name: str, data: bytes) -> FileStatus:
+    def put(self, name: str, data: bytes, permission: str = "644") -> FileStatus:
         """Write a file, replacing what an earlier call left there; its status afterwards.
 
         Raises
@@ -91,7 +91,7 @@ class StagingFolder:
             The connection, a DataNode, or a length that is wrong afterwards.
         """
         place = posixpath.join(self.path, name)
-        write_small(self._webhdfs, self._session, place, data, permission="644")
+        write_small(self._webhdfs, self._session, place, data, permission=permission)
         found = self._webhdfs.status(place)
         if found.length != len(data):
             raise ClusterUnreachable(

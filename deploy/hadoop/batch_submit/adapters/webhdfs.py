@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
+from batch_submit.adapters.auth import KeytabLogin
 from batch_submit.adapters.hdfs_client import HdfsLibrary
 from batch_submit.adapters.http import CannotConnect, HttpResponse, HttpSession, NotJson, RemoteFailure, StreamedReply
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
@@ -44,7 +45,7 @@ class WebHdfs:
         HTTP for the light calls; its own, not the ResourceManager's (cookies differ).
     user
         Whose files; ``None`` or empty with simple authentication: writes are refused.
-    kerberos, ca_bundle
+    kerberos, ca_bundle, login
         For the library's client.
     timeout_s
         Seconds for a question to a NameNode, and for a connection.
@@ -62,6 +63,7 @@ class WebHdfs:
         ca_bundle: str | None = None,
         timeout_s: float = 10,
         data_timeout_s: float = 120,
+        login: KeytabLogin | None = None,
     ) -> None:
         if not urls:
             raise HostNotReady(
@@ -75,7 +77,12 @@ class WebHdfs:
         self._timeout_s = timeout_s
         self._data_timeout_s = data_timeout_s
         self._library = HdfsLibrary(
-            self._urls, self._user, kerberos=kerberos, ca_bundle=ca_bundle, timeouts_s=(timeout_s, data_timeout_s)
+            self._urls,
+            self._user,
+            kerberos=kerberos,
+            ca_bundle=ca_bundle,
+            timeouts_s=(timeout_s, data_timeout_s),
+            login=login,
         )
 
     def close(self) -> None:

@@ -169,6 +169,7 @@ class YarnBackend:
         NeedsSparkSubmit
             It can't take this job.
         """
+        from batch_submit.adapters.delegation import DelegationTokens, names_metastore
         from batch_submit.adapters.spark_distribution import spark_conf_dir
         from batch_submit.backends.yarn_shared import shared_folder
         from batch_submit.launchers.rest import NeedsSparkSubmit, RestLauncher
@@ -179,7 +180,10 @@ class YarnBackend:
         webhdfs, session, default_fs = self.servers.webhdfs, self.servers.session, self.servers.default_fs.rstrip("/")
         if webhdfs is None or session is None:
             raise NeedsSparkSubmit("no NameNode with a web address is known")
-        if reason := why_not(plan, kerberos=self.servers.conf.kerberos, default_fs=default_fs):
+        conf, manager = self.servers.conf, self.servers.resource_manager
+        folders = [plan.environment[name] for name in CONF_DIR_VARIABLES if plan.environment.get(name)]
+        metastore = conf.kerberos and names_metastore([*folders, spark_conf_dir(plan.environment)])
+        if reason := why_not(plan, kerberos=conf.kerberos, default_fs=default_fs, metastore=metastore):
             raise NeedsSparkSubmit(reason)
         try:
             shared = shared_folder(self.servers, self.shared_dir, self.clock)
@@ -189,10 +193,10 @@ class YarnBackend:
                 raise
             raise NeedsSparkSubmit(error.message) from error
         job = RestJob.of(plan, facts, self.user, self.environment)
+        tokens = DelegationTokens(webhdfs, manager, conf, default_fs) if conf.kerberos else None
         base = _hdfs_path(job.conf.get("spark.yarn.stagingDir", ""), default_fs)
-        folders = [plan.environment[name] for name in CONF_DIR_VARIABLES if plan.environment.get(name)]
         launcher = RestLauncher(
-            self.servers.resource_manager,
+            manager,
             webhdfs,
             session,
             tuple(dict.fromkeys(folders)),
@@ -202,6 +206,7 @@ class YarnBackend:
             self.clock,
             self.terminal,
             spark_conf_dir(plan.environment),
+            tokens,
         )
         return launcher, job
 

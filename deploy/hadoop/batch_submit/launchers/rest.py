@@ -19,6 +19,7 @@ from typing import Any
 
 from batch_submit.adapters import submission
 from batch_submit.adapters.conf_archive import conf_archive
+from batch_submit.adapters.delegation import DelegationTokens
 from batch_submit.adapters.http import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.shared_folder import SharedFolder
@@ -93,6 +94,8 @@ class RestLauncher:
         Where files lie that are the same for many runs.
     spark_folder
         Spark's own configuration on this host; "" for none.
+    tokens
+        Of a cluster with Kerberos.
     """
 
     resource_manager: ResourceManager
@@ -105,6 +108,7 @@ class RestLauncher:
     clock: Clock
     terminal: Terminal
     spark_folder: str = ""
+    tokens: DelegationTokens | None = None
 
     def asked_whether_able(self) -> submission.Reserved:
         """Ask the cluster whether it takes submissions over REST; the id that it gave for one.
@@ -236,6 +240,7 @@ class RestLauncher:
             if self._is_known(application_id):
                 return application_id  # taken from another host, which posts the same id
             self._clean_up(folder)
+            self._cancel_tokens()
             raise
         except BatchSubmitError as error:
             raise OutcomeUnknown(
@@ -243,8 +248,11 @@ class RestLauncher:
                 next_step="run the same command again with the same run id: it looks for this application first",
             ) from error
         report = self._accepted(application_id, signals)
-        if report is not None and judge(report) is not None:
+        verdict = judge(report) if report is not None else None
+        if verdict is not None:
             self._clean_up(folder)  # it has ended, mostly by a refusal, which the caller reads from the application
+        if verdict is not None and verdict.result is Result.REFUSED:
+            self._cancel_tokens()
         return application_id
 
     def _is_known(self, application_id: str) -> bool:
@@ -287,7 +295,8 @@ class RestLauncher:
         staged[CONF_ARCHIVE] = self._at(
             folder.put(CONF_ARCHIVE_FILE, conf_archive(self.folders, texts, self.spark_folder))
         )
-        return context_json(job, application_id, staged, home, now_ms)  # the master deletes `home`, all of it
+        tokens = self.tokens.fetch() if self.tokens is not None else {}  # last: what is posted next takes them along
+        return context_json(job, application_id, staged, home, now_ms, tokens)  # the master deletes `home`, all of it
 
     def _cached(self, job: RestJob) -> list[Resource]:
         """What YARN brings to the containers, but for the archive of the configuration."""
@@ -303,7 +312,7 @@ class RestLauncher:
                 return self._at(held, self.shared.visibility.of(held))
             except ClusterRefused as error:  # it is a team's, or full
                 self.terminal.note(f"{one.link} goes into the run's staging folder: {_words(error)}")
-        return self._at(folder.put_file(Path(one.source), one.staged_name))
+        return self._at(folder.put_file(Path(one.source), one.staged_name, secret=one.secret))
 
     def _at(self, held: FileStatus, visibility: str = PRIVATE) -> Staged:
         return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms, visibility)
@@ -334,6 +343,10 @@ class RestLauncher:
             folder.remove()
         except BatchSubmitError as error:
             self.terminal.debug(f"{folder.path} may be left behind: {error.message}")
+
+    def _cancel_tokens(self) -> None:
+        for problem in self.tokens.cancel() if self.tokens is not None else ():
+            self.terminal.debug(f"a delegation token is left to expire: {problem}")
 
 
 def _words(error: BatchSubmitError) -> str:

@@ -19,6 +19,8 @@ _SECTIONS = ("execution", "environment_config")
 _PLACES = frozenset(
     {
         ("security_config", "enable_kerberos"),
+        ("security_config", "principal"),
+        ("security_config", "keytab"),
         ("security_config", "ca_bundle"),
         ("spark_config", "spark.yarn.stagingDir"),
         ("spark_config", "spark.yarn.historyServer.address"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from batch_submit.plan.rest.resources import KEYTAB, PRINCIPAL
 from batch_submit.plan.submission import SubmissionPlan
 
 #: Properties that only Spark's own client can fulfil, and why.
@@ -20,14 +21,20 @@ _ONLY_SPARK: Mapping[str, str] = {
     ),
     "spark.yarn.config.gatewayPath": "paths of the nodes differ from those of this host",
     "spark.driver.userClassPathFirst": "the order of the class path",
-    "spark.kerberos.keytab": "Kerberos",
-    "spark.yarn.keytab": "Kerberos",
+    **dict.fromkeys(("spark.yarn.keytab", "spark.yarn.principal"), "an old name; use security_config"),
 }
+#: What names servers whose tokens the driver needs besides HDFS; the file systems of several generations of Spark.
+_MORE_TOKENS = (
+    "spark.kerberos.access.hadoopFileSystems",
+    "spark.yarn.access.hadoopFileSystems",
+    "spark.yarn.access.namenodes",
+    "spark.kafka.clusters.",
+)
 _ONLY_SPARK_PREFIXES = ("spark.driver.resource.", "spark.yarn.driver.resource.")
 _OFF = ("", "false")
 
 
-def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str) -> str:
+def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str, metastore: bool = False) -> str:
     """Return why a plan needs spark-submit; "" when it can go over REST.
 
     Parameters
@@ -36,12 +43,16 @@ def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str) -> str:
         Whether the cluster wants tickets.
     default_fs
         The file system that WebHDFS speaks for, such as ``hdfs://host:port``.
+    metastore
+        Whether this host's configuration names a Hive metastore.
     """
     conf, spec = {**plan.conf, **plan.secrets}, plan.spec
     if spec.deploy_mode != "cluster":
         return f"deploy_mode {spec.deploy_mode}: the driver is spark-submit's own process"
-    if kerberos:
-        return "the cluster uses Kerberos"
+    if kerberos and (more := _more_tokens(conf, metastore)):
+        return more
+    if bool(conf.get(KEYTAB)) != bool(conf.get(PRINCIPAL)):
+        return f"{KEYTAB} and {PRINCIPAL} need each other"
     for key, reason in _ONLY_SPARK.items():
         if conf.get(key, "").lower() not in _OFF:
             return f"{key} is set: {reason}"
@@ -49,6 +60,19 @@ def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str) -> str:
         if key.startswith(_ONLY_SPARK_PREFIXES):
             return f"{key} is set: a resource of the application master"
     return _why_not_files(plan, conf, default_fs)
+
+
+def _more_tokens(conf: Mapping[str, str], metastore: bool) -> str:
+    """Why the token for HDFS is not enough; "" when it is. A driver with a keytab needs none for the metastore
+    (``HiveDelegationTokenProvider.delegationTokensRequired``)."""
+    for key, value in conf.items():
+        if value and key.startswith(_MORE_TOKENS):
+            return f"{key} is set: spark-submit fetches tokens for other servers"
+    metastore = metastore or bool(conf.get("spark.hadoop.hive.metastore.uris"))
+    off = conf.get("spark.security.credentials.hive.enabled", "").lower() == "false"
+    if metastore and not off and not conf.get(KEYTAB):
+        return "the configuration names a Hive metastore: spark-submit fetches its token, or a keytab makes it needless"
+    return ""
 
 
 def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from batch_submit.plan.submission import ShippedFile, SubmissionPlan
 
 FILE, ARCHIVE = "FILE", "ARCHIVE"
+KEYTAB, PRINCIPAL = "spark.kerberos.keytab", "spark.kerberos.principal"
 CONF_ARCHIVE, LIBRARIES, PYTHON_FILES = "__spark_conf__", "__spark_libs__", "__pyfiles__"
 CONF_ARCHIVE_FILE = f"{CONF_ARCHIVE}.zip"
 
@@ -26,10 +27,12 @@ class Resource:
     kind
         ``FILE``, or ``ARCHIVE`` for what YARN unpacks.
     only_driver
-        Executors do not get it: the script.
+        Executors do not get it: the script, a keytab.
     shared
         The same for many runs: it goes into the shared folder, once, and into the run's staging only where that folder
         does not take it.
+    secret
+        Nobody but its owner may read the copy in staging, which has the name `link`: a keytab.
     """
 
     link: str
@@ -37,6 +40,7 @@ class Resource:
     kind: str = FILE
     only_driver: bool = False
     shared: bool = False
+    secret: bool = False
 
     @property
     def is_remote(self) -> bool:
@@ -46,7 +50,7 @@ class Resource:
     @property
     def staged_name(self) -> str:
         """The name under which a copy lies in staging: that of the file, as Spark names it."""
-        return posixpath.basename(self.source)
+        return self.link if self.secret else posixpath.basename(self.source)
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,19 @@ def resources_of(plan: SubmissionPlan, python_zips: Sequence[str]) -> list[Resou
         Resource(link_of(path), path.partition("#")[0] if "://" in path else path, shared=True) for path in python_zips
     ]
     found += [Resource(_python_link(path), path, shared=path in plan.own_py_files) for path in python_files(plan)]
+    if keytab := plan.conf.get(KEYTAB, ""):
+        found.append(Resource(keytab_link(plan), keytab, only_driver=True, secret=True))
     return found
 
 
 def link_of(path: str) -> str:
     """The name in a container of a local path, or of a URI that may carry it behind a ``#``."""
     return path.partition("#")[2] if "://" in path and "#" in path else posixpath.basename(path)
+
+
+def keytab_link(plan: SubmissionPlan) -> str:
+    """Return the name of the keytab in the driver's container: one that no file of the user has (``Client.scala``)."""
+    return f"{posixpath.basename(plan.conf[KEYTAB])}-{plan.spec.run_id}"
 
 
 def python_files(plan: SubmissionPlan) -> list[str]:

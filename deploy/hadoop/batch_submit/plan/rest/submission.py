@@ -12,11 +12,13 @@ from batch_submit.plan.rest.master import CPS, Size, command_of, environment_of,
 from batch_submit.plan.rest.resources import (
     ARCHIVE,
     CONF_ARCHIVE,
+    KEYTAB,
     LIBRARIES,
     Resource,
     Staged,
     argument_of,
     doubled,
+    keytab_link,
     python_files,
     python_path,
     resources_of,
@@ -86,6 +88,8 @@ def spark_properties(job: RestJob, submitted_ms: int) -> dict[str, str]:
         "spark.app.submitTime": str(submitted_ms),
         "spark.executorEnv.PYTHONPATH": CPS.join(python_path(job.facts.python_zips, job.py_files)),
     }
+    if job.conf.get(KEYTAB):
+        found[KEYTAB] = keytab_link(job.plan)  # the driver logs in by it, and renews its tokens
     listed = {
         "spark.submit.pyFiles": [_uri(path) for path in job.py_files],
         "spark.yarn.dist.pyFiles": [_uri(path) for path in job.py_files],
@@ -108,6 +112,7 @@ def context_json(
     staged: Mapping[str, Staged],
     staging: str,
     submitted_ms: int,
+    tokens: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the body of the POST.
 
@@ -118,13 +123,15 @@ def context_json(
         they are localised.
     staging
         URI of the application's staging folder.
+    tokens
+        Delegation tokens by their service: secrets, which make the whole body one.
     """
     conf = job.conf
     found: dict[str, Any] = {
         "application-id": application_id,
         "application-name": job.plan.spec.name,
         "application-type": "SPARK",
-        "am-container-spec": _container(job, staged, staging, submitted_ms),
+        "am-container-spec": _container(job, staged, staging, submitted_ms) | _credentials(tokens or {}),
         "unmanaged-AM": False,
         "max-app-attempts": _attempts(conf),
         "resource": {"memory": job.size.memory_mib, "vCores": job.size.vcores},
@@ -160,6 +167,10 @@ def _container(job: RestJob, staged: Mapping[str, Staged], staging: str, submitt
         "local-resources": {"entry": [_resource(link, at, kinds[link]) for link, at in staged.items()]},
         "application-acls": _entries(access_lists(job.conf, job.user)),
     }
+
+
+def _credentials(tokens: Mapping[str, str]) -> dict[str, Any]:
+    return {"credentials": {"tokens": _entries(tokens)}} if tokens else {}
 
 
 def access_lists(conf: Mapping[str, str], user: str) -> dict[str, str]:

@@ -1,0 +1,264 @@
+"""Kerberos on the real cluster: the dev cluster's secure profile, and our program on it. One cluster for the file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster.conftest import HOST_NOT_READY, REPO, Cluster, devcluster, free_offset
+
+SECURE_DIR = REPO / ".work" / "test-secure-cluster"
+#: One question with whatever ticket the environment has; prints status and answer.
+ASK = """
+import json, sys, requests
+from requests_kerberos import OPTIONAL, HTTPKerberosAuth
+method, url, body = sys.argv[1:]
+auth = HTTPKerberosAuth(mutual_authentication=OPTIONAL)
+with requests.Session() as session:
+    session.trust_env = False
+    reply = session.request(method, url, json=json.loads(body), auth=auth, timeout=30)
+try:
+    answer = reply.json()
+except ValueError:
+    answer = reply.text
+print(json.dumps([reply.status_code, answer]))
+"""
+
+
+class SecureCluster(Cluster):
+    """A running dev cluster with Kerberos.
+
+    Parameters
+    ----------
+    directory
+        Its work folder.
+    caches
+        Where the users' ticket caches are kept.
+    """
+
+    def __init__(self, directory: Path, caches: Path) -> None:
+        super().__init__(directory)
+        self._caches = caches
+
+    def keytab(self, user: str) -> Path:
+        """The keytab of ``alice`` or ``bob``."""
+        return Path(self.env["DEVCLUSTER_KEYTABS"], f"{user}.keytab")
+
+    def principal(self, user: str) -> str:
+        """Of ``alice`` or ``bob``."""
+        return f"{user}@{self.env['DEVCLUSTER_REALM']}"
+
+    def env_of(self, user: str) -> dict[str, str]:
+        """An environment with a ticket of the user; for ``""`` one with none."""
+        cache = self._caches / f"krb5cc-{user or 'nobody'}"
+        env = self.env | {"KRB5CCNAME": f"FILE:{cache}"}
+        if user and not cache.exists():
+            login = ["kinit", "-kt", str(self.keytab(user)), self.principal(user)]
+            subprocess.run(login, env=env, check=True, timeout=30)
+        return env
+
+    def ask(self, user: str, url: str, method: str = "GET", body: object = None) -> tuple[int, Any]:
+        """Status and JSON (else text) of a server's answer to the user, who may be ``""``."""
+        command = [sys.executable, "-c", ASK, method, url, json.dumps(body)]
+        env = self.env_of(user)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        status, answer = json.loads(done.stdout.splitlines()[-1])
+        return status, answer
+
+
+def up() -> subprocess.CompletedProcess[str]:
+    """Start an empty cluster; tries further offsets when somebody takes a port after we looked."""
+    devcluster("down", "--wipe", "--dir", str(SECURE_DIR))
+    for _ in range(5):
+        place = ("--dir", str(SECURE_DIR), "--port-offset", str(free_offset()))
+        began = devcluster("up", "--profile", "secure", *place, timeout_s=1200)
+        if "is in use by another process" not in began.stderr:
+            break
+    return began
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureCluster]:
+    """The cluster; skips with the reason where the host can't have one, fails then with REQUIRE_CLUSTER=1."""
+    required = os.environ.get("REQUIRE_CLUSTER") == "1"
+    if find_spec("requests_kerberos") is None:
+        assert not required, "no requests-kerberos: make kerberos"
+        pytest.skip("no requests-kerberos: make kerberos")
+    began = up()
+    if began.returncode == HOST_NOT_READY and not required:
+        pytest.skip(f"no secure dev cluster: {began.stderr.strip()}")
+    try:
+        assert began.returncode == 0, began.stderr
+        yield SecureCluster(SECURE_DIR, tmp_path_factory.mktemp("tickets"))
+    finally:
+        devcluster("down", "--wipe", "--dir", str(SECURE_DIR))
+
+
+def test_every_server_wants_a_ticket_and_knows_whose_it_is(secure: SecureCluster) -> None:
+    urls = secure.status()["urls"]
+    for url in (
+        f"{secure.rm_url}/ws/v1/cluster/userinfo",
+        f"{secure.webhdfs_url}/?op=LISTSTATUS",
+        f"{urls['nodemanager']}/ws/v1/node/info",
+        f"{urls['jobhistoryserver']}/ws/v1/history/info",
+    ):
+        assert secure.ask("", f"{url}&user.name=alice" if "?" in url else f"{url}?user.name=alice")[0] == 401, url
+        assert secure.ask("alice", url)[0] == 200, url
+    told = secure.ask("alice", f"{secure.rm_url}/ws/v1/cluster/userinfo")
+    assert told == (200, {"rmLoginUser": "yarn", "requestedUser": "alice"})
+
+
+def test_a_home_is_its_owners(secure: SecureCluster) -> None:
+    made = f"{secure.webhdfs_url}/user/alice/mine"
+    assert secure.ask("bob", f"{made}?op=MKDIRS", "PUT")[0] == 403
+    assert secure.ask("alice", f"{made}?op=MKDIRS", "PUT") == (200, {"boolean": True})
+    assert secure.ask("alice", f"{made}?op=GETFILESTATUS")[1]["FileStatus"]["owner"] == "alice"
+    assert secure.ask("bob", f"{made}?op=GETFILESTATUS")[0] == 403
+
+
+def test_the_kdc_is_a_daemon_like_the_others(secure: SecureCluster) -> None:
+    before = secure.status()
+    assert before["profile"] == "secure" and before["ready"]
+    secure.run("kill", "kdc")
+    assert secure.status()["daemons"]["kdc"]["state"] == "dead"
+    secure.run("up")
+    after = secure.status()
+    assert after["ready"]
+    changed = [name for name, row in after["daemons"].items() if row["pid"] != before["daemons"][name]["pid"]]
+    assert changed == ["kdc"], "and its principals are the same: alice's keytab still counts"
+    login = ["kinit", "-kt", str(secure.keytab("alice")), "-c", "MEMORY:", secure.principal("alice")]
+    subprocess.run(login, env=secure.env, check=True, timeout=30)
+    assert "krb5kdc" in secure.run("logs", "kdc").stdout
+    assert secure.run("up", "--profile", "simple", check=False).returncode == 2
+
+
+SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
+JOB = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+names = spark.range(100).repartition(2)
+names.write.mode("overwrite").parquet("/user/alice/numbers")
+assert spark.read.parquet("/user/alice/numbers").count() == 100, "read by executors"
+login = spark._jvm.org.apache.hadoop.security.UserGroupInformation.getLoginUser()
+print("runs as", spark.sparkContext.sparkUser(), "by keytab", login.isFromKeytab())
+spark.stop()
+"""
+#: What a token's text holds at any of the three places that Base64 has for it.
+KIND = b"HDFS_DELEGATION_TOKEN"
+TRACES = [base64.b64encode(b"\0" * shift + KIND)[4:24].decode() for shift in range(3)]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An edge user's folder with a job."""
+    (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
+    (tmp_path / "job_config.yaml").write_text("execution: {launcher: rest, log_file: our.log}\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(
+    secure: SecureCluster, user: str, home: Path, *arguments: str, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Our program with the user's ticket."""
+    env = {name: value for name, value in secure.env_of(user).items() if not name.startswith("XDG_")}
+    env |= {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
+    command = [str(REPO / "batch_submit.sh"), *arguments]
+    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def staged(secure: SecureCluster) -> list[str]:
+    status, listed = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/.sparkStaging?op=LISTSTATUS")
+    assert status == 200, listed
+    return [one["pathSuffix"] for one in listed["FileStatuses"]["FileStatus"]]
+
+
+def assert_no_secret(home: Path, *outputs: str) -> None:
+    """No token, and no DataNode's address with one, in what was printed, logged or recorded."""
+    kept = [path for path in home.rglob("*") if path.is_file() and path.suffix != ".zip"]
+    assert home / "our.log" in kept and any(path.suffix == ".json" for path in kept), "log and record"
+    for text in (*outputs, *(path.read_text(encoding="utf-8", errors="replace") for path in kept)):
+        assert not [trace for trace in TRACES if trace in text]
+        assert not re.search(r"delegation=(?!\*)|Negotiate YI", text)
+
+
+def test_a_submission_by_ticket_is_its_users_and_leaves_nothing_behind(secure: SecureCluster, home: Path) -> None:
+    job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue", "--no-wait"]
+    asked = f"{secure.webhdfs_url}/?op=GETDELEGATIONTOKEN&kind={KIND.decode()}"
+    held = secure.ask("alice", asked)[1]["Token"]["urlString"]
+    assert any(trace in held for trace in TRACES), "a token would be seen"
+    began = run(secure, "alice", home, *job, "--run-id", "by-ticket")
+    application_id = began.stdout.strip()
+    refused = run(secure, "bob", home, "kill", application_id, code=4)
+    assert "bob" in refused.stderr
+    done = run(secure, "alice", home, "wait", application_id)
+    app = secure.ask("alice", f"{secure.rm_url}/ws/v1/cluster/apps/{application_id}")[1]["app"]
+    assert (app["state"], app["finalStatus"], app["user"]) == ("FINISHED", "SUCCEEDED", "alice")
+    assert "try:by-ticket.1" in app["applicationTags"]
+    written = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/numbers?op=GETFILESTATUS")[1]["FileStatus"]
+    assert written["owner"] == "alice"
+    assert application_id not in staged(secure)
+    logs = run(secure, "alice", home, "logs", application_id)
+    assert "runs as alice by keytab False" in logs.stdout
+    assert_no_secret(home, began.stdout, began.stderr, done.stderr, logs.stderr)
+    assert secure.status()["ready"], "the NodeManager outlives the aggregation of logs"
+
+
+def test_a_refused_submission_gives_its_token_back(secure: SecureCluster, home: Path) -> None:
+    job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "nowhere", "--no-preflight"]
+    refused = run(secure, "alice", home, *job, code=4)
+    assert "nowhere" in refused.stderr and refused.stdout == ""
+    assert staged(secure) == []
+    audit = [line for line in secure.run("logs", "namenode", "-n", "200").stdout.splitlines() if "audit:" in line]
+    told = [word for line in audit if "ugi=alice " in line for word in line.split() if "DelegationToken" in word]
+    assert told[-2:] == ["cmd=getDelegationToken", "cmd=cancelDelegationToken"], audit
+    assert_no_secret(home, refused.stderr)
+
+
+def test_without_a_ticket_nothing_is_submitted(secure: SecureCluster, home: Path) -> None:
+    refused = run(secure, "", home, "submit", "-t", "custom", "--script", "job.py", *SMALL, code=3)
+    assert "wants authentication (401)" in refused.stderr and "kinit" in refused.stderr
+    assert refused.stdout == "" and not list(home.rglob("runs/**/*.json"))
+
+
+def use_keytab(secure: SecureCluster, home: Path, principal: str, keytab: Path) -> None:
+    config = {
+        "execution": {"launcher": "rest", "log_file": "our.log"},
+        "security_config": {"enable_kerberos": True, "principal": principal, "keytab": str(keytab)},
+    }
+    (home / "job_config.yaml").write_text(json.dumps(config), encoding="utf-8")
+
+
+def test_a_keytab_is_a_login_without_any_ticket(secure: SecureCluster, home: Path) -> None:
+    use_keytab(secure, home, secure.principal("alice"), secure.keytab("alice"))
+    shown = run(secure, "", home, "submit", "--dry-run", "--json", "-t", "custom", "--script", "job.py", "-n", "dry")
+    told = json.loads(shown.stdout)["rest"]["staging"]
+    assert "/user/alice/.sparkStaging/" in told["folder"], "the ResourceManager says who we are"
+    assert any(one["name"].startswith("alice.keytab-dry-") for one in told["files"])
+    use_keytab(secure, home, secure.principal("bob"), secure.keytab("alice"))
+    refused = run(secure, "", home, "list", code=3)
+    assert f"the login as {secure.principal('bob')} failed" in refused.stderr
+    assert str(secure.keytab("alice")) in refused.stderr
+
+
+@pytest.mark.full
+def test_a_keytab_goes_with_the_job(secure: SecureCluster, home: Path) -> None:
+    use_keytab(secure, home, secure.principal("alice"), secure.keytab("alice"))
+    job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue"]
+    done = run(secure, "", home, *job, "--run-id", "by-keytab")
+    application_id = done.stdout.strip()
+    assert application_id not in staged(secure), "the keytab least of all"
+    logs = run(secure, "", home, "logs", application_id)
+    assert "runs as alice by keytab True" in logs.stdout
+    assert_no_secret(home, done.stdout, done.stderr, logs.stderr)
