@@ -36,7 +36,7 @@ from batch_submit.errors import (
     OutcomeUnknown,
 )
 from batch_submit.launchers.spark_submit import SignalCount
-from batch_submit.model import ApplicationReport, State, judge
+from batch_submit.model import ApplicationReport, Result, State, judge
 from batch_submit.plan.rest.properties import properties_text
 from batch_submit.plan.rest.resources import (
     ARCHIVE,
