@@ -111,6 +111,9 @@ def hdfs_site(cluster: Cluster) -> Properties:
         # A killed DataNode counts as dead after 2 x this + 10 heartbeats: 20 s instead of 10.5 min.
         "dfs.namenode.heartbeat.recheck-interval": 5000,
         "dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
+        # With one replica a file is often closed before its DataNode has reported the block; the writer looks again
+        # after this time (default 400 ms). Where there are several replicas, the first report counts.
+        "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": 20,
         "dfs.permissions.superusergroup": "supergroup",
     }
 

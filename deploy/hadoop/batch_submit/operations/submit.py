@@ -27,8 +27,6 @@ from batch_submit.operations.prepare import (
     tell_of,
 )
 from batch_submit.operations.record_alone import unless_on_record
-from batch_submit.operations.save_logs import logs_folder
-from batch_submit.operations.waiting import Waiting, conclude, wait_for_end
 from batch_submit.plan.submission import JobSpec
 from batch_submit.plan.units import UnitError, format_duration, parse_duration_s
 from batch_submit.services import Clock, Services
@@ -107,6 +105,9 @@ def _follow(
         lifetime_set = _limit_lifetime(context, backend, accepted.application_id, spec.timeout_s, options)
     verdict, code = accepted.verdict, int(ExitCode.SUCCEEDED)
     if verdict is None and (options.wait or signals.received):
+        from batch_submit.operations.save_logs import logs_folder  # --no-wait needs nothing of this
+        from batch_submit.operations.waiting import Waiting, wait_for_end
+
         waiting = Waiting(
             services,
             backend,
@@ -137,6 +138,8 @@ def _refused(context: Context, backend: Backend, accepted: Accepted) -> Verdict 
         return None  # the waiting has the patience for this
     if verdict is None or verdict.result is not Result.REFUSED:
         return None
+    from batch_submit.operations.waiting import Waiting, conclude
+
     conclude(
         Waiting(context.services, backend, accepted.application_id, accepted.recorder, rm_patience(context)), verdict
     )
