@@ -79,6 +79,10 @@ class Alike:
         Whether it runs one, which tells what it saw too.
     sample
         Whether it belongs to the few that ``make test`` runs.
+    spark35
+        With the Spark 3.5 of ``.venv-spark35``.
+    environment
+        Of the submitting process.
     """
 
     name: str
@@ -88,6 +92,7 @@ class Alike:
     arguments: tuple[str, ...] = ()
     executor: bool = False
     sample: bool = False
+    spark35: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -145,5 +150,7 @@ PLANS = [
     Alike("an interpreter of the host", environment={"PYSPARK_DRIVER_PYTHON": "python3"}),
     Alike("queue and lifetime", flags=("-q", "ml-queue", "--timeout", "20m")),
     Alike("odd values", {"spark.my.value": "a: b = c # ü \\ !x", "spark.my.other": " x y "}, sample=True),
+    Alike("jars in HDFS", {"spark.yarn.jars": "{jars},hdfs:///tmp/alike-jars/*.jar"}, executor=True),
+    Alike("Spark 3.5", {"spark.yarn.jars": "local:{spark35}/jars/*"}, ALL_FILES, (), tuple(ODD), True, spark35=True),
     Alike("a name", flags=("-n", 'it\'s a "name" $HOME'), arguments=("x",)),
 ]

@@ -84,6 +84,15 @@ class Cluster:
             raise
         return json.loads(text) if text else None
 
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file into HDFS."""
+        query = "op=CREATE&user.name=root&overwrite=true&noredirect=true"
+        place = self.rest(f"{self.webhdfs_url}{path}?{query}", "PUT")["Location"]
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            urllib.request.Request(place, data=data, method="PUT"), timeout=60
+        ):
+            pass
+
 
 def clean_environment() -> dict[str, str]:
     """The caller's environment without any setting of Hadoop, Spark or this project."""

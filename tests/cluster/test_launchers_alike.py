@@ -64,6 +64,8 @@ def tell(cluster: Cluster, home: Path, plan: Alike, launcher: str) -> dict[str, 
     flags = ["-t", "custom", "--script", "record.py", "-c", f"{number}.json", *plan.flags]
     name = [] if "-n" in plan.flags else ["-n", f"alike-{number}"]
     command = ["submit", *flags, *name, "--launcher", launcher, "--run-id", f"alike-{MARK}-{number}-{launcher}"]
+    if plan.spark35:
+        env["SPARK_HOME"] = spark35()
     done = subprocess.run(
         [str(REPO / "batch_submit.sh"), *command, "--", out, cluster.rm_url, *plan.arguments],
         cwd=home,
@@ -154,7 +156,13 @@ def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
         yield f"{where}: rest {one!r}, spark-submit {other!r}"
 
 
-def made_home(home: Path) -> Path:
+def spark35() -> str:
+    """The Spark 3.5 that the tests of the shipped package run with; "" without it."""
+    found = sorted((REPO / ".venv-spark35").glob("lib/python3*/site-packages/pyspark"))
+    return str(found[0]) if found else ""
+
+
+def made_home(cluster: Cluster, home: Path) -> Path:
     """A folder with the script, one configuration per plan, and files of every kind."""
     (home / "record.py").write_text(SCRIPT, encoding="utf-8")
     (home / "alone.py").write_text("HERE = 1\n", encoding="utf-8")
@@ -164,13 +172,18 @@ def made_home(home: Path) -> Path:
     for archive, member in (("lib.zip", "zipped.py"), ("data.zip", "some.txt"), ("empty.jar", "other.txt")):
         subprocess.run([sys.executable, "-m", "zipfile", "-c", archive, member], cwd=home, check=True)
     (home / "zipped.py").unlink()
+    jar = (home / "empty.jar").read_bytes()
+    cluster.put("/tmp/alike-jars/one.jar", jar)
+    cluster.put("/tmp/alike-jars/two.jar", jar)
     for number, plan in enumerate(PLANS):
         config = {
             "execution": {"log_file": "our.log"},
             "spark_config": plan.properties,
             "job_specific_config": {"custom": plan.job},
         }
-        (home / f"{number}.json").write_text(json.dumps(config), encoding="utf-8")
+        text = json.dumps(config).replace("{jars}", f"local:{cluster.env['SPARK_HOME']}/jars/*")
+        text = text.replace("{spark35}", spark35())
+        (home / f"{number}.json").write_text(text, encoding="utf-8")
     return home
 
 
@@ -179,7 +192,7 @@ def told(
     cluster: Cluster, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[tuple[str, str], Future[dict[str, Any]]]]:
     """All plans of this test run by both launchers, some at a time: a driver of 512 MiB does little but start."""
-    home = made_home(tmp_path_factory.mktemp("alike"))
+    home = made_home(cluster, tmp_path_factory.mktemp("alike"))
     items = [item for item in request.session.items if item.module is request.module]
     wanted = [item.callspec.params["plan"] for item in items if hasattr(item, "callspec")]
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -195,6 +208,8 @@ def told(
     [pytest.param(plan, id=plan.name, marks=() if plan.sample else pytest.mark.full) for plan in PLANS],
 )
 def test_both_launchers_lead_to_the_same(plan: Alike, told: dict[tuple[str, str], Future[dict[str, Any]]]) -> None:
+    if plan.spark35 and not spark35():
+        pytest.skip("no Spark 3.5 in .venv-spark35: make test-spark35")
     by_rest, by_program = (comparable(told[plan.name, launcher].result(), launcher) for launcher in LAUNCHERS)
     assert by_rest["arguments"] == [one.replace("%%", "%") for one in plan.arguments]
     assert not list(differences(by_rest, by_program))

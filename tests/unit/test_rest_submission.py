@@ -240,7 +240,9 @@ def test_a_wrong_number_is_told_before_an_id_is_reserved(conf: dict[str, str], s
         ({"conf": {"spark.yarn.dist.jars": "x.jar", **CONF}}, "Spark's client ships what it names"),
         ({"conf": {}}, "neither spark.yarn.archive nor spark.yarn.jars"),
         ({"conf": {"spark.yarn.archive": "hdfs://other:1/a.zip"}}, "is not on hdfs://localhost:9100"),
-        ({"conf": {"spark.yarn.jars": "hdfs:///jars/*"}}, "one by one"),
+        ({"conf": {"spark.yarn.jars": "/opt/jars/*"}}, "lies on this host"),
+        ({"conf": {"spark.yarn.jars": "hdfs:///{a,b}/*"}}, "pattern"),
+        ({"conf": {"spark.yarn.jars": "s3a://x/jars/*"}}, "is not on"),
     ],
 )
 def test_what_needs_spark_submit_says_why(changes: dict[str, object], reason: str) -> None:
@@ -297,3 +299,13 @@ def test_tokens_are_the_credentials_of_the_application_master() -> None:
     told = context["am-container-spec"]["credentials"]
     assert told == {"tokens": {"entry": [{"key": "10.0.0.1:8020", "value": "HQAF"}]}}
     assert "credentials" not in context_json(JOB, APPLICATION, staged, STAGING, 1)["am-container-spec"]
+
+
+def test_jars_in_hdfs_are_localised_and_only_local_ones_stay_in_the_properties() -> None:
+    jars = {"spark.yarn.jars": "local:/opt/spark/jars/*, hdfs:///spark/jars/*.jar"}
+    assert why_not(plan(conf={**CONF, **jars}), kerberos=False, default_fs="hdfs://nn:9000") == ""
+    job = RestJob.of(plan(conf={**CONF, **jars}), FACTS, "root")
+    assert spark_properties(job, 1)["spark.yarn.jars"] == "local:/opt/spark/jars/*"
+    assert spark_properties(JOB, 1)["spark.yarn.jars"] == CONF["spark.yarn.jars"]
+    both = RestJob.of(plan(conf={**CONF, **jars, "spark.yarn.archive": "hdfs:///a.zip"}), FACTS, "root")
+    assert spark_properties(both, 1)["spark.yarn.jars"] == jars["spark.yarn.jars"]  # Spark looks at the archive alone

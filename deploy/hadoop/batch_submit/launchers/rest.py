@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import posixpath
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from posixpath import basename
 from typing import Any
 
 from batch_submit.adapters import submission
@@ -46,6 +48,7 @@ from batch_submit.plan.rest.resources import (
     Resource,
     Staged,
     dist_cache,
+    remote_jars,
 )
 from batch_submit.plan.rest.submission import RestJob, context_json, spark_properties
 from batch_submit.plan.secrets import mask
@@ -215,6 +218,7 @@ class RestLauncher:
             held_in, listed = (common, shared) if one.shared else (place, files)
             staged[one.link] = Staged(f"{held_in}/{name}", size, None)
             listed.append({"name": name, "source": one.source, "bytes": size})
+        staged |= {f"{LIBRARIES}/{basename(one)}": Staged(one, None, None) for one in remote_jars(job.conf)}
         staged[CONF_ARCHIVE] = Staged(f"{place}/{CONF_ARCHIVE_FILE}", None, None)
         files.append({"name": CONF_ARCHIVE_FILE, "source": ",".join(self.folders), "bytes": None})
         properties = spark_properties(job, now_ms)
@@ -285,6 +289,9 @@ class RestLauncher:
         folder.make()
         cached = self._cached(job)
         staged = {one.link: self._placed(one, folder) for one in cached}
+        for one, at in self._libraries(job):
+            cached.append(one)
+            staged[one.link] = at
         home, place = (f"{self.default_fs}{one.path}" for one in (self._folder(application_id), folder))
         texts = {
             "__spark_conf__.properties": properties_text(spark_properties(job, now_ms)),
@@ -303,6 +310,24 @@ class RestLauncher:
         libraries = job.conf.get("spark.yarn.archive", "")
         return [*job.resources, *([Resource(LIBRARIES, libraries, ARCHIVE)] if libraries else [])]
 
+    def _libraries(self, job: RestJob) -> Iterator[tuple[Resource, Staged]]:
+        """Spark's jars in HDFS, as ``spark.yarn.jars`` names them: one listing per folder.
+
+        Raises
+        ------
+        NotFound
+            A pattern that fits nothing.
+        """
+        for pattern in remote_jars(job.conf):
+            folder, name = posixpath.split(self._path(pattern))
+            found = self.webhdfs.list(folder)
+            fitting = [one for one in found if not one.is_folder and fnmatchcase(basename(one.path), name)]
+            if not fitting:
+                raise NotFound(f"no file fits {pattern}", where="spark.yarn.jars", next_step="correct it, or unset it")
+            for one in fitting:
+                at = self._at(one, self.shared.visibility.of(one))
+                yield Resource(f"{LIBRARIES}/{basename(one.path)}", at.uri), at
+
     def _placed(self, one: Resource, folder: StagingFolder) -> Staged:
         if one.is_remote:
             return self._looked_at(one.source)
@@ -318,11 +343,12 @@ class RestLauncher:
         return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms, visibility)
 
     def _looked_at(self, uri: str) -> Staged:
-        path = uri.removeprefix(self.default_fs)
-        if path.startswith("hdfs:///"):
-            path = path.removeprefix("hdfs://")
-        held = self.shared.status(path)
+        held = self.shared.status(self._path(uri))
         return self._at(held, self.shared.visibility.of(held))
+
+    def _path(self, uri: str) -> str:
+        path = uri.removeprefix(self.default_fs)
+        return path.removeprefix("hdfs://") if path.startswith("hdfs:///") else path
 
     def _accepted(self, application_id: str, signals: SignalCount) -> ApplicationReport | None:
         """Wait until the ResourceManager has written the application down; ``None`` when it stays silent."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batch_submit.plan.rest.resources import KEYTAB, PRINCIPAL
+from batch_submit.plan.rest.resources import KEYTAB, PRINCIPAL, local_jars, remote_jars
 from batch_submit.plan.submission import SubmissionPlan
 
 #: Properties that only Spark's own client can fulfil, and why.
@@ -76,15 +76,18 @@ def _more_tokens(conf: Mapping[str, str], metastore: bool) -> str:
 
 
 def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: str) -> str:
-    archive = conf.get("spark.yarn.archive", "")
-    jars = [one.strip() for one in conf.get("spark.yarn.jars", "").split(",") if one.strip()]
-    if not archive and not jars:
+    archive, jars = conf.get("spark.yarn.archive", ""), remote_jars(conf)
+    if not archive and not jars and not local_jars(conf):
         return "Spark's jars are not shared: neither spark.yarn.archive nor spark.yarn.jars is set"
-    if not archive and not all(one.startswith("local:") for one in jars):
-        return "spark.yarn.jars names files to localise one by one"
+    for one in jars:
+        if "://" not in one:
+            return f"spark.yarn.jars names {one}, which lies on this host: spark-submit uploads it"
+        folder, _, name = one.rpartition("/")
+        if set("*?[{\\") & set(folder) or set("[{\\") & set(name):
+            return f"spark.yarn.jars holds the pattern {one}: only * and ? behind the last slash are read here"
     spec = plan.spec
     shipped = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
-    places = [one.path for one in shipped if one.is_remote] + [archive, conf.get("spark.yarn.stagingDir", "")]
+    places = [one.path for one in shipped if one.is_remote] + [archive, *jars, conf.get("spark.yarn.stagingDir", "")]
     for uri in places:
         if "://" in uri and not uri.startswith((f"{default_fs}/", "hdfs:///")):
             return f"{uri} is not on {default_fs}"

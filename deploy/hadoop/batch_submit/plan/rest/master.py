@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batch_submit.plan.rest.distribution import SparkFacts
-from batch_submit.plan.rest.resources import CONF_ARCHIVE, LIBRARIES
+from batch_submit.plan.rest.resources import CONF_ARCHIVE, LIBRARIES, local_jars
 from batch_submit.plan.rest.words import option_words, quoted
 from batch_submit.plan.units import UnitError, parse_memory_mib
 
@@ -149,8 +149,7 @@ def class_path(conf: Mapping[str, str]) -> list[str]:
     """Return the class path of the application master (``Client.populateClasspath``; a Spark without Hadoop's jars
     also takes ``yarn.application.classpath``, which its own configuration says)."""
     extra = conf.get("spark.driver.extraClassPath", "")
-    jars = [one.strip() for one in conf.get("spark.yarn.jars", "").split(",")]
-    local = [one.removeprefix("local:").removeprefix("//") for one in jars if one.startswith("local:")]
+    local = [one.removeprefix("local:").removeprefix("//") for one in local_jars(conf)]
     return [
         *([extra] if extra else []),
         "{{PWD}}",

@@ -96,6 +96,20 @@ def keytab_link(plan: SubmissionPlan) -> str:
     return f"{posixpath.basename(plan.conf[KEYTAB])}-{plan.spec.run_id}"
 
 
+def local_jars(conf: Mapping[str, str]) -> list[str]:
+    """Return the entries of ``spark.yarn.jars`` that every node has: they stand on the class path."""
+    return [one for one in _jars(conf) if one.startswith("local:")]
+
+
+def remote_jars(conf: Mapping[str, str]) -> list[str]:
+    """Return the patterns of ``spark.yarn.jars`` whose files YARN localises, one by one, into ``__spark_libs__``."""
+    return [] if conf.get("spark.yarn.archive") else [one for one in _jars(conf) if not one.startswith("local:")]
+
+
+def _jars(conf: Mapping[str, str]) -> list[str]:
+    return [one.strip() for one in conf.get("spark.yarn.jars", "").split(",") if one.strip()]
+
+
 def python_files(plan: SubmissionPlan) -> list[str]:
     """Return the Python files of a plan, this tool's own first."""
     return [*plan.own_py_files, *(one.path for one in plan.spec.py_files)]

@@ -12,6 +12,7 @@ from batch_submit.plan.rest.master import CPS, Size, command_of, environment_of,
 from batch_submit.plan.rest.resources import (
     ARCHIVE,
     CONF_ARCHIVE,
+    FILE,
     KEYTAB,
     LIBRARIES,
     Resource,
@@ -19,8 +20,10 @@ from batch_submit.plan.rest.resources import (
     argument_of,
     doubled,
     keytab_link,
+    local_jars,
     python_files,
     python_path,
+    remote_jars,
     resources_of,
 )
 from batch_submit.plan.submission import SubmissionPlan
@@ -97,6 +100,8 @@ def spark_properties(job: RestJob, submitted_ms: int) -> dict[str, str]:
         "spark.yarn.dist.archives": [argument_of(one) for one in spec.archives],
         "spark.yarn.dist.jars": [argument_of(one) for one in spec.jars],
     }
+    if remote_jars(job.conf):
+        found["spark.yarn.jars"] = ",".join(local_jars(job.conf))  # the others are localised (``Client.scala``)
     if spec.jars:
         found["spark.yarn.secondary.jars"] = ",".join(one.link for one in spec.jars)
     return found | {key: ",".join(values) for key, values in listed.items() if values}
@@ -119,8 +124,8 @@ def context_json(
     Parameters
     ----------
     staged
-        By link: every resource, the archive of the configuration (`CONF_ARCHIVE`), and Spark's jars (`LIBRARIES`) where
-        they are localised.
+        By link: every resource, the archive of the configuration (`CONF_ARCHIVE`), and Spark's jars (`LIBRARIES`, or
+        each below it) where they are localised.
     staging
         URI of the application's staging folder.
     tokens
@@ -164,7 +169,7 @@ def _container(job: RestJob, staged: Mapping[str, Staged], staging: str, submitt
     return {
         "commands": {"command": command_of(job.conf, job.facts, job.size, script, arguments)},
         "environment": _entries(environment),
-        "local-resources": {"entry": [_resource(link, at, kinds[link]) for link, at in staged.items()]},
+        "local-resources": {"entry": [_resource(link, at, kinds.get(link, FILE)) for link, at in staged.items()]},
         "application-acls": _entries(access_lists(job.conf, job.user)),
     }
 
