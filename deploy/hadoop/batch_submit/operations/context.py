@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -244,7 +245,13 @@ def ledger_of(services: Services, backend: Backend) -> JsonLedger:
 
 
 def child_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment for spark-submit: ours, with a PATH under cron's bare one."""
+    """The environment for spark-submit: ours, with a PATH and a locale under cron's bare one.
+
+    Without a locale of UTF-8 Java 17 does not read letters beyond ASCII in an argument as they are.
+    """
     out = dict(env)
     out.setdefault("PATH", os.defpath)
+    locale = out.get("LC_ALL") or out.get("LC_CTYPE") or out.get("LANG") or ""
+    if not re.search(r"(?i)utf-?8", locale):
+        out["LC_ALL"] = "C.UTF-8"
     return out
