@@ -63,7 +63,7 @@ test: setup check jars browser kerberos $(STAMP35) ## Every test, on a real HDFS
 	@$(PY) -m pytest -m "not full"
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
-test-full: setup check jars browser kerberos ## The same and the long repetitions
+test-full: setup check jars browser kerberos $(STAMP35) ## The same and the long repetitions
 	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest
 
 # Nothing of Spark 3.5 may meet another Spark: SPARK_HOME would win over the package in its environment.

@@ -18,6 +18,8 @@ DEFAULT_MEMORY, DEFAULT_CORES, OVERHEAD_FACTOR, LEAST_OVERHEAD_MIB = "1g", 1, 0.
 _MASTER = "org.apache.spark.deploy.yarn.ApplicationMaster"
 _PYTHON_RUNNER = "org.apache.spark.deploy.PythonRunner"
 _MASTER_ENVIRONMENT = "spark.yarn.appMasterEnv."
+#: From this release on the client says whether IPv6 is preferred (seen with 3.5.x and 4.3.0).
+_SAYS_IPV6 = (3, 4)
 _INTERPRETERS = ("PYSPARK_DRIVER_PYTHON", "PYSPARK_PYTHON")
 
 
@@ -80,7 +82,7 @@ def command_of(conf: Mapping[str, str], facts: SparkFacts, size: Size, script: s
         Those of the script; each arrives as it is given here.
     """
     words = ["{{JAVA_HOME}}/bin/java", "-server"]
-    if facts.generation >= (4, 0):
+    if facts.generation >= _SAYS_IPV6:
         words.append("-Djava.net.preferIPv6Addresses=false")
     words += facts.module_options
     words += [f"-Xmx{size.heap_mib}m", "-Djava.io.tmpdir={{PWD}}/tmp"]
@@ -131,7 +133,7 @@ def environment_of(
         "PYTHONHASHSEED": "0",
         "APP_SUBMIT_TIME_ENV": str(submitted_ms),
     }
-    if facts.generation >= (4, 0):
+    if facts.generation >= _SAYS_IPV6:
         found["SPARK_PREFER_IPV6"] = "false"
     own = {
         key.removeprefix(_MASTER_ENVIRONMENT): value
