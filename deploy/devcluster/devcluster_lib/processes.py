@@ -165,6 +165,8 @@ def launch(cluster: Cluster, daemon: Daemon, lib: Path, arguments: Iterable[str]
 def clean_environment(cluster: Cluster) -> dict[str, str]:
     """What a JVM of ours sees of the caller's environment, and its Java."""
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    # Containers inherit it, and Java 17 reads arguments by it: without one, letters beyond ASCII become "?".
+    passed_on.setdefault("LANG", "C.UTF-8")
     return {**passed_on, "JAVA_HOME": cluster.java_home}
 
 
