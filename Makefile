@@ -59,7 +59,7 @@ kerberos: setup
 	if [ -n "$${REQUIRE_CLUSTER:-}" ]; then install; \
 	else install || echo "no Kerberos: the tests on the secure cluster will be skipped" >&2; fi
 
-test: setup check jars browser kerberos $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
+test: setup check jars browser $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
 	@$(PY) -m pytest -m "not full"
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from cluster.conftest import HOST_NOT_READY, REPO, Cluster, devcluster, free_offset
 
+#: With the build of requests-kerberos they take five minutes on a new host.
+pytestmark = pytest.mark.full
+
 SECURE_DIR = REPO / ".work" / "test-secure-cluster"
 #: One question with whatever ticket the environment has; prints status and answer.
 ASK = """
@@ -252,7 +255,6 @@ def test_a_keytab_is_a_login_without_any_ticket(secure: SecureCluster, home: Pat
     assert str(secure.keytab("alice")) in refused.stderr
 
 
-@pytest.mark.full
 def test_a_keytab_goes_with_the_job(secure: SecureCluster, home: Path) -> None:
     use_keytab(secure, home, secure.principal("alice"), secure.keytab("alice"))
     job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue"]
