@@ -1,4 +1,4 @@
-"""What our ``submit`` adds to a bare ``spark-submit``, and what each holds in memory while it waits, side by side.
+"""What our ``submit`` (by spark-submit) adds to a bare one and what each holds in memory while it waits, side by side.
 
 ``python -m benchmarks.submit_overhead [--rounds 5] [--json]``. Starts the development cluster in a folder of its own.
 Goals: at most 0.5 s more until an application is accepted, at most a fifth of the memory while waiting.
@@ -132,7 +132,7 @@ def measure(rounds: int) -> dict[str, float]:
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
             theirs.append(seconds_to_acceptance(bare(env, job, wait=False), env))
-            mine.append(seconds_to_acceptance(ours(job, "--no-wait"), env))
+            mine.append(seconds_to_acceptance(ours(job, "--no-wait", "--launcher", "spark-submit"), env))
         print("memory while waiting", file=sys.stderr)
 
         def waits(text: str) -> bool:

@@ -7,9 +7,10 @@ import os
 import shlex
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,15 @@ class Cluster:
             urllib.request.Request(place, data=data, method="PUT"), timeout=60
         ):
             pass
+
+
+def wait_until(condition: Callable[[], Any], what: str, deadline_s: float = 90) -> Any:
+    """Wait until a condition gives something true, and give it back."""
+    deadline = time.monotonic() + deadline_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
+        time.sleep(0.2)  # between two looks; the deadline is above
+    return found
 
 
 def clean_environment() -> dict[str, str]:

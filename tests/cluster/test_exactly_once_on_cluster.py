@@ -11,13 +11,13 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.conftest import REPO, Cluster
+from cluster.conftest import REPO, Cluster, wait_until
 from cluster.recording_proxy import RecordingProxy, Script
 
 MARK = secrets.token_hex(3)
@@ -57,14 +57,6 @@ DANGEROUS = [
     ("POST apps", False),
     ("POST apps", True),
 ]
-
-
-def wait_until(condition: Callable[[], Any], what: str, deadline_s: float = 60) -> Any:
-    deadline = time.monotonic() + deadline_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
-        time.sleep(0.1)  # between two looks; the deadline is above
-    return found
 
 
 class Yarn:

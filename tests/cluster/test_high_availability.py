@@ -10,14 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.conftest import HOST_NOT_READY, REPO, Cluster, devcluster, free_offset
+from cluster.conftest import HOST_NOT_READY, REPO, Cluster, devcluster, free_offset, wait_until
 from process.door import Running
 
 #: A setting of the cluster that hurts nobody, so that `--set` is seen at work.
@@ -124,14 +123,6 @@ def submission(run_id: str) -> list[str]:
 
 def state_of(pair: Pair) -> str:
     return str(pair.rest(f"apps/{pair.application_id}/state")["state"])
-
-
-def wait_until(condition: Callable[[], Any], what: str, deadline_s: float = 60) -> Any:
-    deadline = time.monotonic() + deadline_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
-        time.sleep(0.2)  # between two looks; the deadline is above
-    return found
 
 
 def watch(pair: Pair, verb: str, **env: str) -> Running:

@@ -7,14 +7,11 @@ import re
 import secrets
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import yaml
-from cluster.conftest import REPO, Cluster
+from cluster.conftest import REPO, Cluster, wait_until
 
 RUN = f"logs-{secrets.token_hex(3)}"
 SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
@@ -37,14 +34,6 @@ while not os.path.exists(sys.argv[1]) and time.time() < deadline:
 os.write(1, b"the last line\n")
 spark.stop()
 """
-
-
-def wait_until(condition: Callable[[], Any], what: str, deadline_s: float = 90) -> Any:
-    deadline = time.monotonic() + deadline_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
-        time.sleep(0.2)  # between two looks; the deadline is above
-    return found
 
 
 class Edge:

@@ -100,16 +100,6 @@ def staging(cluster: Cluster, user: str) -> list[str]:
     return [row["pathSuffix"] for row in cluster.rest(url)["FileStatuses"]["FileStatus"]]
 
 
-def wait_until(condition: Any, what: str, deadline_s: float = 90) -> Any:
-    deadline = time.monotonic() + deadline_s
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.2)  # between two looks; the deadline is above
-    raise AssertionError(f"not within {deadline_s} s: {what}")
-
-
 def script(what: str, *arguments: str) -> list[str]:
     return ["-t", "custom", "--script", "a job.py", *SMALL, "-q", "ml-queue", *arguments, "--", what]
 

@@ -290,7 +290,7 @@ class Door:
             f"sys.path[:0] = [{str(REPOSITORY / 'deploy/hadoop')!r}, {str(REPOSITORY)!r}]",
             "from batch_submit import cli",
             "from batch_submit.launchers import spark_submit as launcher",
-            "from batch_submit.operations import once, submit as story, watch",
+            "from batch_submit.operations import once, waiting, watch",
             "def boom(*_, **__): raise ZeroDivisionError('boom')",
             *statements,
             "cli.main()",

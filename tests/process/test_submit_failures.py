@@ -151,7 +151,7 @@ def test_an_internal_error_before_any_launch(door: Door) -> None:
     ("broken", "known"),
     [
         pytest.param("launcher.hinted_id", False, id="before the id is known"),
-        pytest.param("story.wait_for_end", True, id="while waiting"),
+        pytest.param("waiting.wait_for_end", True, id="while waiting"),
     ],
 )
 def test_an_internal_error_after_a_launch(door: Door, broken: str, known: bool) -> None:

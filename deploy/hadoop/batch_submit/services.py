@@ -202,6 +202,11 @@ class Cluster:
     session: HttpSession | None = None
     open_webhdfs: Callable[[], WebHdfs | None] | None = None
 
+    @property
+    def home_folder(self) -> str:
+        """The user's home in HDFS (``DistributedFileSystem.getHomeDirectory``)."""
+        return f"{self.conf.get('dfs.user.home.dir.prefix') or '/user'}/{self.user}"
+
 
 def build_services(*, verbose: bool = False) -> Services:
     """Read the environment of this process."""

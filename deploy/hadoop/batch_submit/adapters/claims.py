@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from batch_submit.adapters.http import HttpSession
 from batch_submit.adapters.http_reply import CannotConnect
-from batch_submit.adapters.staging import write_small
+from batch_submit.adapters.staging import make_folder, write_small
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, NotFound
 
@@ -57,8 +57,7 @@ class ClaimFolder:
 
     def make(self) -> None:
         """Make the folder, and those above it."""
-        if self._webhdfs.ask("PUT", self.path, "MKDIRS", permission=self._folder_mode).get("boolean") is not True:
-            raise ClusterRefused("the folder could not be made", where=self.path)
+        make_folder(self._webhdfs, self.path, self._folder_mode)
 
     def put_once(self, name: str, text: str, nonce: str) -> str:
         """Put a file in place unless there is one.

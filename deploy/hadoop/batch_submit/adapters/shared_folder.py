@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from batch_submit.adapters.http import CannotConnect, HttpSession
-from batch_submit.adapters.staging import StagingFolder
+from batch_submit.adapters.staging import StagingFolder, make_folder
 from batch_submit.adapters.visibility import Visibility
 from batch_submit.adapters.webhdfs import FileStatus, Progress, WebHdfs
 from batch_submit.errors import (
@@ -198,10 +198,8 @@ class SharedFolder:
             return True  # the reply was lost, and not the rename: nobody else knows the random name
 
     def _make(self) -> None:
-        if self.files():
-            return
-        if self._webhdfs.ask("PUT", self.path, "MKDIRS", permission=_FOLDER_MODE).get("boolean") is not True:
-            raise ClusterRefused("the shared folder could not be made", where=self.path)
+        if not self.files():
+            make_folder(self._webhdfs, self.path, _FOLDER_MODE)
 
     def _check_length(self, held: FileStatus, wanted: int) -> None:
         if held.length != wanted:

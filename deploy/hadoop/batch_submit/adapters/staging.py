@@ -44,6 +44,18 @@ def write_small(webhdfs: WebHdfs, session: HttpSession, place: str, data: bytes,
         raise error_for(failure, place, "") from failure
 
 
+def make_folder(webhdfs: WebHdfs, path: str, permission: str) -> None:
+    """Make a folder, and those above it that are missing, with a mode in octal digits.
+
+    Raises
+    ------
+    ClusterRefused
+        It could not be made.
+    """
+    if webhdfs.ask("PUT", path, "MKDIRS", permission=permission).get("boolean") is not True:
+        raise ClusterRefused("the folder could not be made", where=path)
+
+
 class StagingFolder:
     """One folder.
 
@@ -62,8 +74,7 @@ class StagingFolder:
 
     def make(self) -> None:
         """Make the folder, and those above it."""
-        if self._webhdfs.ask("PUT", self.path, "MKDIRS", permission="700").get("boolean") is not True:
-            raise ClusterRefused("the folder could not be made", where=self.path)
+        make_folder(self._webhdfs, self.path, "700")
 
     def put_file(self, local: Path, name: str, *, secret: bool = False) -> FileStatus:
         """Put a file of this host; its status there.

@@ -201,7 +201,7 @@ class YarnBackend:
             session,
             tuple(dict.fromkeys(folders)),
             default_fs,
-            f"{base}/{self.user}" if base else f"/user/{self.user}",
+            f"{base}/{self.user}" if base else self.servers.home_folder,
             shared,
             self.clock,
             self.terminal,
@@ -306,7 +306,7 @@ class YarnBackend:
         webhdfs = self.servers.webhdfs
         if webhdfs is None:
             return []
-        bases = [f"/user/{self.user}"]
+        bases = [self.servers.home_folder]
         for named in self.staging_dirs:
             base = _hdfs_path(named, self.servers.default_fs)
             bases += [f"{base.rstrip('/')}/{self.user}", base.rstrip("/")] if base else []

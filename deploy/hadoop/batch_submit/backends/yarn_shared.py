@@ -28,6 +28,5 @@ def shared_folder(servers: Cluster, shared_dir: str, clock: Clock) -> SharedFold
             "the configuration names no NameNode web address",
             next_step="add dfs.namenode.http-address to hdfs-site.xml",
         )
-    home = f"{servers.conf.get('dfs.user.home.dir.prefix') or '/user'}/{servers.user}"
-    path = hdfs_path(shared_dir or f"{home}/.batch-submit/shared", servers.default_fs)
+    path = hdfs_path(shared_dir or f"{servers.home_folder}/.batch-submit/shared", servers.default_fs)
     return SharedFolder(servers.webhdfs, servers.session, path, lambda: int(clock.now_utc().timestamp() * 1000))

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from posixpath import basename
 from typing import Any
 
 from batch_submit.adapters import submission
@@ -123,7 +122,7 @@ class RestLauncher:
         """
         try:
             reserved = submission.reserve(self.resource_manager)
-        except (ClusterRefused, ClusterUnreachable, HostNotReady, NotFound) as error:
+        except (ClusterRefused, ClusterUnreachable, HostNotReady) as error:
             raise NeedsSparkSubmit(f"the ResourceManager takes no submission over REST: {_words(error)}") from error
         try:
             self.webhdfs.status(self.staging_base)
@@ -218,7 +217,7 @@ class RestLauncher:
             held_in, listed = (common, shared) if one.shared else (place, files)
             staged[one.link] = Staged(f"{held_in}/{name}", size, None)
             listed.append({"name": name, "source": one.source, "bytes": size})
-        staged |= {f"{LIBRARIES}/{basename(one)}": Staged(one, None, None) for one in remote_jars(job.conf)}
+        staged |= {f"{LIBRARIES}/{posixpath.basename(one)}": Staged(one, None, None) for one in remote_jars(job.conf)}
         staged[CONF_ARCHIVE] = Staged(f"{place}/{CONF_ARCHIVE_FILE}", None, None)
         files.append({"name": CONF_ARCHIVE_FILE, "source": ",".join(self.folders), "bytes": None})
         properties = spark_properties(job, now_ms)
@@ -265,8 +264,11 @@ class RestLauncher:
         except NotFound:
             return False
         except BatchSubmitError as error:
-            self.terminal.debug(f"whether {application_id} is there is not known: {error.message}")
-            return False
+            raise OutcomeUnknown(
+                f"the post of {application_id} was refused, and whether another host's was taken is not known: "
+                f"{error.message}",
+                next_step="run the same command again with the same run id: it looks for this application first",
+            ) from error
         return True
 
     def _check_size(self, job: RestJob, most: submission.Reserved) -> None:
@@ -321,12 +323,12 @@ class RestLauncher:
         for pattern in remote_jars(job.conf):
             folder, name = posixpath.split(self._path(pattern))
             found = self.webhdfs.list(folder)
-            fitting = [one for one in found if not one.is_folder and fnmatchcase(basename(one.path), name)]
+            fitting = [one for one in found if not one.is_folder and fnmatchcase(posixpath.basename(one.path), name)]
             if not fitting:
                 raise NotFound(f"no file fits {pattern}", where="spark.yarn.jars", next_step="correct it, or unset it")
             for one in fitting:
                 at = self._at(one, self.shared.visibility.of(one))
-                yield Resource(f"{LIBRARIES}/{basename(one.path)}", at.uri), at
+                yield Resource(f"{LIBRARIES}/{posixpath.basename(one.path)}", at.uri), at
 
     def _placed(self, one: Resource, folder: StagingFolder) -> Staged:
         if one.is_remote:

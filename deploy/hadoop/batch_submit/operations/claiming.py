@@ -273,7 +273,9 @@ def open_claims(context: Context, identified: Identified, backend: Backend, choi
         return replace(made, none_because="no NameNode with a web address is known")
     named = context.config.get("execution.claims_dir")
     if named is None or not named.value:
-        folder = ClaimFolder(servers.webhdfs, servers.session, f"/user/{servers.user}/.batch-submit/runs/{made.run_id}")
+        folder = ClaimFolder(
+            servers.webhdfs, servers.session, f"{servers.home_folder}/.batch-submit/runs/{made.run_id}"
+        )
     else:
         root = storage_root(context.config, backend.name, config_folder=context.config_folder)
         base = hdfs_path(qualify(str(named.value), root=root, backend=backend.name), servers.default_fs)
