@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -110,13 +111,14 @@ def clean_environment() -> dict[str, str]:
 
 
 def devcluster(*arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
-    """Run ``devcluster`` with plain arguments."""
+    """Run ``devcluster`` with plain arguments; without a locale, as daemons often run: what we submit bears that."""
+    env = {name: value for name, value in clean_environment().items() if not name.startswith("LC_")} | {"LANG": "C"}
     return subprocess.run(
         [str(DEVCLUSTER), *arguments],
         capture_output=True,
         text=True,
         timeout=timeout_s,
-        env=clean_environment(),
+        env=env,
         check=False,
     )
 
@@ -148,14 +150,32 @@ def _up_again() -> subprocess.CompletedProcess[str]:
     return devcluster("up", "--dir", str(CLUSTER_DIR))
 
 
-def _up_anew() -> subprocess.CompletedProcess[str]:
+def _up_anew(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """Start an empty cluster; tries further offsets when somebody takes a port after we looked."""
-    devcluster("down", "--wipe", "--dir", str(CLUSTER_DIR))
+    devcluster("down", "--wipe", "--dir", str(folder))
     for _ in range(5):
-        began = devcluster("up", "--dir", str(CLUSTER_DIR), "--port-offset", str(free_offset()), timeout_s=1200)
+        place = ("--dir", str(folder), "--port-offset", str(free_offset()))
+        began = devcluster("up", *flags, *place, timeout_s=1200)
         if "is in use by another process" not in began.stderr:
             break
     return began
+
+
+@contextlib.contextmanager
+def cluster_of_its_own(name: str, *flags: str) -> Iterator[Path]:
+    """The folder of an empty cluster beside the common one, with flags of ``devcluster up``; wiped at the end.
+
+    Skips with the reason where the host can't have one, fails then with REQUIRE_CLUSTER=1.
+    """
+    folder = REPO / ".work" / name
+    try:
+        began = _up_anew(folder, *flags)
+        if began.returncode == HOST_NOT_READY and os.environ.get("REQUIRE_CLUSTER") != "1":
+            pytest.skip(f"no dev cluster: {began.stderr.strip()}")
+        assert began.returncode == 0, began.stderr
+        yield folder
+    finally:
+        devcluster("down", "--wipe", "--dir", str(folder))
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +185,7 @@ def cluster() -> Iterator[Cluster]:
     KEEP_CLUSTER=1 leaves it running with its data. One that runs already is used, and left as it is.
     """
     found_running = _runs_already()
-    began = _up_again() if found_running else _up_anew()
+    began = _up_again() if found_running else _up_anew(CLUSTER_DIR)
     if began.returncode == HOST_NOT_READY and os.environ.get("REQUIRE_CLUSTER") != "1":
         pytest.skip(f"no dev cluster: {began.stderr.strip()}")
     assert began.returncode == 0, began.stderr

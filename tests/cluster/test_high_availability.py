@@ -6,7 +6,6 @@ One application serves the whole file: it runs until the last test lets it end.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.conftest import HOST_NOT_READY, REPO, Cluster, devcluster, free_offset, wait_until
+from cluster.conftest import REPO, Cluster, cluster_of_its_own, wait_until
 from process.door import Running
 
 #: A setting of the cluster that hurts nobody, so that `--set` is seen at work.
 SETTING = "yarn-site:yarn.resourcemanager.max-completed-applications=77"
-HA_DIR = REPO / ".work" / "test-ha-cluster"
 JOB = """
 import sys, time
 from pathlib import Path
@@ -80,29 +78,11 @@ class Pair:
         return self.cluster.rest(f"{url}/ws/v1/cluster/{path}", method, body)
 
 
-def up() -> subprocess.CompletedProcess[str]:
-    """Start an empty cluster; tries further offsets when somebody takes a port after we looked."""
-    devcluster("down", "--wipe", "--dir", str(HA_DIR))
-    for _ in range(5):
-        place = ("--dir", str(HA_DIR), "--port-offset", str(free_offset()))
-        began = devcluster("up", "--ha", "--set", SETTING, *place, timeout_s=1200)
-        if "is in use by another process" not in began.stderr:
-            break
-    return began
-
-
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """A cluster with two ResourceManagers and a running application.
-
-    Skips with the reason where the host can't have one, fails then with REQUIRE_CLUSTER=1.
-    """
-    began = up()
-    if began.returncode == HOST_NOT_READY and os.environ.get("REQUIRE_CLUSTER") != "1":
-        pytest.skip(f"no dev cluster: {began.stderr.strip()}")
-    try:
-        assert began.returncode == 0, began.stderr
-        cluster = Cluster(HA_DIR)
+    """A cluster with two ResourceManagers and a running application."""
+    with cluster_of_its_own("test-ha-cluster", "--ha", "--set", SETTING) as folder:
+        cluster = Cluster(folder)
         home = tmp_path_factory.mktemp("edge")
         env = {**cluster.env, "HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable, "HADOOP_USER_NAME": "alice"}
         env = {name: value for name, value in env.items() if not name.startswith("XDG_")}
@@ -113,8 +93,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         made.application_id = done.stdout.strip()
         wait_until(lambda: state_of(made) == "RUNNING", "the application runs", 180)
         yield made
-    finally:
-        devcluster("down", "--wipe", "--dir", str(HA_DIR))
 
 
 def submission(run_id: str) -> list[str]:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.conftest import HOST_NOT_READY, REPO, Cluster, devcluster, free_offset
+from cluster.conftest import REPO, Cluster, cluster_of_its_own
 
 #: With the build of requests-kerberos they take five minutes on a new host.
 pytestmark = pytest.mark.full
 
-SECURE_DIR = REPO / ".work" / "test-secure-cluster"
 #: One question with whatever ticket the environment has; prints status and answer.
 ASK = """
 import json, sys, requests
@@ -79,32 +78,14 @@ class SecureCluster(Cluster):
         return status, answer
 
 
-def up() -> subprocess.CompletedProcess[str]:
-    """Start an empty cluster; tries further offsets when somebody takes a port after we looked."""
-    devcluster("down", "--wipe", "--dir", str(SECURE_DIR))
-    for _ in range(5):
-        place = ("--dir", str(SECURE_DIR), "--port-offset", str(free_offset()))
-        began = devcluster("up", "--profile", "secure", *place, timeout_s=1200)
-        if "is in use by another process" not in began.stderr:
-            break
-    return began
-
-
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureCluster]:
     """The cluster; skips with the reason where the host can't have one, fails then with REQUIRE_CLUSTER=1."""
-    required = os.environ.get("REQUIRE_CLUSTER") == "1"
     if find_spec("requests_kerberos") is None:
-        assert not required, "no requests-kerberos: make kerberos"
+        assert os.environ.get("REQUIRE_CLUSTER") != "1", "no requests-kerberos: make kerberos"
         pytest.skip("no requests-kerberos: make kerberos")
-    began = up()
-    if began.returncode == HOST_NOT_READY and not required:
-        pytest.skip(f"no secure dev cluster: {began.stderr.strip()}")
-    try:
-        assert began.returncode == 0, began.stderr
-        yield SecureCluster(SECURE_DIR, tmp_path_factory.mktemp("tickets"))
-    finally:
-        devcluster("down", "--wipe", "--dir", str(SECURE_DIR))
+    with cluster_of_its_own("test-secure-cluster", "--profile", "secure") as folder:
+        yield SecureCluster(folder, tmp_path_factory.mktemp("tickets"))
 
 
 def test_every_server_wants_a_ticket_and_knows_whose_it_is(secure: SecureCluster) -> None:

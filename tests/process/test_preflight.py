@@ -52,6 +52,17 @@ def test_a_good_request_passes_and_the_look_is_a_handful_of_questions(told: Door
     assert told.webhdfs.operations().count("CHECKACCESS") == 1
 
 
+def test_a_queue_that_gives_a_priority_gives_it_to_us(told: Door, rm: TellingResourceManager) -> None:
+    queues = rm.scheduler["scheduler"]["schedulerInfo"]["queues"]["queue"]
+    next(one for one in queues if one["queueName"] == "ml-queue")["defaultPriority"] = 3
+    assert told.submit("-q", "ml-queue", "--no-wait").code == 0
+    assert told.calls[0].conf["spark.yarn.priority"] == "3"
+    assert told.submit("-q", "ml-queue", "--no-wait", "--conf", "spark.yarn.priority=7").code == 0
+    assert told.calls[1].conf["spark.yarn.priority"] == "7"
+    assert told.submit("-q", "default", "--no-wait").code == 0
+    assert "spark.yarn.priority" not in told.calls[2].conf
+
+
 @pytest.mark.parametrize(
     ("queue", "words"),
     [

@@ -157,6 +157,15 @@ def test_arguments_come_from_all_three_flags_in_order_with_dates() -> None:
     assert job.params is None
 
 
+def test_letters_beyond_ascii_are_read_as_utf8_unless_the_user_says_how() -> None:
+    key = "spark.yarn.appMasterEnv.LC_CTYPE"
+    assert spec(app_arg=("Zürich",)).conf[key] == Sourced("C.UTF-8", "default (arguments beyond ASCII)")
+    assert key not in spec(app_arg=("Zurich",)).conf
+    assert key not in spec(app_arg=("Zürich",), backend=LOCAL).conf
+    own = spec("spark_config: {spark.yarn.appMasterEnv.LC_ALL: en_US.utf8}", app_arg=("Zürich",))
+    assert key not in own.conf
+
+
 def test_configured_arguments_are_replaced_by_typed_ones() -> None:
     text = 'job_specific_config: {custom: {app_args: [--mode, "%Y", "a b"]}}'
     assert spec(text).arguments == ("--mode", "2013", "a b")

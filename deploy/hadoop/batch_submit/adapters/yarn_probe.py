@@ -68,6 +68,7 @@ def _queues(fields: Mapping[str, Any], parent: str) -> Iterator[Queue]:
         administer_acl=acls.get("ADMINISTER_QUEUE"),
         makes_children=str(fields.get("autoCreationEligibility") or "off") != "off"
         or fields.get("autoCreateChildQueueEnabled") is True,
+        default_priority=_whole(fields.get("defaultPriority")),
     )
     for one in below:
         yield from _queues(one, path)

@@ -93,9 +93,9 @@ def submit_once(
         return spec, _resume(context, backend, recorder, decision, claims)
     _record_ended_tries(recorder, seen)
     if options.preflight:
-        from batch_submit.operations.preflight import refuse_before_launch  # `status` imports this module, and not that
+        from batch_submit.operations.preflight import look_before_launch  # `status` imports this module, and not that
 
-        refuse_before_launch(context, backend, spec)
+        spec = look_before_launch(context, backend, spec)
     claims.refuse_if_blind()
     plan = make_plan(context, spec, needed=True, try_number=decision.number)
     tell_of(context, plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from batch_submit.adapters.addresses import override_addresses
@@ -27,6 +27,7 @@ from batch_submit.services import Cluster
 #: For all questions together; what is not known by then is left to spark-submit.
 PATIENCE_S = 4.0
 _REQUEST_S = 2.0
+_PRIORITY = "spark.yarn.priority"
 _PATTERN_CHARACTERS = frozenset("*?[]{}")
 Answer = TypeVar("Answer")
 
@@ -57,10 +58,16 @@ class _Look:
             return None
 
 
-def refuse_before_launch(context: Context, backend: Backend, spec: JobSpec) -> None:
+def look_before_launch(context: Context, backend: Backend, spec: JobSpec) -> JobSpec:
     """Ask the cluster what it would refuse; every problem at once.
 
     At most six small GETs; a question that is not answered blocks nothing.
+
+    Returns
+    -------
+    JobSpec
+        With the priority that its queue gives an application that names none: a submission over REST can't leave it
+        open (`plan.rest.submission`).
 
     Raises
     ------
@@ -72,25 +79,29 @@ def refuse_before_launch(context: Context, backend: Backend, spec: JobSpec) -> N
         HDFS is in safe mode, and that is the only problem.
     """
     if not isinstance(backend, YarnBackend):
-        return
+        return spec
     servers = backend.servers
     session = servers.session or build_session(servers.conf.kerberos, servers.user)
     clock = context.services.clock
     look = _Look(context, servers, session, spec, clock.monotonic() + PATIENCE_S)
     began = clock.monotonic()
-    _ask_yarn(look)
+    priority = _ask_yarn(look)
     missing = _ask_hdfs(look)
     context.services.terminal.debug(f"before the launch: looked in {1000 * (clock.monotonic() - began):.0f} ms")
     _refuse(reds(look.findings), missing)
+    if not priority or _PRIORITY in spec.conf:
+        return spec
+    return replace(spec, conf={**spec.conf, _PRIORITY: Sourced(str(priority), f"queue {spec.queue}")})
 
 
-def _ask_yarn(look: _Look) -> None:
+def _ask_yarn(look: _Look) -> int:
+    """What YARN would refuse is found; the default priority of the queue is returned, 0 where it is not known."""
     base = look.asked("the active ResourceManager", lambda _: look.servers.resource_manager.active_url())
     if base is None:
-        return
+        return 0
     reply = look.asked("the scheduler", lambda wait: _json(look.session, f"{base}/ws/v1/cluster/scheduler", wait))
     if reply is None:
-        return
+        return 0
     spec, user = look.spec, look.servers.user
     scheduler = parse_scheduler(reply)
     named = spec.conf.get("spark.yarn.queue")
@@ -107,6 +118,8 @@ def _ask_yarn(look: _Look) -> None:
     answer = look.asked("the nodes", lambda wait: _json(look.session, f"{base}/ws/v1/cluster/nodes", wait))
     nodes = parse_nodes(answer) if answer is not None else None
     look.findings += sizes(spec.conf, spec.deploy_mode, scheduler, nodes)
+    there = health_yarn.find_queue(scheduler, spec.queue or health_yarn.DEFAULT_QUEUE)
+    return there.default_priority if there is not None else 0
 
 
 def sizes(

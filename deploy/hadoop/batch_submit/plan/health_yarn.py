@@ -39,6 +39,8 @@ class Queue:
         Hadoop's "users groups" texts, ``*`` for everybody; ``None`` when the server does not tell.
     makes_children
         The scheduler makes queues below it when a job names them.
+    default_priority
+        Of an application that names none.
     """
 
     path: str
@@ -47,6 +49,7 @@ class Queue:
     submit_acl: str | None = None
     administer_acl: str | None = None
     makes_children: bool = False
+    default_priority: int = 0
 
     @property
     def name(self) -> str:

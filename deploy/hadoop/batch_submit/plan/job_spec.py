@@ -106,6 +106,8 @@ def build_spec(
         params, script = _our_job(config, call, given, stages, root=root, backend=backend, places=places)
     configs = (config, *(stage.config for stage in stages))
     conf, conf_notices = _spark_conf(config, call, backend=backend, variables=variables)
+    if backend == YARN and params is None:
+        _locale(conf, given)
     user_tags = _user_tags(conf)
     spec = JobSpec(
         job_type=call.job_type,
@@ -243,6 +245,16 @@ def _kerberos(config: Config, conf: dict[str, Sourced]) -> None:
         if key == "keytab" and sourced.base and not value.startswith("/"):
             value = posixpath.normpath(posixpath.join(sourced.base, value))
         conf[f"spark.kerberos.{key}"] = Sourced(value, sourced.origin)
+
+
+def _locale(conf: dict[str, Sourced], arguments: Sequence[str]) -> None:
+    """Have arguments beyond ASCII read as UTF-8: Java decodes them by the locale, which a NodeManager may not have.
+
+    Seen on Hadoop 3.5.0 with Java 17: with ``LANG`` unset each such letter arrives as ``?``, with either launcher.
+    """
+    named = any(f"spark.yarn.appMasterEnv.{name}" in conf for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    if not named and not all(argument.isascii() for argument in arguments):
+        conf["spark.yarn.appMasterEnv.LC_CTYPE"] = Sourced("C.UTF-8", "default (arguments beyond ASCII)")
 
 
 def _user_tags(conf: dict[str, Sourced]) -> tuple[str, ...]:
