@@ -60,11 +60,15 @@ kerberos: setup
 	else install || echo "no Kerberos: the tests on the secure cluster will be skipped" >&2; fi
 
 test: setup check jars browser $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
-	@$(PY) -m pytest -m "not full"
+	@$(PY) -m pytest -m "not full" $(SIDE_BY_SIDE) tests/unit tests/process
+	@$(PY) -m pytest -m "not full" --ignore=tests/unit --ignore=tests/process
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
 test-full: setup check jars browser kerberos $(STAMP35) ## The same and the long repetitions
 	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest
+
+# Two at a time, file by file: these start processes and small servers of their own, on ports that the system gives.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 # Nothing of Spark 3.5 may meet another Spark: SPARK_HOME would win over the package in its environment.
 SPARK35 := env -u SPARK_HOME -u PYSPARK_PYTHON -u PYSPARK_DRIVER_PYTHON $(PY35) -m pytest

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import time
@@ -22,6 +23,7 @@ DEVCLUSTER = REPO / "deploy" / "devcluster" / "devcluster"
 CLUSTER_DIR = REPO / ".work" / "test-cluster"
 FIRST_OFFSET, LAST_OFFSET = 3000, 6000
 HOST_NOT_READY = 3
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 #: Settings of the caller that must not reach the programs under test.
 FOREIGN_PREFIXES = (
     "HADOOP_",
@@ -60,6 +62,19 @@ class Cluster:
         for line in self.run("env").stdout.splitlines():
             name, _, value = shlex.split(line)[1].partition("=")
             self.env[name] = value
+        if "SPARK_CONF_DIR" in self.env:
+            self.env["SPARK_CONF_DIR"] = str(self._quick_jvms(Path(self.env["SPARK_CONF_DIR"])))
+
+    def _quick_jvms(self, spark_conf: Path) -> Path:
+        """A copy of Spark's configuration for JVMs that live for seconds: to compile well costs more than it saves."""
+        folder = self.dir / "spark-conf-of-tests"
+        shutil.copytree(spark_conf, folder, dirs_exist_ok=True)
+        file = folder / "spark-defaults.conf"
+        values = dict(line.split(" ", 1) for line in file.read_text(encoding="utf-8").splitlines())
+        for key in ("spark.driver.defaultJavaOptions", "spark.executor.defaultJavaOptions"):
+            values[key] = f"{values.get(key, '')} {QUICK_JVM}".strip()
+        file.write_text("".join(f"{key} {value}\n" for key, value in values.items()), encoding="utf-8")
+        return folder
 
     def run(self, *arguments: str, check: bool = True, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
         """Run a verb of ``devcluster`` on this cluster: ``cluster.run("restart", "resourcemanager")``."""

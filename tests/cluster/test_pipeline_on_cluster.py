@@ -120,6 +120,7 @@ def json_at(cluster: Cluster, path: str) -> Any:
     return cluster.rest(f"{cluster.webhdfs_url}{path}?op=OPEN&user.name=root")
 
 
+@pytest.mark.full
 def test_a_users_own_script_runs_unchanged(cluster: Cluster, edge: Edge) -> None:
     folder = edge.home / "jobs" / "flights" / "nightly"
     folder.mkdir(parents=True)

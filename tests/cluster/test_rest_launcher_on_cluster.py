@@ -73,6 +73,7 @@ def run(cluster: Cluster, home: Path, *arguments: str) -> subprocess.CompletedPr
     return subprocess.run(program, cwd=home, env=env, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.full
 def test_everything_arrives_and_nothing_is_left_in_staging(cluster: Cluster, home: Path) -> None:
     out = f"/tmp/rest-{MARK}"
     job = ["-t", "custom", "--script", "my job.py", *SMALL, "-q", "ml-queue", "--timeout", "10m"]

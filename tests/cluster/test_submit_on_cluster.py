@@ -104,6 +104,7 @@ def script(what: str, *arguments: str) -> list[str]:
     return ["-t", "custom", "--script", "a job.py", *SMALL, "-q", "ml-queue", *arguments, "--", what]
 
 
+@pytest.mark.full
 def test_a_model_is_trained_shown_and_used_from_hdfs_to_hdfs(cluster: Cluster, edge: Edge) -> None:
     """Raw demo data to HDFS, prepared there, training in ml-queue, its report; then it scores what came later."""
     data = edge.run("demo-data")

@@ -151,6 +151,7 @@ def test_a_failed_gate_stops_before_prediction_and_a_repeat_goes_on(spark, whole
     assert latest(tmp_path) == "night-1"
 
 
+@pytest.mark.full
 def test_a_refused_model_is_neither_in_use_nor_the_next_yardstick(spark, stages, tmp_path):
     def night(run_id, **training):
         gate = {"gate": {"max_regression": 0.01}, "compare_with": "latest", "drift": False}
