@@ -41,7 +41,7 @@ with dag_of("goes_on") as goes_on:
     submit("first", *JOB, "--", "wait", "for ever", kill_on_exit=False)
 
 with dag_of("takes_too_long") as takes_too_long:
-    submit("first", *JOB, "--", "wait", "for ever", execution_timeout=timedelta(seconds=20))
+    submit("first", *JOB, "--", "wait", "for ever", execution_timeout=timedelta(seconds=30))
 
 with dag_of("is_watched") as is_watched:
     begun = submit("first", "--no-wait", "--timeout", "10m", *JOB, "--", "wait", "{{ run_id }}")

@@ -12,12 +12,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from cluster.conftest import REPO, Cluster, wait_until
+from cluster.test_submit_on_cluster import without_empty
 
 PROGRAM = REPO / ".venv-airflow" / "bin" / "airflow"
 SHIPPED = REPO / "deploy" / "airflow"
@@ -176,8 +179,9 @@ class Test:
             os.kill(pid, signal.SIGKILL)
         if "run id: " in self.log:
             for one in self.applications():
-                url = f"{self.airflow.cluster.rm_url}/ws/v1/cluster/apps/{one['id']}/state?user.name={one['user']}"
-                self.airflow.cluster.rest(url, "PUT", {"state": "KILLED"})
+                if one["state"] not in ("FINISHED", "FAILED", "KILLED"):
+                    url = f"{self.airflow.cluster.rm_url}/ws/v1/cluster/apps/{one['id']}/state?user.name={one['user']}"
+                    self.airflow.cluster.rest(url, "PUT", {"state": "KILLED"})
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +194,8 @@ def airflow(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Airfl
 
 @pytest.fixture
 def dag(airflow: Airflow, request: pytest.FixtureRequest) -> Iterator[Test]:
+    if request.param == "nightly_model":
+        request.getfixturevalue("with_data")
     begun = airflow.start(request.param)
     yield begun
     begun.close()
@@ -271,3 +277,33 @@ def test_a_sensor_watches_what_another_task_has_submitted(dag: Test) -> None:
     dag.go_on()
     assert dag.end() == 0, dag.log
     assert dag.states() == {"first": ("success", 1), "second": ("success", 1)}
+
+
+@pytest.mark.full
+@of("nightly_model")
+def test_the_shipped_dag_prepares_trains_evaluates_and_predicts(
+    cluster: Cluster, with_data: Airflow, dag: Test
+) -> None:
+    assert dag.end() == 0, dag.log
+    jobs = ["data_processing", "training", "evaluation", "prediction"]
+    assert dag.states() == {job: ("success", 1) for job in jobs}
+    apps = [cluster.rest(f"{cluster.rm_url}/ws/v1/cluster/apps/{dag.handed_on(job)}")["app"] for job in jobs]
+    assert [app["finalStatus"] for app in apps] == ["SUCCEEDED"] * 4
+    day = datetime.now(timezone.utc).date()  # Airflow's days are those of UTC
+    assert {app["name"] for app in apps} <= {f"{one}-{job}" for job in jobs for one in (day, day - timedelta(days=1))}
+    for earlier, later in pairwise(apps):
+        assert later["startedTime"] >= earlier["finishedTime"]
+
+
+@pytest.fixture
+def with_data(airflow: Airflow) -> Iterator[Airflow]:
+    """The shipped configuration with a small forest, and the raw data of the demo in HDFS."""
+    config = yaml.safe_load((REPO / "job_config.yaml").read_text(encoding="utf-8"))
+    config["model_config"]["hyperparameters"] = {"n_estimators": 5, "max_depth": 8}
+    config["spark_config"] |= {"driver_memory": "1g", "executor_memory": "1g", "num_executors": 1}
+    airflow.configure(without_empty(config))
+    program = [str(REPO / "batch_submit.sh"), "demo-data"]
+    done = subprocess.run(program, env=airflow.env, cwd=airflow.folder / "work", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    yield airflow
+    airflow.configure({})

@@ -110,9 +110,9 @@ def test_a_night_that_fails_is_mailed_with_cause_and_next_step(cron: Cron) -> No
 
 
 def test_a_mistake_is_mailed_too(cron: Cron) -> None:
-    shutil.rmtree(cron.door.folder / "conf")
+    del cron.variables["HADOOP_CONF_DIR"]  # what a login has, and cron has not: never a job on this host in silence
     outcome = cron.run()
-    assert outcome.code in (2, 3) and "next: " in outcome.out and cron.door.calls == [], outcome.out
+    assert (outcome.code, outcome.err, cron.door.calls) == (3, "", []) and "next: " in outcome.out, outcome.out
     shutil.rmtree(cron.door.work)
     gone = cron.run()
     assert gone.code != 0 and str(cron.door.work) in gone.err  # the shell says that one

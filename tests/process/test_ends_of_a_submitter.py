@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,6 +148,40 @@ def test_a_task_ended_by_airflow_during_the_launch(host: Door, held: Callable[[]
     assert (outcome.code, outcome.out) == (143, f"{host.application_id}\n"), outcome.err
     assert len(host.rm.kills) == len(flags)
     run_again_after_kill(host) if flags else repeated(host)
+
+
+@KILL_ON_EXIT
+def test_sigkill_during_the_launch(host: Door, held: Callable[[], None], flags: list[str]) -> None:
+    running = submitting(host, *flags)
+    until(lambda: submitted(host) and host.rm.applications, "the launch is at its last step")
+    running.process.kill()
+    running.process.wait()
+    held()
+    assert host.rm.kills == [] and host.last_try["state"] == "LAUNCHING"
+    repeated(host)
+
+
+@KILL_ON_EXIT
+def test_a_reader_that_goes_away(host: Door, flags: list[str]) -> None:
+    """Nobody asked to end anything: it goes on, and the exit code tells that nobody heard the answer."""
+    running = submitting(host, *flags, stdout=subprocess.PIPE)
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+    assert running.end().code == 141
+    assert host.rm.kills == []
+    repeated(host)
+
+
+def test_sigkill_in_client_mode_leaves_the_driver(door: Door) -> None:
+    door.quick().submits(RUNNING)
+    gate = door.holds("wait_after")
+    running = door.submitting("--run-id", "r1", "--conf", "spark.submit.deployMode=client")
+    running.wait_until_said("RUNNING")
+    running.process.kill()
+    running.process.wait()
+    assert Path(f"/proc/{door.call.pid}").exists() and door.rm.kills == []
+    gate.touch()
+    until(lambda: not Path(f"/proc/{door.call.pid}").exists(), "the driver comes to its own end")
 
 
 @pytest.mark.parametrize("host", ["rest"], indirect=True)
