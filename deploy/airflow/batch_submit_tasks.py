@@ -96,6 +96,7 @@ def waiting_for(task_id: str, submitted_by: str, **sensor: Any) -> BashSensor:
         Of the BashSensor. Its ``timeout`` bounds the waiting; give the submission a ``--timeout`` too.
     """
     command = f"""\
+cd '{WORK}' || exit 3
 answer=$('{HOME}/batch_submit.sh' wait '{{{{ ti.xcom_pull(task_ids="{submitted_by}") }}}}' --wait-timeout 10s --json)
 code=$?
 case "$answer" in *'"still running"'*) exit {NOT_YET};; esac  # 7 is also the code of one that ran past --timeout

@@ -11,7 +11,7 @@ import pyspark
 from tests.process.canned_replies import Asked, Reply, json_reply
 from tests.process.canned_rm import CannedResourceManager
 from tests.process.door import RECORDER, RUNNING, Step
-from tests.process.scripted_application import CLUSTER_TIMESTAMP
+from tests.process.scripted_application import CLUSTER_TIMESTAMP, Application
 
 #: Spark's jars as they are shared by a host where the launcher ``rest`` can take a job.
 SHARED_JARS = "spark.yarn.jars=local:/opt/spark/jars/*"
@@ -28,6 +28,8 @@ class TakingResourceManager(CannedResourceManager):
         ``POST apps`` is carried out and answered only when this is set.
     posted
         The ids that were posted, in their order.
+    kills_are_slow
+        A kill is taken, and the application does not end.
     """
 
     def __init__(self) -> None:
@@ -35,6 +37,7 @@ class TakingResourceManager(CannedResourceManager):
         self.steps: list[Step] = [RUNNING]
         self.hold_reply_to_post: threading.Event | None = None
         self.posted: list[str] = []
+        self.kills_are_slow = False
         self._given = 0
 
     def answer(self, asked: Asked) -> Reply:
@@ -53,6 +56,12 @@ class TakingResourceManager(CannedResourceManager):
         if (asked.method, asked.path) == ("POST", "/ws/v1/cluster/apps"):
             return self._taken(asked.body, asked.user)
         return super()._route(asked)
+
+    def _kill(self, asked: Asked, application: Application) -> Reply:
+        if not self.kills_are_slow:
+            return super()._kill(asked, application)
+        self.kills.append((application.fields["id"], asked.user))
+        return json_reply(202, {"state": "KILLING"}, {"Location": f"{self.url}{asked.path}"})
 
     def _taken(self, context: dict[str, Any], user: str) -> Reply:
         application_id = str(context["application-id"])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.canned_rm import Mode
 from tests.process.canned_webhdfs import CannedWebHdfs
 from tests.process.door import RUNNING, Door, Running, until
 from tests.process.taking_rm import SHARED_JARS, TakingResourceManager, spark_home
@@ -93,6 +94,29 @@ def test_a_task_ended_by_airflow(host: Door, flags: list[str], shell: str) -> No
     until(lambda: said in running.err, said)
     assert len(host.rm.kills) == len(flags)
     run_again_after_kill(host) if flags else repeated(host)
+
+
+def test_a_second_signal_leaves_a_kill_unconfirmed(host: Door, rm: TakingResourceManager) -> None:
+    rm.kills_are_slow = True
+    running = waiting(host, "--kill-on-exit")
+    running.send(signal.SIGTERM)
+    until(lambda: rm.kills, "the kill is asked for")
+    assert running.process.poll() is None
+    running.send(signal.SIGTERM)
+    outcome = running.end()
+    assert outcome.code == 143 and outcome.said("was asked to end and has not yet", "kill application_"), outcome.err
+    assert host.last_try["state"] == "SUBMITTED"
+
+
+def test_what_can_not_be_killed_is_said_to_go_on(host: Door, rm: TakingResourceManager) -> None:
+    running = waiting(host, "--kill-on-exit")
+    rm.mode = Mode.NONE_ACTIVE
+    running.send(signal.SIGTERM)
+    outcome = running.end()
+    assert outcome.code == 143, outcome.err
+    assert outcome.said("could not be killed", f"kill {host.application_id}") and rm.kills == [], outcome.err
+    rm.mode = Mode.ACTIVE
+    repeated(host)
 
 
 @KILL_ON_EXIT
