@@ -11,10 +11,13 @@ STAMP := $(VENV)/.setup-done
 VENV35 := .venv-spark35
 PY35 := $(VENV35)/bin/python
 STAMP35 := $(VENV35)/.setup-done
+# Airflow wants 130 packages, some of which the tests have in other releases.
+VENV_AIRFLOW := .venv-airflow
+STAMP_AIRFLOW := $(VENV_AIRFLOW)/.setup-done
 CLUSTER := deploy/devcluster/devcluster
 HOST := deploy/host/ensure.sh
 
-.PHONY: help setup java jars browser kerberos demo test test-full test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
+.PHONY: help setup java jars browser kerberos airflow demo test test-full test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +43,7 @@ check: setup ## ruff, mypy, import-linter, shellcheck
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@PYTHONPATH=deploy/hadoop:. $(VENV)/bin/lint-imports --config setup.cfg
-	@$(VENV)/bin/shellcheck batch_submit.sh .ci/run deploy/host/*.sh
+	@$(VENV)/bin/shellcheck batch_submit.sh .ci/run deploy/host/*.sh deploy/cron/*.sh
 
 unit: setup ## The unit tests only (no JVM, no socket, no subprocess)
 	@$(PY) -m pytest tests/unit
@@ -64,11 +67,21 @@ test: setup check jars browser $(STAMP35) ## Every test, on a real HDFS + YARN t
 	@$(PY) -m pytest -m "not full" --ignore=tests/unit --ignore=tests/process
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
-test-full: setup check jars browser kerberos $(STAMP35) ## The same and the long repetitions
+test-full: setup check jars browser kerberos airflow $(STAMP35) ## The same and the long repetitions
 	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest
 
 # Two at a time, file by file: these start processes and small servers of their own, on ports that the system gives.
 SIDE_BY_SIDE := -n 2 --dist loadfile
+
+airflow: $(STAMP_AIRFLOW)
+
+$(STAMP_AIRFLOW): tests/cluster/airflow-constraints.txt
+	@$(HOST) python
+	@test -x $(VENV_AIRFLOW)/bin/python || python3 -m venv $(VENV_AIRFLOW)
+	@echo "installing Airflow into $(VENV_AIRFLOW)" >&2
+	@$(VENV_AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=23'
+	@$(VENV_AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow -c $<
+	@touch $@
 
 # Nothing of Spark 3.5 may meet another Spark: SPARK_HOME would win over the package in its environment.
 SPARK35 := env -u SPARK_HOME -u PYSPARK_PYTHON -u PYSPARK_DRIVER_PYTHON $(PY35) -m pytest
@@ -108,4 +121,4 @@ cluster-demo: setup java ## Cluster up, data to HDFS, the four jobs in queue ml-
 	deploy/host/demo.sh -q ml-queue
 
 clean: ## Delete what setup, builds and tests made (not ml-pipeline with your models, not the development cluster)
-	rm -rf $(VENV) $(VENV35) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV35) $(VENV_AIRFLOW) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

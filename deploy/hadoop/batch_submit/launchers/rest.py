@@ -33,6 +33,7 @@ from batch_submit.errors import (
     ClusterRefused,
     ClusterUnreachable,
     HostNotReady,
+    Interrupted,
     NotFound,
     OutcomeUnknown,
 )
@@ -145,6 +146,8 @@ class RestLauncher:
         ------
         ClusterRefused
             The cluster says no, in its own words; nothing of it is left in staging.
+        Interrupted
+            A signal came before the POST; nothing of it is left in staging.
         OutcomeUnknown
             The reply to the POST was lost and the ResourceManager stays away.
         """
@@ -155,7 +158,7 @@ class RestLauncher:
             return self._post_beside(job, application_id, signals)
         folder = self._folder(application_id)
         try:
-            context = self._staged(job, application_id, folder)
+            context = self._staged(job, application_id, folder, signals)
         except BaseException:
             self._clean_up(folder)
             raise
@@ -285,12 +288,18 @@ class RestLauncher:
                     next_step="lower driver_memory or driver_cores",
                 )
 
-    def _staged(self, job: RestJob, application_id: str, folder: StagingFolder) -> dict[str, Any]:
+    def _staged(
+        self, job: RestJob, application_id: str, folder: StagingFolder, signals: SignalCount | None = None
+    ) -> dict[str, Any]:
         """Put the files of this host where the containers get them from, and return what is posted."""
         now_ms = int(self.clock.now_utc().timestamp() * 1000)
         folder.make()
         cached = self._cached(job)
-        staged = {one.link: self._placed(one, folder) for one in cached}
+        staged = {}
+        for one in cached:
+            staged[one.link] = self._placed(one, folder)
+            if signals is not None and signals.received:
+                raise Interrupted(signals.received[0])
         for one, at in self._libraries(job):
             cached.append(one)
             staged[one.link] = at
