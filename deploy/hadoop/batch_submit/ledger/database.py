@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from batch_submit.ledger.exports import Unreadable, read_exports
@@ -87,14 +87,50 @@ def bring_up(connection: sqlite3.Connection, folder: Path) -> int:
     with transaction(connection):
         if version_of(connection) == VERSION:
             return 0
-        _make_tables(connection)
-        for one, changed_ms in found:
-            if isinstance(one, Unreadable):
-                write_unreadable(connection, one)
-            else:
-                write_run(connection, one, changed_ms)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        _fill(connection, found)
     return len(found)
+
+
+def put_in_place(path: Path, found: Iterable[tuple[Run | Unreadable, int]], stamp: str) -> list[Path]:
+    """A new file of these records in the place of the old one, which is moved aside with its companions.
+
+    Parameters
+    ----------
+    found
+        Each with the time of its last change in milliseconds since the epoch.
+    stamp
+        For the names of what is moved aside.
+
+    Returns
+    -------
+    list
+        Where the old files are now.
+    """
+    new = path.with_name(f"{path.name}.new")
+    for leftover in (new, *(new.with_name(new.name + one) for one in COMPANIONS)):
+        leftover.unlink(missing_ok=True)
+    make_file(new)
+    with contextlib.closing(connect(new, busy_s=1.0)) as connection, transaction(connection):
+        _fill(connection, found)
+    moved = []
+    # The companions first: a log of the old file beside the new one would be played into it.
+    for old in (*(path.with_name(path.name + one) for one in COMPANIONS), path):
+        if old.exists():
+            aside = old.with_name(f"{old.name}.aside-{stamp}")
+            old.rename(aside)
+            moved.append(aside)
+    new.rename(path)
+    return moved
+
+
+def _fill(connection: sqlite3.Connection, found: Iterable[tuple[Run | Unreadable, int]]) -> None:
+    _make_tables(connection)
+    for one, changed_ms in found:
+        if isinstance(one, Unreadable):
+            write_unreadable(connection, one)
+        else:
+            write_run(connection, one, changed_ms)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
