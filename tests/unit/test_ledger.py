@@ -7,7 +7,7 @@ import os
 import sqlite3
 import stat
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -272,6 +272,28 @@ def test_a_field_that_is_new_since_the_file_was_made_gets_its_column(ledger: Sql
     assert ledger.load("nightly") == RUN.with_try(first)  # to read it takes no change of the file
     ledger.save(RUN)
     assert ledger.load("nightly") == RUN
+
+
+def test_a_new_column_holds_its_fields_default_in_older_rows() -> None:
+    @dataclass
+    class Example:
+        name: str
+        number: int = -1
+        share: float = 0.5
+        known: bool = True
+        text: str = "it's"
+        none: int | None = None
+        parts: dict[str, str] = field(default_factory=dict)
+
+    assert columns_of(Example) == {
+        "name": "TEXT NOT NULL DEFAULT ''",
+        "number": "INTEGER NOT NULL DEFAULT -1",
+        "share": "REAL NOT NULL DEFAULT 0.5",
+        "known": "INTEGER NOT NULL DEFAULT 1",
+        "text": "TEXT NOT NULL DEFAULT 'it''s'",
+        "none": "INTEGER",
+        "parts": "TEXT",
+    }
 
 
 def test_every_field_has_a_column_of_its_name(ledger: SqliteLedger) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import Field, fields
 from enum import Enum
 from functools import cache
 from itertools import groupby
@@ -16,16 +16,16 @@ from batch_submit.ledger.records import Run, StateSeen, Try, TryState, known_fie
 
 #: Fields that are tables of their own.
 _ELSEWHERE = {"tries", "history"}
-#: SQL types by the annotation; every other field is JSON text.
+#: SQL types by the annotation, and what stands in a column that no default fills; every other field is JSON text.
 _SQL = {
-    "str": "TEXT NOT NULL DEFAULT ''",
-    "int": "INTEGER NOT NULL DEFAULT 0",
-    "bool": "INTEGER NOT NULL DEFAULT 0",
-    "float": "REAL NOT NULL DEFAULT 0",
-    "TryState": "TEXT NOT NULL DEFAULT ''",
-    "int | None": "INTEGER",
-    "float | None": "REAL",
-    "str | None": "TEXT",
+    "str": ("TEXT", "''"),
+    "int": ("INTEGER", "0"),
+    "bool": ("INTEGER", "0"),
+    "float": ("REAL", "0"),
+    "TryState": ("TEXT", "''"),
+    "int | None": ("INTEGER", ""),
+    "float | None": ("REAL", ""),
+    "str | None": ("TEXT", ""),
 }
 #: Of a run beyond its fields: when its row was written last (milliseconds since the epoch, this host's clock), and of
 #: its newest try what `history` filters by.
@@ -34,8 +34,20 @@ RUN_EXTRAS["last_result"] = "TEXT NOT NULL DEFAULT ''"
 
 
 def columns_of(kind: type) -> dict[str, str]:
-    """Names and SQL types of a dataclass's columns."""
-    return {one.name: _SQL.get(str(one.type), "TEXT") for one in fields(kind) if one.name not in _ELSEWHERE}
+    """Names and SQL types of a dataclass's columns; a column that is added to older rows holds the field's default."""
+    return {one.name: _sql_type(one) for one in fields(kind) if one.name not in _ELSEWHERE}
+
+
+def _sql_type(one: Field[Any]) -> str:
+    kind, empty = _SQL.get(str(one.type), ("TEXT", ""))
+    if not empty:
+        return kind
+    default = one.default
+    if isinstance(default, str):
+        empty = "'" + default.replace("'", "''") + "'"
+    elif isinstance(default, (int, float)):
+        empty = str(int(default) if isinstance(default, bool) else default)
+    return f"{kind} NOT NULL DEFAULT {empty}"
 
 
 def read_runs(
