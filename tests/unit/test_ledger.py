@@ -253,13 +253,13 @@ def test_a_file_of_a_newer_release_is_an_error_that_says_so(ledger: SqliteLedger
 def test_a_column_of_a_newer_release_is_left_alone(ledger: SqliteLedger) -> None:
     saved(ledger)
     with closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
-        connection.execute("ALTER TABLE tries ADD COLUMN boot_id TEXT NOT NULL DEFAULT ''")
-        connection.execute("UPDATE tries SET boot_id = 'b1'")
+        connection.execute("ALTER TABLE tries ADD COLUMN later_field TEXT NOT NULL DEFAULT ''")
+        connection.execute("UPDATE tries SET later_field = 'b1'")
     changed = ledger.update(RUN, lambda run: replace(run, queue="other"))
     assert ledger.load("nightly") == changed == replace(RUN, queue="other")
     with closing(sqlite3.connect(ledger.path)) as connection:
-        assert connection.execute("SELECT DISTINCT boot_id FROM tries").fetchall() == [("b1",)]
-    newer = RUN.to_json().replace('"number": 1', '"boot_id": "b1", "number": 1')
+        assert connection.execute("SELECT DISTINCT later_field FROM tries").fetchall() == [("b1",)]
+    newer = RUN.to_json().replace('"number": 1', '"later_field": "b1", "number": 1')
     assert Run.from_json(newer) == RUN
 
 
