@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from batch_submit.errors import UsageError
-from batch_submit.ledger import Run, StateSeen, Try, TryState
+from batch_submit.errors import HostNotReady, UsageError
+from batch_submit.ledger import Run, SqliteLedger, StateSeen, Try, TryState
+from batch_submit.ledger.care import replace_with
 from batch_submit.ledger.rebuild import latest_ms, newer_of, with_claim, with_report
 from batch_submit.model import ApplicationReport, FinalStatus, State
 from batch_submit.operations.recording import known_of
@@ -200,3 +202,25 @@ def test_of_two_records_the_one_that_knows_more_counts() -> None:
     assert newer_of(RUN, submitted) is submitted
     assert newer_of(RUN, replace(RUN, name="equal")) is RUN
     assert newer_of(replace(RUN, tries=()), first) is first
+
+
+def test_what_others_record_while_a_ledger_is_built_again_is_kept(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "runs")
+    ledger.save(RUN)
+    collected = ledger.runs()
+    ended = RUN.with_try(replace(RUN.tries[1], state=TryState.FINISHED, result="failed"))
+    for run in (ended, replace(RUN, run_id="new")):
+        ledger.save(run)
+    (aside,) = replace_with(ledger, collected, [], "then")
+    assert aside.name == "ledger.db.aside-then"
+    assert {run.run_id: run for run in ledger.runs()} == {"nightly": ended, "new": replace(RUN, run_id="new")}
+    assert SqliteLedger(tmp_path / "runs").changed_since(latest_ms(ended) / 1000)
+
+
+def test_a_ledger_that_can_not_be_built_again_stays_as_it_was(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "runs")
+    ledger.save(RUN)
+    (tmp_path / "runs" / "ledger.db.new").mkdir()
+    with pytest.raises(HostNotReady, match="can't be built again"):
+        replace_with(ledger, [RUN], [], "then")
+    assert ledger.runs() == [RUN]

@@ -12,7 +12,7 @@ from pathlib import Path
 from batch_submit.errors import HostNotReady
 from batch_submit.ledger import database, exports, run_lock
 from batch_submit.ledger.exports import Unreadable
-from batch_submit.ledger.rebuild import latest_ms
+from batch_submit.ledger.rebuild import latest_ms, newer_of
 from batch_submit.ledger.records import Run
 from batch_submit.ledger.rows import read_runs
 from batch_submit.ledger.store import BUSY_S, FILE_NAME, SqliteLedger
@@ -92,6 +92,16 @@ def saved_from(ledger: SqliteLedger) -> list[Run]:
         return []
 
 
+def _with_exports_of_now(folder: Path, runs: Iterable[Run]) -> list[Run]:
+    """The same, with what other processes have recorded since these were collected."""
+    latest = {run.run_id: run for run in runs}
+    for found, _ in exports.read_exports(folder):
+        if isinstance(found, Run):
+            there = latest.get(found.run_id)
+            latest[found.run_id] = newer_of(there, found) if there is not None else found
+    return list(latest.values())
+
+
 def replace_with(ledger: SqliteLedger, runs: Iterable[Run], unreadable: Iterable[Unreadable], stamp: str) -> list[Path]:
     """Put a new database of these runs in the ledger's place, and write their exports.
 
@@ -119,7 +129,7 @@ def replace_with(ledger: SqliteLedger, runs: Iterable[Run], unreadable: Iterable
                 "another process is building this ledger again", where=str(lock), next_step="wait for its end"
             )
         try:
-            kept = list(runs)
+            kept = _with_exports_of_now(ledger.folder, runs)
             moved = database.put_in_place(
                 ledger.path, [*((run, latest_ms(run)) for run in kept), *((one, 0) for one in unreadable)], stamp
             )

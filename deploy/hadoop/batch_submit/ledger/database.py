@@ -22,7 +22,7 @@ _INDICES = (
     "CREATE INDEX runs_created ON runs (created_at)",
     "CREATE INDEX runs_changed ON runs (changed_ms)",
     "CREATE INDEX runs_name ON runs (name)",
-    "CREATE INDEX tries_application ON tries (application_id) WHERE application_id <> ''",
+    "CREATE INDEX tries_application ON tries (application_id)",
 )
 
 
@@ -114,13 +114,21 @@ def put_in_place(path: Path, found: Iterable[tuple[Run | Unreadable, int]], stam
         _fill(connection, found)
     moved = []
     # The companions first: a log of the old file beside the new one would be played into it.
-    for old in (*(path.with_name(path.name + one) for one in COMPANIONS), path):
+    for old in (path.with_name(path.name + one) for one in COMPANIONS):
         if old.exists():
-            aside = old.with_name(f"{old.name}.aside-{stamp}")
-            old.rename(aside)
-            moved.append(aside)
-    new.rename(path)
+            moved.append(old.rename(_aside(old, stamp)))
+    if path.exists():
+        try:
+            _aside(path, stamp).hardlink_to(path)  # so that at no time there is none
+        except OSError:
+            path.rename(_aside(path, stamp))
+        moved.append(_aside(path, stamp))
+    new.replace(path)
     return moved
+
+
+def _aside(path: Path, stamp: str) -> Path:
+    return path.with_name(f"{path.name}.aside-{stamp}")
 
 
 def _fill(connection: sqlite3.Connection, found: Iterable[tuple[Run | Unreadable, int]]) -> None:

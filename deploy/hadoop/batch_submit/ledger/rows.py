@@ -51,13 +51,12 @@ def _sql_type(one: Field[Any]) -> str:
 
 
 def read_runs(
-    connection: sqlite3.Connection, where: str = "", values: Sequence[object] = (), *, order: str = "created_at DESC"
+    connection: sqlite3.Connection, where: str = "", values: Sequence[object] = (), *, limit: int | None = None
 ) -> list[Run]:
-    """The runs that a condition on table ``runs`` means; with an ORDER BY and, in `where`'s values, a LIMIT."""
+    """The runs that a condition on table ``runs`` means, newest first."""
     connection.row_factory = sqlite3.Row
-    chosen = f"SELECT * FROM runs {where} ORDER BY {order}"
-    limited = chosen if "LIMIT" not in order else f"SELECT * FROM ({chosen})"
-    rows = connection.execute(limited, values).fetchall()
+    query = f"SELECT * FROM runs {where} ORDER BY created_at DESC, run_id DESC LIMIT ?"
+    rows = connection.execute(query, (*values, -1 if limit is None else limit)).fetchall()
     ids = [row["run_id"] for row in rows]
     tries = _by_run(connection, "tries", ids, "number")
     states = _by_run(connection, "states", ids, "number, position")
@@ -138,12 +137,15 @@ def delete_run(connection: sqlite3.Connection, run_id: str) -> None:
 
 
 def _put(connection: sqlite3.Connection, table: str, key: Sequence[str], values: Mapping[str, object]) -> None:
-    names, marks = ", ".join(values), ", ".join("?" * len(values))
-    changes = ", ".join(f"{name} = excluded.{name}" for name in values if name not in key)
-    connection.execute(
-        f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}",
-        list(values.values()),
+    """Change the row of a key, or make it. In two statements: SQLite knows upserts since 3.24, and hosts are older."""
+    changes = [name for name in values if name not in key]
+    setting, found = (", ".join(f"{name} = ?" for name in changes), " AND ".join(f"{name} = ?" for name in key))
+    changed = connection.execute(
+        f"UPDATE {table} SET {setting} WHERE {found}", [values[name] for name in (*changes, *key)]
     )
+    if changed.rowcount == 0:
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(values.values()))
 
 
 def _encoded(record: Run | Try) -> dict[str, object]:

@@ -33,14 +33,11 @@ def find_runs(connection: sqlite3.Connection, filters: HistoryFilters) -> list[R
             tests.append(f"{column} IN ({', '.join('?' * len(wanted))})")
             values += wanted
     if filters.name:
-        connection.create_function("fits", 2, fnmatchcase, deterministic=True)
+        connection.create_function("fits", 2, fnmatchcase)
         tests.append("fits(name, ?)")
         values.append(filters.name)
     where = f"WHERE {' AND '.join(tests)}" if tests else ""
-    order = "created_at DESC, run_id DESC"
-    if filters.limit is None:
-        return read_runs(connection, where, values, order=order)
-    return read_runs(connection, where, [*values, filters.limit], order=f"{order} LIMIT ?")
+    return read_runs(connection, where, values, limit=filters.limit)
 
 
 def fits(run: Run, filters: HistoryFilters) -> bool:

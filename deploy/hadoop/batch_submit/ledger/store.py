@@ -105,7 +105,7 @@ class SqliteLedger:
 
     def newest(self, most: int) -> list[Run]:
         """See :class:`Ledger`."""
-        return self._runs("", (most,), lambda _run: True, order="created_at DESC LIMIT ?")[:most]
+        return self._runs("", (), lambda _run: True, limit=most)
 
     def changed_since(self, moment_s: float) -> list[Run]:
         """See :class:`Ledger`."""
@@ -151,7 +151,7 @@ class SqliteLedger:
         values: Sequence[object],
         wanted: Callable[[Run], bool],
         *,
-        order: str = "created_at DESC",
+        limit: int | None = None,
         since_ms: int = 0,
     ) -> list[Run]:
         """Runs by a condition; from the exports by `wanted` and the time of their change."""
@@ -159,11 +159,11 @@ class SqliteLedger:
         def ask(connection: sqlite3.Connection) -> list[Run]:
             from batch_submit.ledger.rows import read_runs
 
-            return read_runs(connection, where, values, order=order)
+            return read_runs(connection, where, values, limit=limit)
 
         def from_exports() -> list[Run]:
             found = [run for run, changed_ms in self._exported() if changed_ms >= since_ms and wanted(run)]
-            return sorted(found, key=lambda run: run.created_at, reverse=True)
+            return sorted(found, key=lambda run: (run.created_at, run.run_id), reverse=True)[:limit]
 
         return self._read(ask, from_exports, [])
 
