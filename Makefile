@@ -104,6 +104,7 @@ bench: setup java ## Our figures and the peers', side by side (starts the develo
 	@$(PY) -m benchmarks.operations
 	@$(PY) -m benchmarks.logs
 	@$(PY) -m benchmarks.monitor
+	@$(PY) -m benchmarks.ledger
 
 devcluster: setup java ## Start a real HDFS + YARN on this machine
 	@$(HOST) maven

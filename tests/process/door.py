@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from batch_submit.ledger import Run, SqliteLedger
 from tests.process.canned_rm import CannedResourceManager
 from tests.process.canned_webhdfs import CannedWebHdfs
 from tests.process.scripted_application import Application
@@ -252,6 +253,18 @@ class Door:
     def records(self) -> list[dict[str, Any]]:
         """The run records."""
         return [json.loads(path.read_text()) for path in self.state.glob("runs/*/*/[!.]*.json")]
+
+    def rewrite(self, **changes: Any) -> None:
+        """Change the newest try of the only record, as if another process or crash had left it so."""
+        (path,) = self.state.glob("runs/*/*/[!.]*.json")
+        run = json.loads(path.read_text())
+        run["tries"][-1] |= changes
+        SqliteLedger(path.parent).save(Run.from_json(json.dumps(run)))
+
+    def forget_records(self) -> None:
+        """As on another host: nothing is on record, only the locks and logs of this one are there."""
+        for path in self.state.glob("runs/*/*/[!.]*"):
+            path.unlink()
 
     @property
     def last_try(self) -> dict[str, Any]:

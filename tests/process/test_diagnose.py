@@ -198,8 +198,7 @@ def test_our_timeout_is_known_from_the_record(door: Door, logs: CannedLogs) -> N
     steps = steps_of("killed_by_user", logs)
     door.submits(RUNNING, *[RUNNING] * 3, *steps)
     door.submit("--run-id", "r1")
-    (record,) = list(door.state.glob("runs/*/*/r1.json"))
-    record.write_text(record.read_text().replace('"reason": "', '"reason": "killed after --timeout (1h)'))
+    door.rewrite(reason=f"killed after --timeout (1h){door.last_try['reason']}")
     answer = door.run("diagnose", "r1", "--json").json
     assert answer["diagnosis"]["rule"] == "timed_out"
 

@@ -38,6 +38,10 @@ SHARED = {
     "errors",
     "host_check",
     "ledger",
+    "ledger.exports",
+    "ledger.protocol",
+    "ledger.records",
+    "ledger.store",
     "model",
     "operations",
     "operations.context",
@@ -59,6 +63,8 @@ OURS = {
     "status": SHARED | {"operations.status", "operations.targets", "render.status"},
     "list": SHARED | {"operations.listing", "plan.listing", "plan.moments"},
 }
+#: With a record of ours there, and only then: SQLite takes 2 ms to load.
+WITH_RECORDS = {"ledger.database", "ledger.rows", "plan.file_systems"}
 #: Heavy things that nobody needs to ask one question over plain HTTP.
 UNWANTED = {
     "yaml",
@@ -116,6 +122,16 @@ def test_our_own_modules_are_those_of_the_list(door: Door, arguments: dict[str, 
         if name.startswith("batch_submit.")
     }
     assert ours == OURS[verb]
+
+
+def test_sqlite_is_loaded_where_there_are_records(door: Door, arguments: dict[str, list[str]]) -> None:
+    assert "sqlite3" not in loaded(door, *arguments["list"])
+    assert door.submit("--run-id", "r1", env={"SPARK_HOME": None}).code == 0
+    door.rm.applications.clear()
+    names = loaded(door, *arguments["list"])
+    ours = {name.removeprefix("batch_submit.") for name in names if name.startswith("batch_submit.")}
+    assert "sqlite3" in names and ours == OURS["list"] | WITH_RECORDS
+    assert names & UNWANTED == set()
 
 
 @pytest.mark.parametrize("verb", ["list", "status"])

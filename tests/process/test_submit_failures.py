@@ -125,12 +125,37 @@ def test_an_unwritable_log_file_is_a_warning_only(door: Door) -> None:
     assert outcome.err.count("can't be written") == 1
 
 
-def test_an_unwritable_state_folder_stops_everything_before_the_launch(door: Door) -> None:
+def unwritable(door: Door) -> dict[str, str]:
+    """A state folder that nobody can make, not even root; the launcher's own files go among the temporary ones."""
     in_the_way = door.work / "a-file"
     in_the_way.write_text("")
-    outcome = door.submit(env={"XDG_STATE_HOME": str(in_the_way)})
+    temporary = door.folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return {"XDG_STATE_HOME": str(in_the_way), "TMPDIR": str(temporary)}
+
+
+@pytest.mark.parametrize("identity", [[], ["--run-id", "auto"], ["--run-id", "r1"]], ids=["random", "auto", "claimed"])
+def test_an_unwritable_state_folder_is_one_warning_where_nothing_can_be_launched_twice(
+    door: Door, identity: list[str]
+) -> None:
+    outcome = door.submit(*identity, env=unwritable(door))
+    assert (outcome.code, outcome.out) == (0, f"{door.application_id}\n"), outcome.err
+    assert outcome.err.count("warning: ") == 1 and outcome.said("XDG_STATE_HOME", f"submitted as {door.application_id}")
+    again = door.submit("--run-id", "r1", env=unwritable(door))
+    assert again.code == 0
+    assert again.said("already succeeded") is (identity[1:] == ["r1"])
+
+
+def test_an_unwritable_state_folder_stops_a_run_that_only_the_record_tells_apart(door: Door) -> None:
+    outcome = door.submit("--run-id", "r1", "--claim", "none", env=unwritable(door))
     assert (outcome.code, outcome.out, door.calls) == (3, "", []), outcome.err
-    assert "XDG_STATE_HOME" in outcome.err
+    assert outcome.said("run r1 is not claimed in the cluster", "can't be known", "XDG_STATE_HOME")
+
+
+def test_a_local_run_needs_its_state_folder(laptop: Door) -> None:
+    for identity in ([], ["--run-id", "r1"]):
+        outcome = laptop.submit(*identity, env=unwritable(laptop))
+        assert (outcome.code, outcome.out, laptop.calls) == (3, "", []), outcome.err
 
 
 def test_a_broken_name_node_does_not_stop_a_submission(door: Door) -> None:

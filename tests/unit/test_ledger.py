@@ -1,19 +1,23 @@
-"""Run records: whole or not at all, the owner's only, and a failure is never taken for "there is no such run"."""
+"""Run records in SQLite: whole or not at all, the owner's only, with one JSON file per run beside them."""
 
 from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.errors import ExitCode, HostNotReady, OutcomeUnknown
-from batch_submit.ledger import JsonLedger, LedgerUnwritable, Run, Try, TryState
-from batch_submit.model import FinalStatus, Result, State, Verdict
+from batch_submit.ledger import LedgerTooNew, Run, SqliteLedger, StateSeen, Try, TryState, database
+from batch_submit.ledger.rows import columns_of, write_run
+from batch_submit.ledger.run_lock import lock_path, take
+from batch_submit.model import ApplicationReport, FinalStatus, Result, State, Verdict
 from batch_submit.operations.recording import Recorder, known_of
 from batch_submit.plan.resume import Action, Known, decide
 from tests.unit.fake_clock import FakeClock
@@ -33,55 +37,168 @@ RUN = Run(
     argv=("spark-submit", "--name", "two words"),
     params={"a": [1, None]},
     timeout_s=1.5,
-    tries=(Try(1, TryState.FINISHED, "t", "application_1_0001", 7, "failed"), Try(2, TryState.LAUNCHING, "t")),
+    tries=(
+        Try(
+            1,
+            TryState.FINISHED,
+            "t",
+            "application_1_0001",
+            7,
+            "failed",
+            exit_code=1,
+            rule="out_of_memory",
+            cause="größer als der Container",
+            plan={"argv": ["a", "b"], "timeout_s": None},
+            history=(StateSeen("PLANNED", "t"), StateSeen("RUNNING", "u"), StateSeen("FINISHED", "v", "failed")),
+        ),
+        Try(2, TryState.LAUNCHING, "t"),
+    ),
 )
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> JsonLedger:
-    return JsonLedger(tmp_path / "state" / "runs")
+def ledger(tmp_path: Path) -> SqliteLedger:
+    return SqliteLedger(tmp_path / "state" / "runs")
 
 
-def saved(ledger: JsonLedger, run: Run = RUN) -> Path:
+def saved(ledger: SqliteLedger, run: Run = RUN) -> Path:
     ledger.save(run)
     return ledger.folder / f"{run.run_id}.json"
 
 
-def test_what_is_saved_is_loaded(ledger: JsonLedger) -> None:
+def test_what_is_saved_is_loaded(ledger: SqliteLedger) -> None:
+    assert ledger.load("nightly") is None and not ledger.folder.exists()  # a look makes nothing
     saved(ledger)
     assert ledger.load("nightly") == RUN
     assert ledger.load("another") is None
-    assert list(ledger.runs()) == [RUN]
+    assert ledger.runs() == [RUN]
+    assert ledger.trouble == ""
 
 
-def test_the_file_is_an_export_that_a_machine_reads(ledger: JsonLedger) -> None:
-    data = json.loads(saved(ledger).read_text(encoding="utf-8"))
+def test_the_file_beside_it_is_an_export_that_a_machine_reads(ledger: SqliteLedger) -> None:
+    text = saved(ledger).read_text(encoding="utf-8")
+    data = json.loads(text)
     assert data["schema"] == 1
     assert [one["state"] for one in data["tries"]] == ["FINISHED", "LAUNCHING"]
+    assert data["tries"][0]["history"][1] == {"state": "RUNNING", "at": "u", "detail": ""}
+    assert Run.from_json(text) == RUN
 
 
-def test_only_the_owner_reads_it_whatever_the_umask(ledger: JsonLedger) -> None:
+def test_only_the_owner_reads_it_whatever_the_umask(ledger: SqliteLedger) -> None:
     before = os.umask(0)
     try:
-        path = saved(ledger)
+        saved(ledger)
+        with closing(sqlite3.connect(ledger.path)) as reader:  # keeps the companions there
+            reader.execute("SELECT * FROM runs").fetchone()
+            saved(ledger)
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in ledger.folder.iterdir()}
     finally:
         os.umask(before)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert modes == dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm", "nightly.json"), 0o600)
     assert stat.S_IMODE(ledger.folder.stat().st_mode) == 0o700
 
 
-def test_a_record_is_replaced_whole_and_nothing_is_left_beside_it(ledger: JsonLedger) -> None:
+def test_an_export_is_replaced_whole_and_nothing_is_left_beside_it(ledger: SqliteLedger) -> None:
     path = saved(ledger)
     first = path.stat().st_ino
     saved(ledger, replace(RUN, name="b"))
     assert path.stat().st_ino != first  # another file in its place: a reader sees the old or the new one
-    assert [one.name for one in ledger.folder.iterdir()] == ["nightly.json"]
+    assert sorted(one.name for one in ledger.folder.iterdir()) == ["ledger.db", "nightly.json"]
 
 
-def test_an_unfinished_file_of_a_killed_writer_is_no_record(ledger: JsonLedger) -> None:
+def test_a_change_is_made_to_what_is_there_and_not_to_what_the_caller_remembers(ledger: SqliteLedger) -> None:
     saved(ledger)
-    (ledger.folder / ".other.json.1.ab").write_text("{", encoding="utf-8")
-    assert list(ledger.runs()) == [RUN]
+    elsewhere = RUN.with_try(Try(3, TryState.SUBMITTED, "t", "application_1_0003"))
+    saved(ledger, elsewhere)
+    changed = ledger.update(RUN, lambda run: run.with_try(replace(run.tries[1], state=TryState.NOT_SUBMITTED)))
+    assert [one.state.value for one in changed.tries] == ["FINISHED", "NOT_SUBMITTED", "SUBMITTED"]
+    assert ledger.load("nightly") == changed
+
+
+def test_a_change_that_fails_changes_nothing(ledger: SqliteLedger) -> None:
+    saved(ledger)
+
+    def fails(run: Run) -> Run:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        ledger.update(RUN, fails)
+    assert ledger.load("nightly") == RUN
+
+
+def test_a_run_is_found_by_the_application_of_any_try_and_by_its_name(ledger: SqliteLedger) -> None:
+    saved(ledger)
+    assert ledger.find_application("application_1_0001") == RUN
+    assert ledger.find_application("application_1_0002") is None
+    later = replace(RUN, run_id="later", created_at="2026-04-01T00:00:00Z")
+    saved(ledger, later)
+    assert ledger.named("größe") == [later, RUN] and ledger.named("größ") == []
+    assert ledger.newest(1) == [later]
+
+
+def test_what_changed_lately_is_found_without_the_rest(tmp_path: Path) -> None:
+    now = [1000.0]
+    ledger = SqliteLedger(tmp_path / "runs", now_s=lambda: now[0])
+    for run_id, now[0] in (("old", 1000.0), ("new", 2000.0)):
+        ledger.save(replace(RUN, run_id=run_id))
+    assert [run.run_id for run in ledger.changed_since(1500)] == ["new"]
+    assert {run.run_id for run in ledger.changed_since(0)} == {"old", "new"}
+
+
+def test_job_types_are_those_on_record_however_many_are_asked_for(ledger: SqliteLedger) -> None:
+    assert ledger.job_types(["r1"]) == {}
+    ledger.save(replace(RUN, run_id="r1", job_type="training"))
+    assert ledger.job_types([*(f"absent-{count}" for count in range(1200)), "r1", "r1"]) == {"r1": "training"}
+
+
+def test_a_deleted_run_is_gone_with_its_export(ledger: SqliteLedger) -> None:
+    path = saved(ledger)
+    saved(ledger, replace(RUN, run_id="stays"))
+    ledger.delete("nightly")
+    assert ledger.load("nightly") is None and not path.exists()
+    assert ledger.find_application("application_1_0001") == replace(RUN, run_id="stays")
+
+
+# --- what an older and a newer release have written -------------------------------------------------------------------
+
+
+def without_the_database(ledger: SqliteLedger, *runs: Run) -> None:
+    """What a release before SQLite has left."""
+    for run in runs:
+        saved(ledger, run)
+    ledger.path.unlink()
+
+
+def test_json_records_are_taken_over_at_the_first_opening_with_their_times(tmp_path: Path) -> None:
+    said: list[str] = []
+    ledger = SqliteLedger(tmp_path / "runs", note=said.append)
+    without_the_database(ledger, *(replace(RUN, run_id=f"r{count}") for count in range(3)))
+    os.utime(ledger.folder / "r1.json", (1000, 1000))
+    assert ledger.load("r1") == replace(RUN, run_id="r1")  # a look suffices
+    assert said == [f"took 3 run records over into {ledger.path}"]
+    assert {run.run_id for run in ledger.changed_since(2000)} == {"r0", "r2"}
+    (ledger.folder / "r2.json").unlink()
+    assert {run.run_id for run in ledger.runs()} == {"r0", "r1", "r2"}  # once; from now on the database counts
+    assert len(said) == 1
+
+
+def test_records_are_taken_over_whole_or_not_at_all(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_the_database(ledger, *(replace(RUN, run_id=f"r{count}") for count in range(3)))
+    written: list[str] = []
+
+    def interrupted(connection: sqlite3.Connection, run: Run, changed_ms: int) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(run.run_id)
+        write_run(connection, run, changed_ms)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "write_run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.runs()
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+    assert len(ledger.runs()) == 3
 
 
 @pytest.mark.parametrize(
@@ -99,45 +216,92 @@ def test_an_unfinished_file_of_a_killed_writer_is_no_record(ledger: JsonLedger) 
         RUN.to_json()[:200],
     ],
 )
-def test_a_damaged_record_is_an_unknown_outcome_and_never_no_run(ledger: JsonLedger, text: str) -> None:
-    path = saved(ledger)
+def test_a_damaged_record_is_taken_over_as_an_unknown_outcome_and_never_as_no_run(
+    ledger: SqliteLedger, text: str
+) -> None:
+    without_the_database(ledger, RUN, replace(RUN, run_id="whole"))
+    path = ledger.folder / "nightly.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(OutcomeUnknown, match="the record of run nightly can't be read") as caught:
         ledger.load("nightly")
     assert caught.value.exit_code is ExitCode.UNKNOWN
     assert caught.value.where == str(path)
     assert "run:nightly" in caught.value.next_step
-    assert list(ledger.runs()) == []
+    assert [run.run_id for run in ledger.runs()] == ["whole"]
+    path.rename(path.with_suffix(".aside"))  # what the error tells to do
+    assert ledger.load("nightly") is None
 
 
-def test_bytes_that_are_no_text_are_damage_too(ledger: JsonLedger) -> None:
-    saved(ledger).write_bytes(b"\xff\xfe")
+def test_bytes_that_are_no_text_are_damage_too(ledger: SqliteLedger) -> None:
+    without_the_database(ledger, RUN)
+    (ledger.folder / "nightly.json").write_bytes(b"\xff\xfe")
     with pytest.raises(OutcomeUnknown):
         ledger.load("nightly")
 
 
-def test_a_folder_that_can_not_be_made_is_said_with_the_variable_that_moves_it(tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file in the way", encoding="utf-8")
-    ledger = JsonLedger(tmp_path / "state" / "runs")
-    with pytest.raises(LedgerUnwritable, match="the run's record can't be written: Not a directory") as caught:
-        ledger.save(RUN)
-    assert caught.value.where.startswith(str(ledger.folder))
-    assert "XDG_STATE_HOME" in caught.value.next_step
-
-
-def test_a_failed_write_leaves_the_old_record_and_no_rubbish(ledger: JsonLedger) -> None:
-    """A folder in the record's place stands for any failure of the last step."""
-    saved(ledger).unlink()
-    (ledger.folder / "nightly.json").mkdir()
-    with pytest.raises(LedgerUnwritable):
-        ledger.save(RUN)
-    assert [one.name for one in ledger.folder.iterdir()] == ["nightly.json"]
-
-
-def test_a_run_is_found_by_the_application_of_any_try(ledger: JsonLedger) -> None:
+def test_a_file_of_a_newer_release_is_an_error_that_says_so(ledger: SqliteLedger) -> None:
     saved(ledger)
-    assert ledger.find_application("application_1_0001") == RUN
-    assert ledger.find_application("application_1_0002") is None
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    for call in (lambda: ledger.load("nightly"), ledger.runs, lambda: ledger.save(RUN)):
+        with pytest.raises(LedgerTooNew, match="of version 7, and this release knows 1") as caught:
+            call()
+    assert caught.value.exit_code is ExitCode.HOST_NOT_READY
+    assert caught.value.where == str(ledger.path)
+
+
+def test_a_column_of_a_newer_release_is_left_alone(ledger: SqliteLedger) -> None:
+    saved(ledger)
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
+        connection.execute("ALTER TABLE tries ADD COLUMN later_field TEXT NOT NULL DEFAULT ''")
+        connection.execute("UPDATE tries SET later_field = 'b1'")
+    changed = ledger.update(RUN, lambda run: replace(run, queue="other"))
+    assert ledger.load("nightly") == changed == replace(RUN, queue="other")
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        assert connection.execute("SELECT DISTINCT later_field FROM tries").fetchall() == [("b1",)]
+    newer = RUN.to_json().replace('"number": 1', '"later_field": "b1", "number": 1')
+    assert Run.from_json(newer) == RUN
+
+
+def test_a_field_that_is_new_since_the_file_was_made_gets_its_column(ledger: SqliteLedger) -> None:
+    saved(ledger)
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
+        for column in ("cause", "exit_code", "plan"):
+            connection.execute(f"ALTER TABLE tries DROP COLUMN {column}")
+    first = replace(RUN.tries[0], cause="", exit_code=None, plan={})
+    assert ledger.load("nightly") == RUN.with_try(first)  # to read it takes no change of the file
+    ledger.save(RUN)
+    assert ledger.load("nightly") == RUN
+
+
+def test_a_new_column_holds_its_fields_default_in_older_rows() -> None:
+    @dataclass
+    class Example:
+        name: str
+        number: int = -1
+        share: float = 0.5
+        known: bool = True
+        text: str = "it's"
+        none: int | None = None
+        parts: dict[str, str] = field(default_factory=dict)
+
+    assert columns_of(Example) == {
+        "name": "TEXT NOT NULL DEFAULT ''",
+        "number": "INTEGER NOT NULL DEFAULT -1",
+        "share": "REAL NOT NULL DEFAULT 0.5",
+        "known": "INTEGER NOT NULL DEFAULT 1",
+        "text": "TEXT NOT NULL DEFAULT 'it''s'",
+        "none": "INTEGER",
+        "parts": "TEXT",
+    }
+
+
+def test_every_field_has_a_column_of_its_name(ledger: SqliteLedger) -> None:
+    """Also those whose annotation is none of the simple ones: they are JSON."""
+    saved(ledger)
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        there = {row[1] for row in connection.execute("PRAGMA table_info(tries)")}
+    assert there == {"run_id", *columns_of(Try)} and "plan" in there
 
 
 def test_tries_are_kept_in_order_and_replaced_by_number() -> None:
@@ -152,7 +316,7 @@ def test_tries_are_kept_in_order_and_replaced_by_number() -> None:
 # --- the lock ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_lock_holds_others_off_until_their_patience_ends(ledger: JsonLedger) -> None:
+def test_the_lock_holds_others_off_until_their_patience_ends(ledger: SqliteLedger) -> None:
     clock = FakeClock()
     with ledger.lock("nightly", monotonic=clock.monotonic, sleep=clock.sleep, patience_s=5):
         other = ledger.lock("nightly", monotonic=clock.monotonic, sleep=clock.sleep, patience_s=5)
@@ -167,7 +331,7 @@ def test_the_lock_holds_others_off_until_their_patience_ends(ledger: JsonLedger)
         pass  # and free again
 
 
-def test_a_lock_is_had_as_soon_as_it_is_free(ledger: JsonLedger) -> None:
+def test_a_lock_is_had_as_soon_as_it_is_free(ledger: SqliteLedger) -> None:
     clock = FakeClock()
     holder = ledger.lock("nightly", monotonic=clock.monotonic, sleep=clock.sleep, patience_s=5)
     holder.__enter__()
@@ -181,15 +345,28 @@ def test_a_lock_is_had_as_soon_as_it_is_free(ledger: JsonLedger) -> None:
         assert 2 <= clock.monotonic() < 3
 
 
-def test_a_lock_that_can_not_be_made_means_that_this_host_is_not_ready(tmp_path: Path) -> None:
-    """It is taken before any launch, so "unknown" (8) would be wrong."""
+def test_a_lock_that_can_not_be_made_is_trouble_that_is_told(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file in the way", encoding="utf-8")
-    clock = FakeClock()
-    lock = JsonLedger(tmp_path / "runs").lock("nightly", monotonic=clock.monotonic, sleep=clock.sleep, patience_s=1)
-    with pytest.raises(HostNotReady, match="the run's record can't be written") as caught, lock:
-        pass
-    assert caught.value.exit_code is ExitCode.HOST_NOT_READY
-    assert "XDG_STATE_HOME" in caught.value.next_step
+    clock, said = FakeClock(), list[str]()
+    ledger = SqliteLedger(tmp_path / "runs", warn=said.append)
+    with ledger.lock("nightly", monotonic=clock.monotonic, sleep=clock.sleep, patience_s=1):
+        assert ledger.trouble == "File exists"
+    assert len(said) == 1 and "XDG_STATE_HOME" in said[0]
+
+
+def test_a_lock_whose_file_was_swept_meanwhile_is_none(ledger: SqliteLedger) -> None:
+    """Whoever holds a file that has no name any more would hold nobody off."""
+    ledger.folder.mkdir(parents=True)
+    place = lock_path(ledger.folder, "nightly")
+    first = take(place)
+    assert first is not None
+    waiting = os.open(place, os.O_RDWR)
+    place.unlink()  # `gc` does that while it holds the lock
+    second = take(place)
+    assert second is not None and os.fstat(second).st_ino != os.fstat(waiting).st_ino
+    assert take(place) is None
+    for descriptor in (first, waiting, second):
+        os.close(descriptor)
 
 
 # --- what is recorded -------------------------------------------------------------------------------------------------
@@ -212,27 +389,73 @@ def test_what_a_record_says_of_its_last_try(tries: tuple[Try, ...], known: Known
     assert known_of(None) == Known()
 
 
-def recorder(ledger: JsonLedger, terminal: Terminal, *tries: Try) -> Recorder:
+def recorder(ledger: SqliteLedger, terminal: Terminal, *tries: Try) -> Recorder:
     return Recorder(ledger, FakeClock(), terminal, replace(RUN, tries=tries))
 
 
-def test_nothing_is_launched_without_a_record(tmp_path: Path) -> None:
+def in_the_way(tmp_path: Path, said: list[str]) -> SqliteLedger:
     (tmp_path / "runs").write_text("in the way", encoding="utf-8")
-    unwritable = recorder(JsonLedger(tmp_path / "runs"), Terminal(), Try(1, TryState.PLANNED, "t"))
+    return SqliteLedger(tmp_path / "runs", warn=said.append)
+
+
+def test_a_run_that_only_the_record_tells_apart_is_not_launched_without_one(tmp_path: Path) -> None:
+    unwritable = recorder(in_the_way(tmp_path, []), Terminal(), Try(1, TryState.PLANNED, "t"))
     with pytest.raises(HostNotReady, match="record can't be written") as caught:
         unwritable.launching(1)
     assert caught.value.exit_code is ExitCode.HOST_NOT_READY
+    assert "XDG_STATE_HOME" in caught.value.next_step
 
 
-def test_after_a_launch_a_failing_record_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "runs").write_text("in the way", encoding="utf-8")
-    unwritable = recorder(JsonLedger(tmp_path / "runs"), Terminal(), Try(1, TryState.LAUNCHING, "t"))
+def test_a_claimed_or_random_run_goes_on_without_a_record_and_says_so_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    one = replace(recorder(in_the_way(tmp_path, said), Terminal(), Try(1, TryState.PLANNED, "t")), needs_record=False)
+    one.launching(1)
+    one.submitted(1, "application_1_0001")
+    assert one.run.last is not None and one.run.last.application_id == "application_1_0001"
+    assert len(said) == 1 and "going on without the record" in said[0]
+
+
+def test_after_a_launch_a_failing_record_is_a_warning_that_names_the_application(tmp_path: Path) -> None:
+    said: list[str] = []
+    unwritable = recorder(in_the_way(tmp_path, said), Terminal(), Try(1, TryState.LAUNCHING, "t"))
     unwritable.submitted(1, "application_1_0001")
-    assert "warning:" in (said := capsys.readouterr().err)
-    assert "going on without the record" in said
+    assert len(said) == 1 and "going on without the record (application_1_0001 goes on)" in said[0]
 
 
-def test_a_verdict_goes_to_the_newest_try_of_its_application(ledger: JsonLedger) -> None:
+def test_every_state_that_a_try_went_through_is_recorded_with_its_time(ledger: SqliteLedger) -> None:
+    one = recorder(ledger, Terminal())
+    clock = one.clock
+    assert isinstance(clock, FakeClock)
+    one._change(1, state=TryState.PLANNED)
+    report = ApplicationReport("a", state=State.ACCEPTED)
+    for step in (
+        lambda: one.launching(1),
+        lambda: one.reserved(1, "a"),
+        lambda: one.submitted(1, "a"),
+        lambda: one.seen(report),
+        lambda: one.seen(report),
+        lambda: one.seen(
+            replace(report, state=State.RUNNING, tracking_url="http://rm/a", am_container_logs="http://nm/a")
+        ),
+        lambda: one.finished(Verdict(Result.FAILED, "a", State.FINISHED, FinalStatus.FAILED, "boom")),
+        lambda: one.diagnosed("a", "some_rule", "with db.password=hunter2"),
+    ):
+        clock.sleep(1)
+        step()
+    run = ledger.load("nightly")
+    assert run is not None and run.last is not None
+    last = run.last
+    assert [seen.state for seen in last.history] == [
+        *("PLANNED", "LAUNCHING", "SUBMITTED", "ACCEPTED", "RUNNING", "FINISHED"),
+    ]
+    times = [seen.at for seen in last.history]
+    assert times == sorted(times) and len(set(times)) == len(times)
+    assert last.history[-1].detail == "failed" and last.exit_code == 1
+    assert (last.tracking_url, last.logs_url) == ("http://rm/a", "http://nm/a")
+    assert last.rule == "some_rule" and "hunter2" not in last.cause
+
+
+def test_a_verdict_goes_to_the_newest_try_of_its_application(ledger: SqliteLedger) -> None:
     """On backend local all tries of a run have one id."""
     first = Try(1, TryState.FINISHED, "t", "local-nightly", result="failed")
     both = recorder(ledger, Terminal(), first, Try(2, TryState.SUBMITTED, "t", "local-nightly"))
@@ -243,7 +466,7 @@ def test_a_verdict_goes_to_the_newest_try_of_its_application(ledger: JsonLedger)
     assert (run.tries[1].state, run.tries[1].result) == (TryState.FINISHED, "succeeded")
 
 
-def test_a_refused_launch_leaves_no_reserved_id_behind(ledger: JsonLedger) -> None:
+def test_a_refused_launch_leaves_no_reserved_id_behind(ledger: SqliteLedger) -> None:
     """A repeat is a new try then; an id that nobody posted would be looked for in vain, for good."""
     one = recorder(ledger, Terminal(), Try(1, TryState.LAUNCHING, "t"))
     one.reserved(1, "application_1700000000000_0007")
@@ -253,26 +476,9 @@ def test_a_refused_launch_leaves_no_reserved_id_behind(ledger: JsonLedger) -> No
     assert decide(known_of(ledger.load("nightly")), [], "1700000000000").action is Action.SUBMIT
 
 
-def test_reasons_are_recorded_without_secrets(ledger: JsonLedger) -> None:
+def test_reasons_are_recorded_without_secrets(ledger: SqliteLedger) -> None:
     one = recorder(ledger, Terminal(), Try(1, TryState.LAUNCHING, "t"))
     one.not_submitted(1, "failed with db.password=hunter2")
     one.finished(Verdict(Result.FAILED, "a", State.FINISHED, FinalStatus.FAILED, "with db.password=hunter2"))
     assert "hunter2" not in (ledger.folder / "nightly.json").read_text(encoding="utf-8")
-
-
-def test_job_types_are_those_of_readable_records(tmp_path: Path) -> None:
-    ledger = JsonLedger(tmp_path / "runs")
-    assert ledger.job_types(["r1"]) == {}
-    ledger.save(replace(RUN, run_id="r1", job_type="training"))
-    (ledger.folder / "damaged.json").write_text("[")
-    (ledger.folder / "a-list.json").write_text("[]")
-    assert ledger.job_types(["r1", "damaged", "a-list", "absent"]) == {"r1": "training"}
-
-
-def test_old_records_are_left_alone_where_only_new_ones_are_asked_for(tmp_path: Path) -> None:
-    ledger = JsonLedger(tmp_path / "runs")
-    for run_id, changed in (("old", 1000), ("new", 2000)):
-        ledger.save(replace(RUN, run_id=run_id))
-        os.utime(ledger.folder / f"{run_id}.json", (changed, changed))
-    assert [run.run_id for run in ledger.changed_since(1500)] == ["new"]
-    assert {run.run_id for run in ledger.changed_since(0)} == {"old", "new"}
+    assert b"hunter2" not in ledger.path.read_bytes()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batch_submit.adapters.http import HttpSession
     from batch_submit.adapters.resource_manager import ResourceManager
     from batch_submit.adapters.webhdfs import WebHdfs
-    from batch_submit.ledger import JsonLedger
+    from batch_submit.ledger import SqliteLedger
     from batch_submit.plan.backend_choice import BackendChoice
     from batch_submit.plan.merged import Config
 
@@ -173,11 +173,30 @@ class Services:
         self._cache[f"said:{text}"] = True
         return fresh
 
-    def ledger(self, cluster: str, user: str) -> JsonLedger:
-        """The run records of one cluster and user."""
-        from batch_submit.ledger import JsonLedger
+    def ledger(self, cluster: str, user: str) -> SqliteLedger:
+        """The run records of one cluster and user; the same object for all of a command, which warns once."""
+        from batch_submit.ledger import SqliteLedger
 
-        return JsonLedger(self.state_folder / "runs" / cluster / user)
+        folder = self.state_folder / "runs" / cluster / user
+        key = f"ledger:{folder}"
+        if key not in self._cache:
+            self._cache[key] = SqliteLedger(
+                folder,
+                warn=self.terminal.warn,
+                note=self.terminal.note,
+                now_s=lambda: self.clock.now_utc().timestamp(),
+            )
+        opened = self._cache[key]
+        assert isinstance(opened, SqliteLedger)
+        return opened
+
+    def ledgers(self) -> list[tuple[str, str, SqliteLedger]]:
+        """Every ledger of this account on this host: cluster, user, records."""
+        found = []
+        for place in sorted((self.state_folder / "runs").glob("*/*")):
+            if place.is_dir():
+                found.append((place.parent.name, place.name, self.ledger(place.parent.name, place.name)))
+        return found
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,7 @@ class LocalBackend:
         HostNotReady
             When it could not be started.
         """
-        place = self.folder / plan.spec.run_id / str(number)
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        about = {"name": plan.spec.name, "submitted_ms": int(self.clock.now_utc().timestamp() * 1000)}
-        local_supervisor.write_whole(place / "about.json", dict(about))
+        place = self._made_place(plan, number)
         argv = plan.argv
         if plan.secrets:
             # The driver reads it later than this process may live; the supervisor deletes it at the end.
@@ -88,6 +85,21 @@ class LocalBackend:
                 raise HostNotReady("the local driver could not be started", where=str(place), details=log.splitlines())
             self.clock.sleep(0.05)
         return local_application_id(plan.spec.run_id)
+
+    def _made_place(self, plan: SubmissionPlan, number: int) -> Path:
+        """The folder of a try: all that tells of a local run."""
+        place = self.folder / plan.spec.run_id / str(number)
+        about = {"name": plan.spec.name, "submitted_ms": int(self.clock.now_utc().timestamp() * 1000)}
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            local_supervisor.write_whole(place / "about.json", dict(about))
+        except OSError as error:
+            raise HostNotReady(
+                f"the run's folder can't be written: {error.strerror or error}",
+                where=str(place),
+                next_step="make it writable, or set XDG_STATE_HOME to a folder that is",
+            ) from error
+        return place
 
     def epoch(self) -> str:
         """See :class:`batch_submit.backends.base.Backend`; no id is reserved here."""

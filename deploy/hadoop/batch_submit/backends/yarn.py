@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,7 +127,7 @@ class YarnBackend:
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 
         by_program = SparkSubmitLauncher(
-            self.servers.resource_manager, self.environment, self.folder, self.clock, self.terminal
+            self.servers.resource_manager, self.environment, _usable(self.folder), self.clock, self.terminal
         )
         record.launching()
         launched = by_program.launch(plan, number, signals, record.started)
@@ -362,6 +364,18 @@ class YarnBackend:
     def new_output(self, application_id: str) -> str:
         """A cluster's driver writes into its container's log; nothing of it comes by here."""
         return ""
+
+
+def _usable(folder: Path) -> Path:
+    """The launcher's folder; where the state folder can't be written to, a new one among the temporary files."""
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        import tempfile
+
+        with suppress(OSError):
+            return Path(tempfile.mkdtemp(prefix="batch-submit-"))
+    return folder
 
 
 def _hdfs_path(uri: str, default_fs: str) -> str:

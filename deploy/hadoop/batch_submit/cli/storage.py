@@ -94,10 +94,11 @@ def demo_data_command(
     return put_demo_data(build_services(verbose=verbose), chosen, as_json=as_json or format_name == "json", force=force)
 
 
-@click.command("gc", short_help="Delete shared files in HDFS that nobody needs any more.")
-@click.option("--older-than", default="30d", metavar="T", help="Unused for so long (30d); at least 2d.")
+@click.command("gc", short_help="Delete what nobody needs any more: old records, claims, shared files.")
+@click.option("--older-than", default="30d", metavar="T", help="Ended, or unused, for so long (30d); at least 2d.")
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted; delete nothing.")
 @config_options
+@backend_option
 @json_option
 @verbose_option
 def gc_command(
@@ -106,20 +107,22 @@ def gc_command(
     config_file: str | None,
     env: str | None,
     profile: str | None,
+    backend: str | None,
     as_json: bool,
     format_name: str,
     verbose: bool,
 ) -> int:
-    """Delete what lies unused in the shared folder (execution.shared_dir): old packages, old Sparks, broken uploads.
+    """Delete the records and claims of runs that ended long ago, and what lies unused in the shared folder
+    (execution.shared_dir): old packages, old Sparks, broken uploads.
 
-    Nothing that a live application may need, that this version or this configuration would use, or that belongs to
-    somebody else.
+    No run that is not known to have ended; no file that a live application may need, that this version or this
+    configuration would use, or that belongs to somebody else.
 
     \b
     batch-submit gc --dry-run
     batch-submit gc --older-than 90d
     """
-    from batch_submit.operations.gc import GcOptions, sweep_shared
+    from batch_submit.operations.gc import GcOptions, sweep
 
     options = GcOptions(older_than=older_than, dry_run=dry_run, as_json=as_json or format_name == "json")
-    return sweep_shared(build_services(verbose=verbose), selection(config_file, env, profile, None), options)
+    return sweep(build_services(verbose=verbose), selection(config_file, env, profile, backend), options)

@@ -11,10 +11,10 @@ from batch_submit.adapters.run_logging import mask_text
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import YarnBackend
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, OutcomeUnknown, RunConflict
+from batch_submit.operations.claim_place import claim_place
 from batch_submit.operations.recording import stamp
 from batch_submit.plan.claims import Claim, Held, Step, most_telling, newest
 from batch_submit.plan.identity import Fingerprint
-from batch_submit.plan.storage import hdfs_path, qualify, storage_root
 
 if TYPE_CHECKING:
     from batch_submit.operations.context import Context
@@ -263,27 +263,15 @@ def open_claims(context: Context, identified: Identified, backend: Backend, choi
         return replace(made, none_because="the run id is random")
     if not isinstance(backend, YarnBackend):
         return replace(made, none_because=f"backend {backend.name}")
-    servers = backend.servers
     if choice == CLAIM_NONE:
         context.services.terminal.note(
             f"run {made.run_id} is not claimed (--claim {CLAIM_NONE}): a call on another host may submit it too"
         )
         return replace(made, none_because=f"--claim {CLAIM_NONE}")
-    if servers.webhdfs is None or servers.session is None:
+    place = claim_place(context, backend)
+    if place is None:
         return replace(made, none_because="no NameNode with a web address is known")
-    named = context.config.get("execution.claims_dir")
-    if named is None or not named.value:
-        folder = ClaimFolder(
-            servers.webhdfs, servers.session, f"{servers.home_folder}/.batch-submit/runs/{made.run_id}"
-        )
-    else:
-        root = storage_root(context.config, backend.name, config_folder=context.config_folder)
-        base = hdfs_path(qualify(str(named.value), root=root, backend=backend.name), servers.default_fs)
-        # Its users share a group, which a new folder takes from the one that it is made in.
-        folder = ClaimFolder(
-            servers.webhdfs, servers.session, f"{base}/{made.run_id}", folder_mode="770", file_mode="640"
-        )
-    return replace(made, folder=folder)
+    return replace(made, folder=place.of_run(made.run_id))
 
 
 def refuse_another_job(run_id: str, origin: str, now: Fingerprint, then: Mapping[str, str]) -> None:

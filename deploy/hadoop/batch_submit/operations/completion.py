@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from pathlib import Path
-
 from batch_submit.ledger import Run
 from batch_submit.services import Services
 
@@ -17,23 +13,8 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 def known_runs(services: Services) -> list[Run]:
     """The newest runs on record of every cluster and user of this account, newest first."""
-    found: list[tuple[float, str]] = []
-    with suppress(OSError):
-        for cluster in os.scandir(services.state_folder / "runs"):
-            with suppress(OSError):
-                for user in os.scandir(cluster.path):
-                    with suppress(OSError):
-                        found += [
-                            (entry.stat().st_mtime, entry.path)
-                            for entry in os.scandir(user.path)
-                            if entry.name.endswith(".json") and not entry.name.startswith(".")
-                        ]
-    found.sort(reverse=True)
-    runs = []
-    for _, path in found[:_MOST_RECORDS]:
-        with suppress(OSError, ValueError):
-            runs.append(Run.from_json(Path(path).read_text(encoding="utf-8")))
-    return sorted(runs, key=lambda run: run.created_at, reverse=True)
+    runs = [run for _cluster, _user, ledger in services.ledgers() for run in ledger.newest(_MOST_RECORDS)]
+    return sorted(runs, key=lambda run: run.created_at, reverse=True)[:_MOST_RECORDS]
 
 
 def run_words(services: Services, typed: str) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # list and status have to start fast: what a command needs is
     from batch_submit.adapters.spark_finder import SparkDistribution
     from batch_submit.backends.base import Backend
     from batch_submit.backends.local import LocalBackend
-    from batch_submit.ledger import JsonLedger
+    from batch_submit.ledger import SqliteLedger
     from batch_submit.plan.merged import Config
     from batch_submit.plan.sourced import ConfigSources
 
@@ -239,7 +239,7 @@ def local_backend(services: Services) -> LocalBackend:
     )
 
 
-def ledger_of(services: Services, backend: Backend) -> JsonLedger:
+def ledger_of(services: Services, backend: Backend) -> SqliteLedger:
     """The run records of a backend's cluster and user."""
     return services.ledger(backend.cluster, backend.user)
 

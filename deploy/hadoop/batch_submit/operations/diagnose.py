@@ -75,6 +75,8 @@ def diagnose_run(services: Services, selection: Selection, text: str, *, as_json
         diagnosis, no_logs = _diagnose(services, target.backend, report, reason, LOG_PATIENCE_S)
         if end.gone is not None and target.run is None and no_logs:
             raise _never_known(end.gone, report.application_id, diagnosis)
+        if target.recorder is not None and result is not Result.UNKNOWN and diagnosis.rule != UNKNOWN:
+            target.recorder.diagnosed(report.application_id, diagnosis.rule, diagnosis.cause)
         if result is Result.UNKNOWN:
             diagnosis = unasserted(diagnosis, "how it ended is not known")
     if as_json:
@@ -116,15 +118,15 @@ def headline(verdict: Verdict | None, report: ApplicationReport) -> str:
 
 def explain_end(
     services: Services, backend: Backend, verdict: Verdict, *, patience_s: float = LOG_PATIENCE_S
-) -> list[str]:
-    """The diagnosis of a bad end that was just seen, as lines; never raises and never waits long."""
+) -> tuple[Diagnosis, list[str]]:
+    """The diagnosis of a bad end that was just seen, and its lines; never raises and never waits long."""
     report = verdict.report or ApplicationReport(
         verdict.application_id, state=verdict.state, final_status=verdict.final_status, diagnostics=verdict.reason
     )
     reason = verdict.reason if verdict.reason != report.diagnostics.strip() else ""
     found = diagnose(services, backend, report, reason=reason, patience_s=patience_s)
     # A driver on this host has just shown all that it wrote.
-    return diagnosis_lines(found, seen="driver.log" if backend.name == LOCAL else "")
+    return found, diagnosis_lines(found, seen="driver.log" if backend.name == LOCAL else "")
 
 
 def diagnose(

@@ -1,4 +1,4 @@
-"""``gc``: delete from the shared folder what no application and no configuration needs any more."""
+"""``gc``: delete what nobody needs any more: traces of runs that ended long ago, files in the shared folder."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from batch_submit.backends.yarn_shared import shared_folder
 from batch_submit.errors import BatchSubmitError, ExitCode, HostNotReady, UsageError
 from batch_submit.launchers.rest_spark import read_manifest
 from batch_submit.model import Search, State
-from batch_submit.operations.context import Context, Selection, open_backend, open_context
+from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context
+from batch_submit.operations.gc_records import sweep_records
 from batch_submit.plan.shared import LEAST_AGE_S, Entry, Judged, Sweep, digest_of, shared_name
 from batch_submit.plan.tags import OUR_TAG
 from batch_submit.plan.units import UnitError, format_duration, parse_duration_s
-from batch_submit.render.storage import sweep_json, sweep_lines
+from batch_submit.render.storage import records_json, records_lines, sweep_json, sweep_lines
 from batch_submit.services import Services
 
 
@@ -33,8 +34,9 @@ class GcOptions:
     as_json: bool = False
 
 
-def sweep_shared(services: Services, selection: Selection, options: GcOptions) -> int:
-    """Delete what is ours by its name and owner, and unused by the rule of `plan.shared.Sweep`.
+def sweep(services: Services, selection: Selection, options: GcOptions) -> int:
+    """Delete records and claims of runs that ended long ago, and of the shared files what is ours by its name and owner
+    and unused by the rule of `plan.shared.Sweep`.
 
     Raises
     ------
@@ -44,8 +46,28 @@ def sweep_shared(services: Services, selection: Selection, options: GcOptions) -
     older_than_s = _age_s(options.older_than)
     context = open_context(services, selection)
     backend = open_backend(context)
-    if not isinstance(backend, YarnBackend):
-        raise UsageError("gc needs a cluster, and this is backend local", next_step="export HADOOP_CONF_DIR=<folder>")
+    records = sweep_records(services, context, backend, older_than_s, dry_run=options.dry_run)
+    folder = str(ledger_of(services, backend).folder)
+    place, judged = "", list[Judged]()
+    if isinstance(backend, YarnBackend):  # on backend local runs share nothing
+        place, judged = _sweep_shared(context, backend, older_than_s, dry_run=options.dry_run)
+    if options.as_json:
+        answer = {
+            **sweep_json(place, judged, dry_run=options.dry_run),
+            **records_json(folder, records),
+        }
+        services.terminal.answer(json.dumps(answer))
+        return ExitCode.SUCCEEDED
+    lines = records_lines(folder, records, dry_run=options.dry_run)
+    lines += sweep_lines(place, judged, dry_run=options.dry_run) if place else []
+    services.terminal.answer("\n".join(lines or [f"{folder}: no runs on record"]))
+    return ExitCode.SUCCEEDED
+
+
+def _sweep_shared(
+    context: Context, backend: YarnBackend, older_than_s: float, *, dry_run: bool
+) -> tuple[str, list[Judged]]:
+    """The shared folder's name, and what became of each file in it."""
     shared = shared_folder(backend.servers, backend.shared_dir, backend.clock)
     entries = shared.entries()
     sweep = Sweep(
@@ -59,14 +81,9 @@ def sweep_shared(services: Services, selection: Selection, options: GcOptions) -
     first = next((one.entry for one in judged if one.delete), None)
     if first is not None and not shared.keeps_access_times(shared.files()[first.name]):
         judged = replace(sweep, keeps_access_times=False).judge(entries)
-    if not options.dry_run:
+    if not dry_run:
         judged = [_deleted(shared, one) if one.delete else one for one in judged]
-    place = backend.servers.default_fs.rstrip("/") + shared.path
-    if options.as_json:
-        services.terminal.answer(json.dumps(sweep_json(place, judged, dry_run=options.dry_run)))
-    else:
-        services.terminal.answer("\n".join(sweep_lines(place, judged, dry_run=options.dry_run)))
-    return ExitCode.SUCCEEDED
+    return backend.servers.default_fs.rstrip("/") + shared.path, judged
 
 
 def _age_s(text: str) -> float:

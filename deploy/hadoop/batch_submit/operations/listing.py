@@ -116,7 +116,7 @@ def _records(services: Services, backend: Backend, after_ms: int | None) -> list
     """The records of our runs that have changed lately; none for a backend that forgets nothing."""
     if backend.name == "local":
         return []
-    return list(ledger_of(services, backend).changed_since((after_ms or 0) / 1000))
+    return ledger_of(services, backend).changed_since((after_ms or 0) / 1000)
 
 
 def _forgotten(runs: Sequence[Run], known: set[str]) -> list[Listed]:
@@ -147,5 +147,6 @@ def recorded(run: Run, one: Try) -> Listed:
         elapsed_ms=max(0, finished_ms - started_ms) if finished_ms and started_ms else 0,
         memory_seconds=one.memory_seconds,
         vcore_seconds=one.vcore_seconds,
+        tracking_url=one.tracking_url,
     )
     return Listed(report, run.job_type, forgotten=True, result=one.result or Result.UNKNOWN.value)

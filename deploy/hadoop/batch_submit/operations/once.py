@@ -17,7 +17,7 @@ from batch_submit.errors import (
     NotFound,
     OutcomeUnknown,
 )
-from batch_submit.ledger import JsonLedger, Run, Try, TryState
+from batch_submit.ledger import Ledger, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict, judge
 from batch_submit.operations.claiming import CLAIM_AUTO, Claims, open_claims, refuse_another_job
 from batch_submit.operations.context import Context
@@ -32,7 +32,7 @@ from batch_submit.operations.prepare import (
     with_preparation,
 )
 from batch_submit.operations.record_alone import attach_by_record
-from batch_submit.operations.recording import Recorder, TryRecord, known_of, stamp
+from batch_submit.operations.recording import Recorder, TryRecord, known_of, refuse_without_record, stamp
 from batch_submit.plan.claims import Step, known_of_both
 from batch_submit.plan.command import fingerprint_of, shell_command
 from batch_submit.plan.resume import Action, Decision, Known, decide, try_number_of
@@ -64,7 +64,7 @@ def submit_once(
     context: Context,
     identified: Identified,
     backend: Backend,
-    ledger: JsonLedger,
+    ledger: Ledger,
     signals: Signals,
     options: SubmitOptions,
 ) -> tuple[JobSpec, Accepted]:
@@ -72,11 +72,13 @@ def submit_once(
     earlier = ledger.load(identified.run_id.value)
     claims = open_claims(context, identified, backend, options.claim)
     claims.look()
+    needs_record = identified.explicit and claims.folder is None
+    refuse_without_record(ledger, identified.run_id.value, needs_record=needs_record)
     spec = make_spec(context, identified, day=claims.day or (earlier.day if earlier is not None else None))
     check_call(spec, wait=options.wait)
     fingerprint = fingerprint_of(spec, script_digest(spec))
     claims.refuse_another_job(fingerprint, spec.day.isoformat())
-    if earlier is not None:
+    if earlier is not None and earlier.fingerprint_parts:  # a record that was built again may not know its job
         refuse_another_job(earlier.run_id, f"on {earlier.created_at}", fingerprint, earlier.fingerprint_parts)
     decision, seen = Decision(Action.SUBMIT), list[ApplicationReport]()
     try:
@@ -88,7 +90,7 @@ def submit_once(
         application_id, recorder = attach_by_record(context.services, ledger, earlier, error, wait=options.wait)
         return spec, Accepted(application_id, recorder, attached=True)
     run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
-    recorder = Recorder(ledger, context.services.clock, context.services.terminal, run)
+    recorder = Recorder(ledger, context.services.clock, context.services.terminal, run, needs_record=needs_record)
     if decision.action is not Action.SUBMIT:
         return spec, _resume(context, backend, recorder, decision, claims)
     _record_ended_tries(recorder, seen)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_submit.errors import ClusterUnreachable, OutcomeUnknown
-from batch_submit.ledger import JsonLedger, Run, TryState
+from batch_submit.ledger import Ledger, Run, TryState
 from batch_submit.operations.recording import Recorder
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def outcome_unknown(run: Run, folder: Path, because: ClusterUnreachable) -> Outc
 
 
 def attach_by_record(
-    services: Services, ledger: JsonLedger, run: Run | None, because: ClusterUnreachable, *, wait: bool
+    services: Services, ledger: Ledger, run: Run | None, because: ClusterUnreachable, *, wait: bool
 ) -> tuple[str, Recorder]:
     """The application to attach to without having asked the cluster: the waiting has the patience for that.
 
@@ -74,8 +74,8 @@ def unless_on_record(services: Services, run_id: str) -> Iterator[None]:
     try:
         yield
     except ClusterUnreachable as error:
-        for path in sorted((services.state_folder / "runs").glob(f"*/*/{run_id}.json")):
-            run = JsonLedger(path.parent).load(run_id)
+        for _cluster, _user, ledger in services.ledgers():
+            run = ledger.load(run_id)
             if run is not None and may_run(run):
-                raise outcome_unknown(run, path.parent, error) from error
+                raise outcome_unknown(run, ledger.folder, error) from error
         raise

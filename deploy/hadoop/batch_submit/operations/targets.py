@@ -179,7 +179,7 @@ def _ambiguous(text: str, found: list[_Named]) -> UsageError:
 
 def _runs_named(services: Services, backend: Backend, name: str, seen: list[ApplicationReport]) -> list[_Named]:
     """The runs of a name that this host has on record or a backend has seen, each once however many tries it has."""
-    runs = {run.run_id: run for run in ledger_of(services, backend).runs() if run.name == name and run.last is not None}
+    runs = {run.run_id: run for run in ledger_of(services, backend).named(name) if run.last is not None}
     reports: dict[str, ApplicationReport] = {}
     for report in seen:  # newest first
         if report.name == name:

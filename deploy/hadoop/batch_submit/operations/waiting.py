@@ -58,6 +58,7 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
         signals,
         follower_of(waiting.backend, waiting.application_id, services.clock, services.terminal, waiting.follow),
         waiting.follow.interval_s,
+        waiting.recorder.seen if waiting.recorder is not None else None,
     )
     verdict = watcher.run()
     if verdict is None:
@@ -85,7 +86,9 @@ def conclude(waiting: Waiting, verdict: Verdict) -> None:
     if final:
         from batch_submit.operations.diagnose import explain_end  # its rules are of no use to a run that succeeds
 
-        explanation = explain_end(waiting.services, backend, verdict)
+        found, explanation = explain_end(waiting.services, backend, verdict)
+        if waiting.recorder is not None:
+            waiting.recorder.diagnosed(verdict.application_id, found.rule, found.cause)
     lines = describe(verdict, lambda kind: hints.get(kind, ""), explanation, _verb(waiting))
     if final and verdict.state in (State.FAILED, State.KILLED):
         for line in backend.after_failure(waiting.application_id):

@@ -56,6 +56,8 @@ class Watcher:
         Shows what is seen; ``None``: states only.
     longest_pause_s
         The pause between two polls grows up to this; ``None``: 5 s.
+    on_change
+        Gets every report of another state than the one before, while the application lives.
     """
 
     backend: Backend
@@ -66,6 +68,7 @@ class Watcher:
     signals: SignalCount
     follower: Follower | None = None
     longest_pause_s: float | None = None
+    on_change: Callable[[ApplicationReport], None] | None = None
     _away_since: float | None = None
     _forgotten_since: float | None = None
     _kill_sent: bool = False
@@ -93,6 +96,8 @@ class Watcher:
                 follower.show(report)
                 if report.state is not last_state:
                     last_state, pause = report.state, first
+                    if self.on_change is not None:
+                        self.on_change(report)
             if self.signals.received:
                 return None
             waited = self.clock.monotonic() - started

@@ -25,6 +25,8 @@ VERBS: Mapping[str, Verb] = {
     "monitor": Verb("monitor", "monitor_command", "Follow a run: why it waits, what it does, how it ends."),
     "list": Verb("listing", "list_command", "Our applications, newest first."),
     "status": Verb("status", "status_command", "Everything known of one application."),
+    "history": Verb("history", "history_command", "Runs on record on this host, newest first."),
+    "show": Verb("history", "show_command", "Everything on record of one run."),
     "logs": Verb("logs", "logs_command", "What the containers wrote: print, follow, search, store."),
     "diagnose": Verb("diagnose", "diagnose_command", "Why a run failed: cause, evidence, remedy."),
     "report": Verb("report", "report_command", "A run's results as one HTML page."),
@@ -39,7 +41,8 @@ VERBS: Mapping[str, Verb] = {
     "init-hdfs": Verb("storage", "init_hdfs_command", "Make or check the folders under the storage root."),
     "upload": Verb("transfer", "upload_command", "Copy a file or folder into the storage."),
     "download": Verb("transfer", "download_command", "Copy a file or folder out of the storage."),
-    "gc": Verb("storage", "gc_command", "Delete shared files in HDFS that nobody needs any more."),
+    "ledger": Verb("ledger", "ledger_group", "This host's run records: check, rebuild."),
+    "gc": Verb("storage", "gc_command", "Delete what nobody needs any more: old records, claims, shared files."),
     "demo-data": Verb("storage", "demo_data_command", "Write the flights demo data."),
     "completion": Verb("completion", "completion_command", "Completion for bash, zsh or fish."),
 }

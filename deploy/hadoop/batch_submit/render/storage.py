@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batch_submit.plan.retention import Swept
 from batch_submit.plan.shared import Judged
 from batch_submit.plan.storage_tree import Difference
 from batch_submit.plan.transfer import Item, TransferPlan, shown
@@ -120,3 +121,27 @@ def sweep_json(place: str, judged: Sequence[Judged], *, dry_run: bool) -> dict[s
     ]
     deleted = sum(one.entry.size for one in judged if one.delete)
     return {"folder": place, "dry_run": dry_run, "files": rows, "bytes": deleted}
+
+
+def records_lines(place: str, swept: Sequence[Swept], *, dry_run: bool) -> list[str]:
+    """What ``gc`` did with runs: one line for each that goes, and how many stay for which reason."""
+    if not swept:
+        return []
+    verb = "to delete" if dry_run else "deleted"
+    going = [one for one in swept if one.delete]
+    width = max((len(one.run_id) for one in going), default=0)
+    lines = [f"{one.run_id:<{width}}  {verb}: {' and '.join(one.parts)}, {one.reason}" for one in going]
+    reasons: dict[str, int] = {}
+    for one in swept:
+        if not one.delete:
+            reasons[one.reason] = reasons.get(one.reason, 0) + 1
+    kept = "; ".join(f"{count} kept: {reason}" for reason, count in reasons.items()) or "0 kept"
+    return [*lines, f"{place}: {len(going)} run{'' if len(going) == 1 else 's'} {verb}; {kept}"]
+
+
+def records_json(place: str, swept: Sequence[Swept]) -> dict[str, object]:
+    """The same for programs."""
+    rows = [
+        {"run_id": one.run_id, "parts": list(one.parts), "delete": one.delete, "reason": one.reason} for one in swept
+    ]
+    return {"records_folder": place, "runs": rows}

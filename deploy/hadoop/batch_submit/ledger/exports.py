@@ -1,0 +1,94 @@
+"""One JSON file per run, written after the database: for other programs, and to build the ledger again from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch_submit.ledger.records import Run
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that is named like a record and is none."""
+
+    run_id: str
+    place: str
+    reason: str
+
+
+def export_path(folder: Path, run_id: str) -> Path:
+    """The file of a run."""
+    return folder / f"{run_id}.json"
+
+
+def write_export(folder: Path, run: Run, *, only_trace: bool = False) -> None:
+    """Write a run's file, whole and readable by its owner only.
+
+    Parameters
+    ----------
+    only_trace
+        The database could not be written: nothing else tells of this run, so it is made sure that it lies on the disk.
+
+    Raises
+    ------
+    OSError
+        It can't be written; the old one is as it was.
+    """
+    import secrets  # list and status only read, and have to start fast
+
+    path = export_path(folder, run.run_id)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(run.to_json())
+            if only_trace:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def has_exports(folder: Path) -> bool:
+    """Whether a folder holds any."""
+    return any(True for _ in _paths(folder))
+
+
+def read_export(path: Path) -> Run | Unreadable | None:
+    """A run's file; ``None`` when there is none."""
+    try:
+        return Run.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        return Unreadable(path.stem, str(path), str(error))
+
+
+def read_exports(folder: Path) -> Iterator[tuple[Run | Unreadable, int]]:
+    """All of a folder, each with the time of its last change in milliseconds since the epoch, in no order."""
+    for path in _paths(folder):
+        found = read_export(path)
+        if found is not None:
+            try:
+                changed_ms = path.stat().st_mtime_ns // 1_000_000
+            except OSError:
+                changed_ms = 0
+            yield found, changed_ms
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".json") and not entry.name.startswith("."):
+                    yield Path(entry.path)
+    except OSError:
+        return

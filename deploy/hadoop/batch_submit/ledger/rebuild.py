@@ -1,0 +1,146 @@
+"""What a lost ledger is built again from: its exports, the claims in the cluster, the applications that it shows.
+
+Pure: each function gives the record as it is with what one source adds. A seen end never changes, and nothing is made
+up: what no source tells stays empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from batch_submit.adapters.run_logging import mask_text
+from batch_submit.ledger.records import Run, StateSeen, Try, TryState
+from batch_submit.model import ApplicationReport, judge
+from batch_submit.plan.claims import Claim, Held, Step
+from batch_submit.plan.identity import Fingerprint
+from batch_submit.plan.moments import utc_ms, utc_text
+from batch_submit.plan.resume import try_number_of
+
+#: How far a state is; of two sources the farther one is believed.
+_FAR = (TryState.PLANNED, TryState.LAUNCHING, TryState.SUBMITTED, TryState.NOT_SUBMITTED, TryState.FINISHED)
+
+
+def newer_of(one: Run, other: Run) -> Run:
+    """Of two records of a run the one that knows more: of a newer try, or more of the same."""
+
+    def far(run: Run) -> tuple[int, int, int]:
+        last = run.last
+        return (last.number, _FAR.index(last.state), len(last.history)) if last is not None else (0, 0, 0)
+
+    return one if far(one) >= far(other) else other
+
+
+def with_claim(run: Run | None, held: Held, place: str, *, backend: str, cluster: str) -> Run | None:
+    """What a run's claims tell of its newest try, and of the run itself where nothing else does.
+
+    Parameters
+    ----------
+    place
+        The folder of the claims.
+    """
+    claim = held.claim
+    if claim is None:
+        return run
+    run = run or _of_claim(claim, backend, cluster)
+    if not run.fingerprint_parts:
+        digest = Fingerprint(claim.fingerprint).digest
+        run = replace(run, fingerprint=digest, fingerprint_parts=dict(claim.fingerprint), day=claim.day)
+    state = _state_of(held)
+    there = run.try_of(held.number)
+    if there is not None and (_FAR.index(there.state) >= _FAR.index(state) or there.application_id):
+        return run
+    application_id = claim.application_id if state is not TryState.NOT_SUBMITTED else ""
+    one = there or Try(held.number, state, claim.at, claim=place)
+    one = replace(one, state=state, application_id=application_id, reason=claim.reason)
+    return run.with_try(one.passed(state.value, claim.at))
+
+
+def _state_of(held: Held) -> TryState:
+    if Step.SUBMITTED in held.steps:
+        return TryState.SUBMITTED
+    if Step.NOT_SUBMITTED in held.steps:
+        return TryState.NOT_SUBMITTED
+    return TryState.LAUNCHING if Step.RESERVED in held.steps else TryState.PLANNED
+
+
+def _of_claim(claim: Claim, backend: str, cluster: str) -> Run:
+    return Run(
+        run_id=claim.run_id,
+        name=claim.run_id,
+        job_type=claim.fingerprint.get("job_type", ""),
+        backend=backend,
+        cluster=cluster,
+        user=claim.user,
+        host=claim.host,
+        created_at=claim.at,
+        day=claim.day,
+        fingerprint=Fingerprint(claim.fingerprint).digest,
+        fingerprint_parts=dict(claim.fingerprint),
+    )
+
+
+def with_report(run: Run | None, run_id: str, report: ApplicationReport, *, backend: str, cluster: str) -> Run:
+    """What the cluster shows of an application: that it was submitted, and how it ended."""
+    started = utc_text(report.started_ms)
+    number = try_number_of(report) or 1
+    run = run or Run(
+        run_id=run_id,
+        name=report.name,
+        job_type="",
+        backend=backend,
+        cluster=cluster,
+        user=report.user,
+        host="",
+        created_at=started,
+        day=_local_day(report.started_ms),
+        fingerprint="",
+        fingerprint_parts={},
+        queue=report.queue,
+    )
+    if not run.argv:  # known from a claim alone, which tells neither
+        run = replace(run, name=report.name or run.name, queue=report.queue or run.queue)
+    one = run.try_of(number) or Try(number, TryState.SUBMITTED, started)
+    if one.state is TryState.FINISHED:
+        return run
+    one = replace(
+        one,
+        state=TryState.SUBMITTED,
+        application_id=report.application_id,
+        tracking_url=report.tracking_url or one.tracking_url,
+        logs_url=report.am_container_logs or one.logs_url,
+    ).passed(TryState.SUBMITTED.value, started)
+    return run.with_try(_ended(one, report))
+
+
+def _ended(one: Try, report: ApplicationReport) -> Try:
+    verdict = judge(report)
+    if verdict is None:
+        return one
+    finished = utc_text(report.finished_ms)
+    return replace(
+        one,
+        state=TryState.FINISHED,
+        result=verdict.result.value,
+        exit_code=int(verdict.exit_code),
+        yarn_state=report.state.value,
+        final_status=report.final_status.value,
+        reason=mask_text(verdict.reason[:2000]),
+        finished_at=finished,
+        memory_seconds=report.memory_seconds,
+        vcore_seconds=report.vcore_seconds,
+        history=(*one.history, StateSeen(TryState.FINISHED.value, finished, verdict.result.value)),
+    )
+
+
+def latest_ms(run: Run) -> int:
+    """The last moment that a record tells of; milliseconds since the epoch."""
+    times = [run.created_at]
+    for one in run.tries:
+        times += [one.planned_at, one.finished_at, *(seen.at for seen in one.history)]
+    return max(map(utc_ms, times))
+
+
+def _local_day(milliseconds: int) -> str:
+    """The day on which a run began, as ``--date`` takes it by default."""
+    return datetime.fromtimestamp(milliseconds / 1000).date().isoformat() if milliseconds > 0 else ""

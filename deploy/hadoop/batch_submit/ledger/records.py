@@ -1,0 +1,166 @@
+"""What is recorded of a run: frozen values, and their form as a JSON file.
+
+A field that is added here with a default is all that it takes: the database gets its column at its next opening for
+writing, older files and databases read as the default, and an older release leaves it alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import Enum
+from typing import Any
+
+#: Of the JSON files. The database has a version of its own.
+SCHEMA = 1
+
+
+class TryState(str, Enum):
+    """How far one try of a run is known to have come. Each is written *before* the step it names is taken."""
+
+    PLANNED = "PLANNED"  #: nothing was launched: safe to submit again
+    LAUNCHING = "LAUNCHING"  #: a launch may have happened: only the cluster knows
+    SUBMITTED = "SUBMITTED"  #: the application id is known
+    NOT_SUBMITTED = "NOT_SUBMITTED"  #: the launch is known to have failed: no application
+    FINISHED = "FINISHED"  #: a terminal state and final status were seen
+
+
+@dataclass(frozen=True)
+class StateSeen:
+    """A state that a try went through: one of :class:`TryState`, or YARN's while it lived.
+
+    Parameters
+    ----------
+    at
+        When this host saw or made it; ISO 8601 in UTC.
+    detail
+        With ``FINISHED`` the result.
+    """
+
+    state: str
+    at: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Try:
+    """One try of a run; times are ISO 8601 in UTC.
+
+    Parameters
+    ----------
+    memory_seconds, vcore_seconds
+        MiB and vcores times seconds, as YARN counts them.
+    claim
+        The folder in the cluster where it is claimed, or ``none: <why>``.
+    exit_code
+        What its end is to a shell; ``None`` while nobody has seen one.
+    rule, cause
+        The diagnosis of a bad end: id of the rule (``diagnosis.rules``), probable cause.
+    plan
+        What was planned, secrets removed: argv, environment, files, tags, where each value came from.
+    history
+        Every state that it went through, oldest first.
+    """
+
+    number: int
+    state: TryState
+    planned_at: str
+    application_id: str = ""
+    pid: int = 0
+    result: str = ""
+    yarn_state: str = ""
+    final_status: str = ""
+    reason: str = ""
+    finished_at: str = ""
+    memory_seconds: int = 0
+    vcore_seconds: int = 0
+    claim: str = ""
+    exit_code: int | None = None
+    rule: str = ""
+    cause: str = ""
+    tracking_url: str = ""
+    logs_url: str = ""
+    plan: dict[str, Any] = field(default_factory=dict)
+    history: tuple[StateSeen, ...] = ()
+
+    def passed(self, state: str, at: str, detail: str = "") -> Try:
+        """With a state in its history, unless that is the newest one there."""
+        newest = self.history[-1] if self.history else None
+        if newest is not None and (newest.state, newest.detail) == (state, detail):
+            return self
+        return replace(self, history=(*self.history, StateSeen(state, at, detail)))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One logical submission and all its tries."""
+
+    run_id: str
+    name: str
+    job_type: str
+    backend: str
+    cluster: str
+    user: str
+    host: str
+    created_at: str
+    day: str
+    fingerprint: str
+    fingerprint_parts: dict[str, str]
+    original_run_id: str = ""
+    queue: str = ""
+    argv: tuple[str, ...] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+    timeout_s: float | None = None
+    tries: tuple[Try, ...] = ()
+    schema: int = SCHEMA
+
+    @property
+    def last(self) -> Try | None:
+        """The newest try; ``None`` before the first."""
+        return self.tries[-1] if self.tries else None
+
+    def try_of(self, number: int) -> Try | None:
+        """A try by its number."""
+        return next((one for one in self.tries if one.number == number), None)
+
+    def with_try(self, one: Try) -> Run:
+        """This run with ``one`` in place of the try of its number, or added."""
+        others = tuple(each for each in self.tries if each.number != one.number)
+        return replace(self, tries=tuple(sorted((*others, one), key=lambda each: each.number)))
+
+    def to_json(self) -> str:
+        """The record as text: its export."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Run:
+        """Read a record.
+
+        Raises
+        ------
+        ValueError
+            When it is damaged or of a schema that this release does not know.
+        """
+        data = json.loads(text)
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            raise ValueError(f"not a run record of schema {SCHEMA}")
+        try:
+            tries = tuple(_try_of(one) for one in data.pop("tries"))
+            run = cls(**{**known_fields(cls, data), "argv": tuple(data["argv"]), "tries": tries})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a run record: {error}") from error
+        if not isinstance(run.run_id, str) or not isinstance(run.fingerprint_parts, dict):
+            raise ValueError("not a run record: its fields have other types")
+        return run
+
+
+def known_fields(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a dataclass of ours takes of a map; a later release may have written more."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in data.items() if name in names}
+
+
+def _try_of(data: Mapping[str, Any]) -> Try:
+    history = tuple(StateSeen(**known_fields(StateSeen, one)) for one in data.get("history", ()))
+    return Try(**{**known_fields(Try, data), "state": TryState(data["state"]), "history": history})
