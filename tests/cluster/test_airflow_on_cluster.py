@@ -77,7 +77,7 @@ class Airflow:
     def configure(self, config: dict[str, Any]) -> None:
         """Write the job_config.yaml of the working directory."""
         config = {**config, "execution": {**(config.get("execution") or {}), "log_file": "our.log"}}
-        (self.folder / "work" / "job_config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        (self.folder / "work" / "job_config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
     def run(self, *arguments: str) -> str:
         done = subprocess.run(
