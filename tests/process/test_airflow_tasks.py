@@ -15,6 +15,9 @@ from batch_submit.errors import ExitCode
 from tests.process.canned_rm import Mode
 from tests.process.door import REPOSITORY, RUNNING, Door
 
+#: `make test-full` installs Airflow.
+pytestmark = pytest.mark.full
+
 PYTHON = REPOSITORY / ".venv-airflow" / "bin" / "python"
 ENDS = {"FINISHED": ("FINISHED", "SUCCEEDED"), "FAILED": ("FINISHED", "FAILED"), "KILLED": ("KILLED", "KILLED")}
 LOOK = """
