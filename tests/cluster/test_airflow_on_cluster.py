@@ -114,7 +114,7 @@ class Test:
 
     def end(self) -> int:
         try:
-            return self.process.wait(1200)  # a busy host takes its time for the four jobs
+            return self.process.wait(2400)  # a busy host takes its time for the four jobs
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end:\n{self.log}") from None
 
