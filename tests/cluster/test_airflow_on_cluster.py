@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import signal
 import sqlite3
@@ -26,7 +25,6 @@ from cluster.test_submit_on_cluster import without_empty
 pytestmark = pytest.mark.full
 PROGRAM = REPO / ".venv-airflow" / "bin" / "airflow"
 SHIPPED = REPO / "deploy" / "airflow"
-MARK = secrets.token_hex(3)
 #: Waits, when told so, until a file of HDFS appears that is named like the DAG run.
 JOB = """
 import sys, time
