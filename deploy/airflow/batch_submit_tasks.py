@@ -33,7 +33,7 @@ FINAL = {
     6: "somebody killed the application",
     7: "it ran past its time limit",
 }
-#: `waiting_for` gives it while the application runs. Of no meaning to batch-submit.
+#: `waiting_for` gives it while the application runs, or the cluster can't be asked. Of no meaning to batch-submit.
 NOT_YET = 75
 
 
@@ -99,7 +99,9 @@ def waiting_for(task_id: str, submitted_by: str, **sensor: Any) -> BashSensor:
 cd '{WORK}' || exit 3
 answer=$('{HOME}/batch_submit.sh' wait '{{{{ ti.xcom_pull(task_ids="{submitted_by}") }}}}' --wait-timeout 10s --json)
 code=$?
-case "$answer" in *'"still running"'*) exit {NOT_YET};; esac  # 7 is also the code of one that ran past --timeout
+case "$code $answer" in  # not asked (5, 8), or it runs: 7, which is the code of one that ran past --timeout, too
+    '5 '* | '8 '* | '7 '*'"still running"'*) exit {NOT_YET} ;;
+esac
 exit "$code"
 """
     defaults = {"mode": "reschedule", "poke_interval": 60, "retry_exit_code": NOT_YET}

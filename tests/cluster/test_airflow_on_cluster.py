@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import signal
 import sqlite3
@@ -26,7 +25,6 @@ from cluster.test_submit_on_cluster import without_empty
 pytestmark = pytest.mark.full
 PROGRAM = REPO / ".venv-airflow" / "bin" / "airflow"
 SHIPPED = REPO / "deploy" / "airflow"
-MARK = secrets.token_hex(3)
 #: Waits, when told so, until a file of HDFS appears that is named like the DAG run.
 JOB = """
 import sys, time
@@ -77,7 +75,7 @@ class Airflow:
     def configure(self, config: dict[str, Any]) -> None:
         """Write the job_config.yaml of the working directory."""
         config = {**config, "execution": {**(config.get("execution") or {}), "log_file": "our.log"}}
-        (self.folder / "work" / "job_config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        (self.folder / "work" / "job_config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
     def run(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -114,7 +112,7 @@ class Test:
 
     def end(self) -> int:
         try:
-            return self.process.wait(1200)  # a busy host takes its time for the four jobs
+            return self.process.wait(2400)  # a busy host takes its time for the four jobs
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end:\n{self.log}") from None
 

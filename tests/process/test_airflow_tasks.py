@@ -12,9 +12,14 @@ from typing import Any
 import pytest
 
 from batch_submit.errors import ExitCode
-from tests.process.door import REPOSITORY
+from tests.process.canned_rm import Mode
+from tests.process.door import REPOSITORY, RUNNING, Door
+
+#: `make test-full` installs Airflow.
+pytestmark = pytest.mark.full
 
 PYTHON = REPOSITORY / ".venv-airflow" / "bin" / "python"
+ENDS = {"FINISHED": ("FINISHED", "SUCCEEDED"), "FAILED": ("FINISHED", "FAILED"), "KILLED": ("KILLED", "KILLED")}
 LOOK = """
 import json, sys, warnings
 from airflow.sdk.exceptions import AirflowException
@@ -37,6 +42,7 @@ print(json.dumps({
     "edges": {name: sorted(task.downstream_task_ids) for name, task in dag.task_dict.items()},
     "command": dag.task_dict["training"].bash_command,
     "env": dag.task_dict["training"].env,
+    "sensor": tasks.waiting_for("done", submitted_by="begun").bash_command,
     "id": tasks.application_id('{"application_id": "application_1_0001", "exit_code": 0}'),
 }))
 """
@@ -85,3 +91,36 @@ def test_what_is_a_template_is_a_variable_and_no_part_of_the_command(told: dict[
     named = set(re.findall(r'"\$(\w+)', told["command"]))
     assert named == set(told["env"]) and all("{{" in value for value in told["env"].values())
     assert told["id"] == "application_1_0001"
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "sensor"),
+    [
+        ("RUNNING", 7, 75),
+        ("away", 8, 75),
+        ("FINISHED", 0, 0),
+        ("FAILED", 1, 1),
+        ("KILLED", 6, 6),
+        ("LIFETIME", 7, 7),
+    ],
+)
+def test_the_sensor_looks_again_or_gives_the_runs_own_code(
+    told: dict[str, Any], door: Door, state: str, code: int, sensor: int
+) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--no-wait", "--timeout", "1h").code == 0
+    if state == "LIFETIME":
+        door.rm.expire_lifetime(door.application_id)
+    elif state in ENDS:
+        door.application.end(*ENDS[state], "")
+    elif state == "away":
+        door.rm.mode = Mode.NONE_ACTIVE
+    looked = door.run("wait", door.application_id, "--wait-timeout", "1s")
+    assert looked.code == code, looked.err
+    command = told["sensor"]
+    for template, value in (("batch_submit_home", str(REPOSITORY)), ("batch_submit_work", str(door.work))):
+        command = re.sub(r"{{ var.value.get\('" + template + r"'[^}]*}}", value, command)
+    command = re.sub(r"{{ ti.xcom_pull[^}]*}}", door.application_id, command)
+    assert "{{" not in command and "--wait-timeout 10s" in command
+    command = command.replace("--wait-timeout 10s", "--wait-timeout 1s")
+    assert door.run(program=["bash", "-c", command]).code == sensor
