@@ -11,8 +11,9 @@ from typing import Protocol
 
 import pytest
 
+from batch_submit.adapters.processes import look_at
 from batch_submit.backends.base import Backend
-from batch_submit.errors import NotFound
+from batch_submit.errors import HostNotReady, NotFound
 from batch_submit.model import Result, Search, Verdict, judge
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
 
@@ -53,7 +54,7 @@ class NoRecord:
         self.pids: list[int] = []
         self.ids: list[str] = []
 
-    def started(self, pid: int) -> None:
+    def at_gate(self, pid: int) -> None:
         """See :class:`batch_submit.backends.base.LaunchRecord`."""
         self.pids.append(pid)
 
@@ -109,6 +110,25 @@ class BackendSuite:
         record = NoRecord()
         world.backend.submit(world.plan("r1"), 1, NoSignals(), record)
         assert len(record.pids) == 1 and record.pids[0] > 0
+
+    def test_what_can_t_be_written_down_never_runs(self, world: World) -> None:
+        """The process stands at its gate while that is found out."""
+
+        class Unwritable(NoRecord):
+            def at_gate(self, pid: int) -> None:
+                super().at_gate(pid)
+                raise HostNotReady("the record can't be written")
+
+        record = Unwritable()
+        with pytest.raises(HostNotReady, match="can't be written"):
+            world.backend.submit(world.plan("r1"), 1, NoSignals(), record)
+        assert look_at(record.pids[0]) is None, "it is still there"
+        assert [judge(one) is None for one in world.backend.find_run("r1")] in ([], [False])
+        assert world.backend.find_try("r1", 1) is None
+
+    def test_how_it_stands_is_told_the_same_until_something_is_submitted(self, world: World) -> None:
+        before = world.backend.marks()
+        assert before.submitted >= 0 and world.backend.marks() == before
 
     def test_a_kill_leads_to_killed_and_may_be_repeated(self, world: World) -> None:
         application_id = submitted(world)

@@ -70,6 +70,9 @@ class CannedResourceManager:
         self.maximum_priority = 10
         #: What ``POST /apps/new-application`` answers.
         self.new_application = Reply(403, b"App submission via REST is disabled.", "application/json")
+        #: Applications that were submitted besides those that it knows.
+        self.submitted = 0
+        self.epoch = CLUSTER_TIMESTAMP
         self.kills: list[tuple[str, str]] = []
         self.empty_apps: Any = {}
         self.ignore_filters = False
@@ -226,6 +229,8 @@ class CannedResourceManager:
             return mistyped_path(asked)
         if parts == ["info"]:
             return json_reply(200, {"clusterInfo": self._info()})
+        if parts == ["metrics"]:
+            return json_reply(200, {"clusterMetrics": {"appsSubmitted": self.submitted + len(self.applications)}})
         if parts == ["userinfo"]:
             return json_reply(200, {"rmLoginUser": "yarn", "requestedUser": asked.user})
         if parts == ["scheduler"] and self.scheduler_reply is not None:
@@ -339,7 +344,7 @@ class CannedResourceManager:
 
     def _info(self) -> dict[str, Any]:
         return {
-            "id": CLUSTER_TIMESTAMP,
+            "id": self.epoch,
             "startedOn": CLUSTER_TIMESTAMP,
             "state": "STARTED",
             "haState": "STANDBY" if self.mode in (Mode.STANDBY, Mode.NONE_ACTIVE) else "ACTIVE",

@@ -50,6 +50,7 @@ SHARED = {
     "plan.merged",
     "plan.reading",
     "plan.sourced",
+    "plan.run_states",
     "plan.tags",
     "plan.units",
     "plan.verbs",

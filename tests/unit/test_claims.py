@@ -16,7 +16,7 @@ from batch_submit.plan.resume import Action, Known, decide
 EPOCH = "1700000000000"
 OURS, THEIRS = f"application_{EPOCH}_0007", f"application_{EPOCH}_0008"
 CLAIM = Claim("nightly", 1, Step.RESERVED, "n1", "edge-1", "etl", "2026-01-31T02:00:00Z", "2026-01-31", {"script": "x"})
-PLANNED, RESERVED, SUBMITTED, NOT_SUBMITTED = Step.PLANNED, Step.RESERVED, Step.SUBMITTED, Step.NOT_SUBMITTED
+PLANNED, RESERVED, SUBMITTED, NOT_SUBMITTED, GIVEN_UP = Step
 
 
 def held(number: int, *steps: Step, application_id: str = OURS) -> Held:
@@ -82,7 +82,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("claims", "epoch", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-@pytest.mark.parametrize("recorded", [Known(), Known(1), Known(1, may_have_launched=True)])
+@pytest.mark.parametrize("recorded", [Known(), Known(1), Known(1, nonce="n0")])
 def test_what_a_host_does_that_sees_nothing_on_the_cluster(
     claims: Held, epoch: str, expected: object, recorded: Known
 ) -> None:
@@ -98,6 +98,44 @@ def test_this_hosts_record_counts_where_it_knows_more() -> None:
     for recorded in (Known(1, application_id=OURS), Known(1, application_id=OURS, result="failed"), Known(2)):
         assert known_of_both(claims, recorded) == recorded
     assert known_of_both(Held(), Known(3)) == Known(3)
+
+
+def test_a_success_that_was_seen_counts_whatever_came_later() -> None:
+    seen = Known(1, application_id=OURS, result="succeeded")
+    for claims in (held(2, PLANNED), held(2, PLANNED, RESERVED, SUBMITTED), held(1, PLANNED, GIVEN_UP)):
+        decision = decide(known_of_both(claims, seen), [], EPOCH)
+        assert (decision.action, decision.application_id) == (Action.DONE, OURS)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        (Known(1, nonce="n1"), (Action.SUBMIT, 2)),
+        (Known(1, may_have_launched=True, can_look=True, nonce="n1"), (Action.LOOK, 1)),
+        (Known(1, may_have_launched=True, nonce="n1"), (Action.UNCERTAIN, 2)),
+        (Known(1, may_have_launched=True, can_look=True, nonce="n0"), (Action.UNCERTAIN, 2)),
+        (Known(1, nonce="n0"), (Action.UNCERTAIN, 2)),
+        (Known(1), (Action.UNCERTAIN, 2)),
+    ],
+    ids=["gate closed", "launched here", "can't look", "launched without it", "another's", "before there were nonces"],
+)
+def test_of_a_program_only_the_host_that_has_the_right_to_it_tells_whether_it_was_launched(
+    recorded: Known, expected: tuple[Action, int]
+) -> None:
+    decision = decide(known_of_both(held(1, PLANNED, RESERVED, application_id=""), recorded), [], EPOCH)
+    assert (decision.action, decision.number) == expected
+
+
+def test_what_a_person_gave_up_makes_room_whatever_was_claimed() -> None:
+    for steps in ((PLANNED, RESERVED), (PLANNED, RESERVED, SUBMITTED)):
+        for recorded in (Known(), Known(1, application_id=OURS), Known(1, may_have_launched=True)):
+            known = known_of_both(held(1, *steps, GIVEN_UP), recorded)
+            decision = decide(known, [], EPOCH)
+            assert (decision.action, decision.number, decision.application_id) == NEW_TRY
+    launched_here = Known(1, may_have_launched=True, can_look=True, nonce="n1")
+    known = known_of_both(held(1, PLANNED, RESERVED, GIVEN_UP, application_id=""), launched_here)
+    assert decide(known, [], EPOCH).action is Action.LOOK, "its program may still run"
+    assert decide(known.not_launched(), [], EPOCH).number == 2
 
 
 STEPS = st.sampled_from(
@@ -117,7 +155,8 @@ def test_in_one_epoch_a_try_makes_room_for_the_next_only_when_its_end_is_known(
 ) -> None:
     """Two hosts with different records of the same unfinished try never go for two different numbers or ids."""
     claims = held(number, *steps, application_id=application_id)
-    recorded = Known(number, may_have_launched=launching) if first_recorded else Known()
+    # A host records a launch only once it has the right to it.
+    recorded = Known(number, may_have_launched=launching and RESERVED in steps) if first_recorded else Known()
     decision = decide(known_of_both(claims, recorded), [], EPOCH)
     ended = NOT_SUBMITTED in steps and SUBMITTED not in steps and not application_id
     if decision.action is Action.SUBMIT and not ended:
@@ -135,4 +174,4 @@ def test_the_steps_of_another_try_are_not_those_of_this() -> None:
     claims = held(2, PLANNED, RESERVED)
     assert claims.of(2) == {PLANNED, RESERVED} and claims.of(1) == frozenset() == claims.of(3)
     may = {steps: Held(1, frozenset(steps)).may_run for steps in itertools.permutations(Step, 1)}
-    assert may == {(PLANNED,): False, (RESERVED,): True, (SUBMITTED,): True, (NOT_SUBMITTED,): False}
+    assert [step for (step,), able in may.items() if able] == [RESERVED, SUBMITTED]

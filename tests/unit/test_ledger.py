@@ -9,6 +9,7 @@ import stat
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,11 @@ from batch_submit.ledger import LedgerTooNew, Run, SqliteLedger, StateSeen, Try,
 from batch_submit.ledger.rows import columns_of, write_run
 from batch_submit.ledger.run_lock import lock_path, take
 from batch_submit.model import ApplicationReport, FinalStatus, Result, State, Verdict
-from batch_submit.operations.recording import Recorder, known_of
-from batch_submit.plan.resume import Action, Known, decide
+from batch_submit.operations.recording import Program, Recorder, known_of
+from batch_submit.plan.resume import Action, Here, Known, Marks, decide
+from batch_submit.plan.run_states import Event
 from tests.unit.fake_clock import FakeClock
+from tests.unit.modelled_world import PLAN
 
 RUN = Run(
     run_id="nightly",
@@ -389,6 +392,46 @@ def test_what_a_record_says_of_its_last_try(tries: tuple[Try, ...], known: Known
     assert known_of(None) == Known()
 
 
+HERE = Here("edge", "m1", "boot1", "pid:[1]")
+LAUNCHED = Try(
+    1, TryState.LAUNCHING, "t", pid=7, nonce="n1", process_start=100, host="edge", machine="m1", boot_id="boot1",
+    pid_namespace="pid:[1]",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "here", "can_look"),
+    [
+        ({}, {}, True),
+        ({}, {"boot_id": "boot2"}, True),
+        ({}, {"boot_id": "boot2", "namespace": "pid:[2]"}, True),
+        ({}, {"namespace": "pid:[2]"}, False),
+        ({}, {"host": "edge2"}, False),
+        ({}, {"machine": "m2"}, False),
+        ({}, {"boot_id": ""}, False),
+        ({"boot_id": ""}, {}, False),
+        ({"process_start": 0}, {}, False),
+        ({"state": TryState.PLANNED}, {}, False),
+    ],
+    ids=["same", "restarted", "another container after a restart", "another container", "another host",
+         "a host of the same name", "no boot id here", "none there", "no process", "gate closed"],
+)  # fmt: skip
+def test_a_process_is_looked_at_only_where_it_can_be_seen_or_is_gone_for_sure(
+    change: dict[str, Any], here: dict[str, str], can_look: bool
+) -> None:
+    known = known_of(replace(RUN, tries=(replace(LAUNCHED, **change),)), replace(HERE, **here))
+    assert (known.can_look, known.nonce) == (can_look, "n1")
+    assert known_of(replace(RUN, tries=(LAUNCHED,))).can_look is False
+
+
+def test_a_success_on_record_counts_whatever_came_later() -> None:
+    tries = (
+        Try(1, TryState.FINISHED, "t", "a1", result="succeeded"),
+        Try(2, TryState.FINISHED, "t", "a2", result="killed"),
+    )
+    assert known_of(replace(RUN, tries=tries)) == Known(2, application_id="a1", result="succeeded")
+
+
 def recorder(ledger: SqliteLedger, terminal: Terminal, *tries: Try) -> Recorder:
     return Recorder(ledger, FakeClock(), terminal, replace(RUN, tries=tries))
 
@@ -401,7 +444,7 @@ def in_the_way(tmp_path: Path, said: list[str]) -> SqliteLedger:
 def test_a_run_that_only_the_record_tells_apart_is_not_launched_without_one(tmp_path: Path) -> None:
     unwritable = recorder(in_the_way(tmp_path, []), Terminal(), Try(1, TryState.PLANNED, "t"))
     with pytest.raises(HostNotReady, match="record can't be written") as caught:
-        unwritable.launching(1)
+        unwritable.at_gate(1, Program(7, 100, Here("edge")), Marks())
     assert caught.value.exit_code is ExitCode.HOST_NOT_READY
     assert "XDG_STATE_HOME" in caught.value.next_step
 
@@ -409,10 +452,21 @@ def test_a_run_that_only_the_record_tells_apart_is_not_launched_without_one(tmp_
 def test_a_claimed_or_random_run_goes_on_without_a_record_and_says_so_once(tmp_path: Path) -> None:
     said: list[str] = []
     one = replace(recorder(in_the_way(tmp_path, said), Terminal(), Try(1, TryState.PLANNED, "t")), needs_record=False)
-    one.launching(1)
+    one.at_gate(1, Program(7, 100, Here("edge")), Marks())
     one.submitted(1, "application_1_0001")
     assert one.run.last is not None and one.run.last.application_id == "application_1_0001"
     assert len(said) == 1 and "going on without the record" in said[0]
+
+
+def test_what_would_go_on_to_say_planned_is_not_launched_whatever_tells_the_run_apart(
+    ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    """A repeat takes PLANNED for "nothing was launched"; a run without any record is for its claim to tell."""
+    one = replace(recorder(ledger, Terminal()), needs_record=False)
+    one.plan_try(PLAN, 1, "", "n1")
+    one.ledger = in_the_way(tmp_path, [])
+    with pytest.raises(HostNotReady):
+        one.at_gate(1, Program(7, 100, Here("edge")), Marks())
 
 
 def test_after_a_launch_a_failing_record_is_a_warning_that_names_the_application(tmp_path: Path) -> None:
@@ -426,10 +480,10 @@ def test_every_state_that_a_try_went_through_is_recorded_with_its_time(ledger: S
     one = recorder(ledger, Terminal())
     clock = one.clock
     assert isinstance(clock, FakeClock)
-    one._change(1, state=TryState.PLANNED)
+    one._change(1, None, passed="PLANNED")
     report = ApplicationReport("a", state=State.ACCEPTED)
     for step in (
-        lambda: one.launching(1),
+        lambda: one.at_gate(1, Program(7, 100, Here("edge")), Marks()),
         lambda: one.reserved(1, "a"),
         lambda: one.submitted(1, "a"),
         lambda: one.seen(report),
@@ -474,6 +528,29 @@ def test_a_refused_launch_leaves_no_reserved_id_behind(ledger: SqliteLedger) -> 
     one.not_submitted(1, "the quota of the folder is used up")
     assert decide(known_of(ledger.load("nightly")), [], "1700000000000").number == 2
     assert decide(known_of(ledger.load("nightly")), [], "1700000000000").action is Action.SUBMIT
+
+
+def test_an_end_that_was_seen_is_not_taken_back(ledger: SqliteLedger) -> None:
+    one = recorder(ledger, Terminal(), Try(1, TryState.SUBMITTED, "t", "a1"))
+    one.finished(Verdict(Result.SUCCEEDED, "a1", State.FINISHED, FinalStatus.SUCCEEDED))
+    one.submitted(1, "a1")
+    one.not_submitted(1, "nonsense")
+    run = ledger.load("nightly")
+    assert run is not None and run.last is not None
+    assert (run.last.state, run.last.result, run.last.application_id) == (TryState.FINISHED, "succeeded", "a1")
+
+
+def test_an_accepted_application_is_taken_away_by_a_person_alone(ledger: SqliteLedger) -> None:
+    one = recorder(ledger, Terminal(), Try(1, TryState.SUBMITTED, "t", "a1"))
+    one.not_submitted(1, "nonsense")
+    assert one.run.last is not None and one.run.last.application_id == "a1"
+    one.decided(1, Event.DISMISS, "alice on edge", "not submitted")
+    one.not_submitted(1, "nonsense")
+    last = one.run.last
+    assert last is not None and last.state is TryState.NOT_SUBMITTED
+    assert (last.reason, last.decided_by, last.application_id) == ("not submitted", "alice on edge", "")
+    one.submitted(1, "a2", "it arrived late")
+    assert one.run.last is not None and one.run.last.state is TryState.SUBMITTED
 
 
 def test_reasons_are_recorded_without_secrets(ledger: SqliteLedger) -> None:

@@ -95,9 +95,10 @@ def test_a_process_that_ends_before_the_signal_is_no_error(
 
 
 def test_a_launch_that_never_came_about_is_not_waited_for_without_end(backend: LocalBackend) -> None:
-    put(backend, about={"submitted_ms": NOW_MS})
+    at_the_gate = {"submitted_ms": NOW_MS, "pid": os.getpid(), "start": start_ticks(os.getpid())}
+    put(backend, about=at_the_gate)
     assert backend.report("local-nightly").state is State.SUBMITTED
-    backend.clock.sleep(31)
+    put(backend, 2, about={**at_the_gate, "start": 1})  # its number is another process's
     report = backend.report("local-nightly")
     assert (report.state, report.diagnostics) == (State.KILLED, "it was never started on this host")
 

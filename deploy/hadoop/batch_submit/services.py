@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from batch_submit.adapters.clock import Signals
     from batch_submit.adapters.hadoop_conf import HadoopConf
     from batch_submit.adapters.http import HttpSession
+    from batch_submit.adapters.processes import Processes
     from batch_submit.adapters.resource_manager import ResourceManager
     from batch_submit.adapters.webhdfs import WebHdfs
     from batch_submit.ledger import SqliteLedger
@@ -83,6 +84,13 @@ class Services:
     def cache_folder(self) -> Path:
         """``$XDG_CACHE_HOME/batch-submit`` (default ``~/.cache``)."""
         return self._xdg("XDG_CACHE_HOME", ".cache")
+
+    @property
+    def processes(self) -> Processes:
+        """This host's processes."""
+        from batch_submit.adapters.processes import Processes
+
+        return Processes(self.host)
 
     def _xdg(self, variable: str, below_home: str) -> Path:
         named = self.env.get(variable, "")

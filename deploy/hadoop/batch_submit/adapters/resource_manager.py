@@ -97,6 +97,11 @@ class ResourceManager:
         """``clusterInfo`` of the active one: ``resourceManagerVersion``, ``haState``, ``startedOn`` …"""
         return as_mapping(self.get(_INFO).get("clusterInfo"))
 
+    def submitted_so_far(self) -> int:
+        """How many applications this ResourceManager took since its start; -1 when it does not say."""
+        taken = as_mapping(self.get(f"{_BASE}/metrics").get("clusterMetrics")).get("appsSubmitted")
+        return taken if isinstance(taken, int) else -1
+
     def scheduler(self) -> Mapping[str, Any]:
         """The queues, as the server tells them (``scheduler.schedulerInfo``)."""
         return as_mapping(as_mapping(self.get(f"{_BASE}/scheduler").get("scheduler")).get("schedulerInfo"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -62,6 +63,17 @@ def _escape(text: str) -> str:
     return "".join(out)
 
 
+def _refuse_unless_runnable(program: str, environment: Mapping[str, str]) -> None:
+    """What a shell would only say by its exit status is found before anything is started."""
+    if shutil.which(program, path=environment.get("PATH", os.defpath)) is None:
+        there = Path(program).exists()
+        raise _cannot_start(program, "it is not executable" if there else "no such file")
+
+
+def _cannot_start(program: str, why: str) -> HostNotReady:
+    return HostNotReady(f"{program} can't be started: {why}", next_step="check the program and its mode")
+
+
 def _folder_to_start_in() -> str | None:
     """Ours; the root where ours was removed under us, because a JVM does not start there."""
     try:
@@ -71,32 +83,60 @@ def _folder_to_start_in() -> str | None:
     return None
 
 
-class Child:
-    """A running program in a session of its own, so that a signal to our process group does not end it.
+#: What the child is until its gate opens: it waits for one line from a pipe whose other end only we hold. If we die,
+#: the end of the file comes instead, and it exits. ``--posix``: no ``BASH_ENV`` is read; and unlike dash, bash hands on
+#: what it can't use itself (exported functions, names with dots).
+_GATE = 'read -r _ <&{0} || exit 125; exec {0}<&-; exec "$@"'
 
-    Its output goes to a file, not a pipe: it can't be blocked by us, nor end by our death.
+
+class Child:
+    """A program in a session of its own, so that a signal to our process group does not end it, behind a gate.
+
+    It runs once :meth:`open_gate` is called, and never if we die or :meth:`abandon` it before. Its output goes to a
+    file, not a pipe: it can't be blocked by us, nor end by our death. Its pid does not change when the gate opens.
     """
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str], output: Path | None) -> None:
+        _refuse_unless_runnable(argv[0], environment)
+        waiting, self._gate = os.pipe()  # neither is inherited by other programs (PEP 446)
         try:
             target = output.open("ab") if output is not None else None
             try:
                 self._process = subprocess.Popen(
-                    list(argv),
+                    ["bash", "--norc", "--noprofile", "--posix", "-c", _GATE.format(waiting), "gate", *argv],
                     env=dict(environment),
                     stdin=subprocess.DEVNULL,
                     stdout=target if target is not None else 2,
                     stderr=subprocess.STDOUT if target is not None else None,
                     cwd=_folder_to_start_in(),
                     start_new_session=True,
+                    pass_fds=(waiting,),
                 )
             finally:
                 if target is not None:
                     target.close()
         except OSError as error:
-            raise HostNotReady(
-                f"{argv[0]} can't be started: {error.strerror or error}", next_step="check the program and its mode"
-            ) from error
+            os.close(self._gate)
+            raise _cannot_start("bash", error.strerror or str(error)) from error
+        finally:
+            os.close(waiting)
+
+    def open_gate(self) -> None:
+        """Let it run."""
+        try:
+            os.write(self._gate, b"go\n")
+        except BrokenPipeError:
+            pass  # somebody ended it at its gate: `poll` tells
+        finally:
+            os.close(self._gate)
+            self._gate = -1
+
+    def abandon(self) -> None:
+        """End it at its gate, so that it never runs; after :meth:`open_gate` nothing happens."""
+        if self._gate >= 0:
+            os.close(self._gate)
+            self._gate = -1
+            self._process.wait()
 
     @property
     def pid(self) -> int:

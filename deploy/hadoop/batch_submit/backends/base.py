@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # nothing of this is needed to look at what runs, and list an
     from batch_submit.container_logs import ApplicationLogs
     from batch_submit.launchers.spark_submit import SignalCount
     from batch_submit.model import ApplicationReport, AttemptReport, Search
+    from batch_submit.plan.resume import Marks
     from batch_submit.plan.sourced import Sourced
     from batch_submit.plan.submission import JobSpec, SubmissionPlan
 
@@ -29,8 +30,14 @@ class LaunchRecord(Protocol):
     def reserved_id(self) -> str:
         """The application id that an earlier call reserved for this very try and may have posted; "" for none."""
 
-    def started(self, pid: int) -> None:
-        """A process was started that may submit."""
+    def at_gate(self, pid: int) -> None:
+        """A process that may submit stands at its gate; it runs only after this has been written down.
+
+        Raises
+        ------
+        HostNotReady
+            It could not be: the process must never run.
+        """
 
     def launching(self) -> None:
         """A program that submits by itself is about to be started.
@@ -89,6 +96,9 @@ class Backend(Protocol):
 
     def epoch(self) -> str:
         """What the ids that the backend gives out now have in common: an id of another epoch is never posted again."""
+
+    def marks(self) -> Marks:
+        """How the backend stands now, for telling later whether it may have forgotten an application."""
 
     def find_run(self, run_id: str) -> list[ApplicationReport]:
         """The applications of all tries of a run, newest first."""

@@ -24,6 +24,7 @@ from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, Outc
 from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, AttemptReport, FinalStatus, Search, State
 from batch_submit.plan.identity import OUR_TAG, RUN_ID, local_application_id, run_tag, try_tag
+from batch_submit.plan.resume import Marks
 from batch_submit.plan.storage import local_path
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, JobSpec, SubmissionPlan
 from batch_submit.plan.tags import LOCAL_PREFIX
@@ -76,7 +77,19 @@ class LocalBackend:
         timeout = str(plan.spec.timeout_s or 0)
         command = [sys.executable, "-I", local_supervisor.__file__, str(place), timeout, "--", *argv]
         child = Child(command, {**self.environment, **plan.environment}, place / "supervisor.log")
-        record.started(child.pid)
+        try:
+            about = {
+                "name": plan.spec.name,
+                "submitted_ms": int(self.clock.now_utc().timestamp() * 1000),
+                "pid": child.pid,  # the shell at the gate becomes the supervisor
+                "start": local_supervisor.start_ticks(child.pid),
+            }
+            local_supervisor.write_whole(place / "about.json", dict(about))
+            record.at_gate(child.pid)
+        except BaseException:
+            child.abandon()
+            raise
+        child.open_gate()
         deadline = self.clock.monotonic() + _START_PATIENCE_S
         while not (place / "process.json").exists() and not (place / "exit.json").exists():
             if child.poll() is not None or self.clock.monotonic() >= deadline:
@@ -89,10 +102,8 @@ class LocalBackend:
     def _made_place(self, plan: SubmissionPlan, number: int) -> Path:
         """The folder of a try: all that tells of a local run."""
         place = self.folder / plan.spec.run_id / str(number)
-        about = {"name": plan.spec.name, "submitted_ms": int(self.clock.now_utc().timestamp() * 1000)}
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            local_supervisor.write_whole(place / "about.json", dict(about))
         except OSError as error:
             raise HostNotReady(
                 f"the run's folder can't be written: {error.strerror or error}",
@@ -104,6 +115,10 @@ class LocalBackend:
     def epoch(self) -> str:
         """See :class:`batch_submit.backends.base.Backend`; no id is reserved here."""
         return ""
+
+    def marks(self) -> Marks:
+        """See :class:`batch_submit.backends.base.Backend`; nothing is forgotten here."""
+        return Marks(submitted=0)
 
     def _place(self, application_id: str) -> Path:
         run_id = application_id.removeprefix(PREFIX)
@@ -165,8 +180,8 @@ class LocalBackend:
             ended = _read(place / "exit.json")
             finished = int(ended.get("finished_ms", now))
             state, final, diagnostics = _outcome(ended) if ended else _without_a_word(started)
-        elif not process and now - started <= _START_PATIENCE_S * 1000:
-            state = State.SUBMITTED
+        elif not process and (_alive(about, "pid", "start") or (place / "process.json").exists()):
+            state = State.SUBMITTED  # the second: it was written after the first look above
         elif not process:
             state, final, diagnostics = State.KILLED, FinalStatus.KILLED, "it was never started on this host"
         return ApplicationReport(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from batch_submit.launchers.spark_submit import SignalCount
     from batch_submit.model import ApplicationReport, AttemptReport, Search
     from batch_submit.plan.rest.submission import RestJob
+    from batch_submit.plan.resume import Marks
     from batch_submit.plan.submission import JobSpec, SubmissionPlan
     from batch_submit.services import Clock, Cluster
 
@@ -130,7 +131,7 @@ class YarnBackend:
             self.servers.resource_manager, self.environment, _usable(self.folder), self.clock, self.terminal
         )
         record.launching()
-        launched = by_program.launch(plan, number, signals, record.started)
+        launched = by_program.launch(plan, number, signals, record.at_gate)
         self._child = launched.child
         return launched.application_id
 
@@ -157,6 +158,12 @@ class YarnBackend:
     def epoch(self) -> str:
         """The ResourceManager's cluster timestamp, which stands in every application id that it gives out."""
         return str(self.servers.resource_manager.info().get("id") or "")
+
+    def marks(self) -> Marks:
+        """See :class:`batch_submit.backends.base.Backend`."""
+        from batch_submit.plan.resume import Marks
+
+        return Marks(self.epoch(), self.servers.resource_manager.submitted_so_far())
 
     def over_rest(self, plan: SubmissionPlan, *, asks: bool = True) -> tuple[RestLauncher, RestJob]:
         """The launcher that needs no JVM, and the job as it takes it.

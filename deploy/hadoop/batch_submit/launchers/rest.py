@@ -51,14 +51,12 @@ from batch_submit.plan.rest.resources import (
     remote_jars,
 )
 from batch_submit.plan.rest.submission import RestJob, context_json, spark_properties
+from batch_submit.plan.resume import MOST_SINCE
 from batch_submit.plan.secrets import mask
 from batch_submit.services import Clock
 
 #: How long an application may stay in the states before ACCEPTED: the ResourceManager is writing it down.
 ACCEPT_PATIENCE_S = 30.0
-#: So many ids may be given out after one was reserved, and it may still be posted. A ResourceManager keeps the last
-#: 1,000 that have ended (``yarn.resourcemanager.max-completed-applications``), and one that it forgot would run again.
-MOST_SINCE = 500
 _POLL_S = 0.03
 #: Stands in a dry run for the id that the ResourceManager would give.
 ANY_APPLICATION = "application_<cluster timestamp>_<sequence>"
@@ -177,6 +175,7 @@ class RestLauncher:
             newest = submission.reserve(self.resource_manager).application_id
         except BatchSubmitError as error:
             raise _not_posted_again(application_id, error) from error
+        # One that it has forgotten would run again.
         since = int(newest.rpartition("_")[2]) - int(application_id.rpartition("_")[2])
         if since > MOST_SINCE:
             raise OutcomeUnknown(

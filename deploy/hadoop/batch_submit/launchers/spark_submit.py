@@ -65,9 +65,14 @@ class SparkSubmitLauncher:
     terminal: Terminal
 
     def launch(
-        self, plan: SubmissionPlan, number: int, signals: SignalCount, on_started: Callable[[int], None]
+        self, plan: SubmissionPlan, number: int, signals: SignalCount, at_gate: Callable[[int], None]
     ) -> Launched:
         """Submit.
+
+        Parameters
+        ----------
+        at_gate
+            Called with the pid of spark-submit before it runs; it runs only after that has returned.
 
         Raises
         ------
@@ -95,7 +100,12 @@ class SparkSubmitLauncher:
                 path = stack.enter_context(secret_properties(plan.secrets, self.folder))
                 argv = tuple(path if word == SECRETS_PLACEHOLDER else word for word in argv)
             child = Child(argv, {**self.environment, **plan.environment}, None if client else output)
-            on_started(child.pid)
+            try:
+                at_gate(child.pid)
+            except BaseException:
+                child.abandon()
+                raise
+            child.open_gate()
             if client:
                 return self._client(child, tag, signals)
             shown = output if "--verbose" in plan.argv else None

@@ -11,7 +11,8 @@ journal), ``rows`` runs as rows, ``exports`` the JSON files, ``search`` what ``h
 """
 
 from batch_submit.ledger.protocol import Ledger, LedgerTooNew, LedgerUnwritable
-from batch_submit.ledger.records import Run, StateSeen, Try, TryState
+from batch_submit.ledger.records import Run, StateSeen, Try
 from batch_submit.ledger.store import SqliteLedger
+from batch_submit.plan.run_states import TryState
 
 __all__ = ["Ledger", "LedgerTooNew", "LedgerUnwritable", "Run", "SqliteLedger", "StateSeen", "Try", "TryState"]

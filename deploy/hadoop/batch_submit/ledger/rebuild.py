@@ -10,12 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from batch_submit.adapters.run_logging import mask_text
-from batch_submit.ledger.records import Run, StateSeen, Try, TryState
+from batch_submit.ledger.records import Run, StateSeen, Try
 from batch_submit.model import ApplicationReport, judge
 from batch_submit.plan.claims import Claim, Held, Step
 from batch_submit.plan.identity import Fingerprint
 from batch_submit.plan.moments import utc_ms, utc_text
 from batch_submit.plan.resume import try_number_of
+from batch_submit.plan.run_states import TryState
 
 #: How far a state is; of two sources the farther one is believed.
 _FAR = (TryState.PLANNED, TryState.LAUNCHING, TryState.SUBMITTED, TryState.NOT_SUBMITTED, TryState.FINISHED)

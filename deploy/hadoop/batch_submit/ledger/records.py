@@ -9,21 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from enum import Enum
 from typing import Any
+
+from batch_submit.plan.run_states import TryState
 
 #: Of the JSON files. The database has a version of its own.
 SCHEMA = 1
-
-
-class TryState(str, Enum):
-    """How far one try of a run is known to have come. Each is written *before* the step it names is taken."""
-
-    PLANNED = "PLANNED"  #: nothing was launched: safe to submit again
-    LAUNCHING = "LAUNCHING"  #: a launch may have happened: only the cluster knows
-    SUBMITTED = "SUBMITTED"  #: the application id is known
-    NOT_SUBMITTED = "NOT_SUBMITTED"  #: the launch is known to have failed: no application
-    FINISHED = "FINISHED"  #: a terminal state and final status were seen
 
 
 @dataclass(frozen=True)
@@ -53,6 +44,17 @@ class Try:
         MiB and vcores times seconds, as YARN counts them.
     claim
         The folder in the cluster where it is claimed, or ``none: <why>``.
+    nonce
+        By which its claims are ours.
+    pid, process_start
+        The program that submits it, which leads a session of its own: with its start time (clock ticks since the
+        host's start) the pid names it for good. 0: none was started.
+    host, machine, boot_id, pid_namespace
+        Where that process runs; see `plan.resume.Here`.
+    epoch, submitted_before
+        The cluster just before the launch; see `plan.resume.Marks`.
+    decided_by, decided_at
+        The person who decided (``resolve``), as ``user on host``.
     exit_code
         What its end is to a shell; ``None`` while nobody has seen one.
     rule, cause
@@ -81,6 +83,16 @@ class Try:
     cause: str = ""
     tracking_url: str = ""
     logs_url: str = ""
+    nonce: str = ""
+    process_start: int = 0
+    host: str = ""
+    machine: str = ""
+    boot_id: str = ""
+    pid_namespace: str = ""
+    epoch: str = ""
+    submitted_before: int = -1
+    decided_by: str = ""
+    decided_at: str = ""
     plan: dict[str, Any] = field(default_factory=dict)
     history: tuple[StateSeen, ...] = ()
 

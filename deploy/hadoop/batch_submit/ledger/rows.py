@@ -12,7 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from batch_submit.ledger.exports import Unreadable
-from batch_submit.ledger.records import Run, StateSeen, Try, TryState, known_fields
+from batch_submit.ledger.records import Run, StateSeen, Try, known_fields
+from batch_submit.plan.run_states import TryState
 
 #: Fields that are tables of their own.
 _ELSEWHERE = {"tries", "history"}

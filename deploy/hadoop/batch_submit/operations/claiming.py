@@ -18,7 +18,6 @@ from batch_submit.plan.identity import Fingerprint
 
 if TYPE_CHECKING:
     from batch_submit.operations.context import Context
-    from batch_submit.operations.prepare import Identified
 
 #: ``--claim``.
 CLAIM_AUTO, CLAIM_NONE = "auto", "none"
@@ -39,6 +38,8 @@ class Claims:
         Why not, for people and the record.
     problem
         Why they could not be looked at: nothing may be launched then.
+    nonce
+        Random, of this call: by it our own claims are told from others'.
     """
 
     context: Context
@@ -48,7 +49,7 @@ class Claims:
     none_because: str = ""
     held: Held = field(default_factory=Held)
     problem: BatchSubmitError | None = None
-    _nonce: str = ""
+    nonce: str = ""
     _is_made: bool = False
     _day: str = ""
     _fingerprint: Mapping[str, str] = field(default_factory=dict)
@@ -173,7 +174,7 @@ class Claims:
             return then.application_id
         there = self._claim(number, Step.RESERVED, application_id=application_id)
         self.held = Held(number, self.held.of(number) | {Step.RESERVED}, there)
-        if there.nonce == self._nonce:
+        if there.nonce == self.nonce:
             self._won = number
             return application_id
         if application_id and there.application_id:
@@ -198,6 +199,35 @@ class Claims:
         if self.folder is not None and self._won == number:
             self._try_claim(number, Step.NOT_SUBMITTED, reason=mask_text(reason))
 
+    def close(self, number: int, nonce: str, reason: str) -> None:
+        """Claim that a try led to nothing whose launch an earlier call of this host, by `nonce`, had the right to."""
+        claim, steps = self.held.claim, self.held.of(number)
+        if claim is None or claim.nonce != nonce or Step.RESERVED not in steps or Step.NOT_SUBMITTED in steps:
+            return
+        self._try_claim(number, Step.NOT_SUBMITTED, reason=mask_text(reason))
+
+    def give_up(self, number: int, reason: str) -> None:
+        """Claim that a person decided that a try makes room for a new one.
+
+        Raises
+        ------
+        ClusterUnreachable
+            It can't be claimed: other hosts would go on as before.
+        """
+        if self.folder is not None and self.held.number == number:
+            self._claim(number, Step.GIVEN_UP, reason=reason)
+
+    def accept(self, number: int, application_id: str, reason: str) -> None:
+        """Claim that a person decided that an application is a try's.
+
+        Raises
+        ------
+        ClusterUnreachable
+            As for :meth:`give_up`.
+        """
+        if self.folder is not None and self.held.number == number:
+            self._claim(number, Step.SUBMITTED, application_id=application_id, reason=reason)
+
     def _try_claim(self, number: int, step: Step, *, application_id: str = "", reason: str = "") -> None:
         try:
             self._claim(number, step, application_id=application_id, reason=reason)
@@ -214,12 +244,12 @@ class Claims:
             run_id=self.run_id,
             number=number,
             step=step,
-            nonce=self._nonce,
+            nonce=self.nonce,
             host=services.host,
             user=self.user,
             at=stamp(services.clock.now_utc()),
-            day=self._day,
-            fingerprint=self._fingerprint,
+            day=self._day or self.day,
+            fingerprint=self._fingerprint or (self.held.claim.fingerprint if self.held.claim is not None else {}),
             application_id=application_id,
             epoch="".join(application_id.split("_")[1:2]),
             reason=reason,
@@ -245,11 +275,13 @@ class Claims:
         return f"host {claim.host} at {claim.at}"
 
 
-def open_claims(context: Context, identified: Identified, backend: Backend, choice: str) -> Claims:
+def open_claims(context: Context, run_id: str, backend: Backend, choice: str, *, explicit: bool = True) -> Claims:
     """The claims of a run, not looked at yet.
 
     Parameters
     ----------
+    explicit
+        The run id was given; ours are random, and nothing is claimed.
     choice
         ``--claim``: `CLAIM_AUTO` or `CLAIM_NONE`.
 
@@ -258,8 +290,8 @@ def open_claims(context: Context, identified: Identified, backend: Backend, choi
     UsageError
         ``execution.claims_dir`` lies on another file system.
     """
-    made = Claims(context, identified.run_id.value, backend.user, _nonce=context.services.clock.random_text(16))
-    if not identified.explicit:
+    made = Claims(context, run_id, backend.user, nonce=context.services.clock.random_text(16))
+    if not explicit:
         return replace(made, none_because="the run id is random")
     if not isinstance(backend, YarnBackend):
         return replace(made, none_because=f"backend {backend.name}")

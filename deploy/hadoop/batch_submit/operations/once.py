@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -10,17 +9,12 @@ from typing import Any
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
-from batch_submit.errors import (
-    BatchSubmitError,
-    ClusterUnreachable,
-    Interrupted,
-    NotFound,
-    OutcomeUnknown,
-)
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, Interrupted, OutcomeUnknown
 from batch_submit.ledger import Ledger, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict, judge
 from batch_submit.operations.claiming import CLAIM_AUTO, Claims, open_claims, refuse_another_job
 from batch_submit.operations.context import Context
+from batch_submit.operations.deciding import Deciding, adopted, knows_as_much, limits_of, uncertain
 from batch_submit.operations.launch_errors import after_launch
 from batch_submit.operations.prepare import (
     Identified,
@@ -32,10 +26,10 @@ from batch_submit.operations.prepare import (
     with_preparation,
 )
 from batch_submit.operations.record_alone import attach_by_record
-from batch_submit.operations.recording import Recorder, TryRecord, known_of, refuse_without_record, stamp
-from batch_submit.plan.claims import Step, known_of_both
+from batch_submit.operations.recording import Recorder, TryRecord, refuse_without_record, stamp
+from batch_submit.plan.claims import Step
 from batch_submit.plan.command import fingerprint_of, shell_command
-from batch_submit.plan.resume import Action, Decision, Known, decide, try_number_of
+from batch_submit.plan.resume import Action, Decision, try_number_of
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
 
 
@@ -70,7 +64,7 @@ def submit_once(
 ) -> tuple[JobSpec, Accepted]:
     """Under the run's lock: find out what a repeated run id means, then launch at most one application."""
     earlier = ledger.load(identified.run_id.value)
-    claims = open_claims(context, identified, backend, options.claim)
+    claims = open_claims(context, identified.run_id.value, backend, options.claim, explicit=identified.explicit)
     claims.look()
     needs_record = identified.explicit and claims.folder is None
     refuse_without_record(ledger, identified.run_id.value, needs_record=needs_record)
@@ -80,19 +74,19 @@ def submit_once(
     claims.refuse_another_job(fingerprint, spec.day.isoformat())
     if earlier is not None and earlier.fingerprint_parts:  # a record that was built again may not know its job
         refuse_another_job(earlier.run_id, f"on {earlier.created_at}", fingerprint, earlier.fingerprint_parts)
+    run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
+    recorder = Recorder(ledger, context.services.clock, context.services.terminal, run, needs_record=needs_record)
     decision, seen = Decision(Action.SUBMIT), list[ApplicationReport]()
     try:
         spec = with_preparation(backend, spec)
         if identified.explicit:
-            decision, seen = _decided(backend, claims, spec.run_id, known_of(earlier))
+            decision, seen = Deciding(context.services, backend, claims, recorder, signals, limits_of(context)).decide()
     except ClusterUnreachable as error:
-        claims.refuse_if_going_on(error, recorded=earlier is not None)
+        claims.refuse_if_going_on(error, recorded=knows_as_much(earlier, claims.held))
         application_id, recorder = attach_by_record(context.services, ledger, earlier, error, wait=options.wait)
         return spec, Accepted(application_id, recorder, attached=True)
-    run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
-    recorder = Recorder(ledger, context.services.clock, context.services.terminal, run, needs_record=needs_record)
     if decision.action is not Action.SUBMIT:
-        return spec, _resume(context, backend, recorder, decision, claims)
+        return spec, _resume(context, recorder, decision, claims)
     _record_ended_tries(recorder, seen)
     if options.preflight:
         from batch_submit.operations.preflight import look_before_launch  # `status` imports this module, and not that
@@ -104,19 +98,6 @@ def submit_once(
     context.services.terminal.debug(shell_command(plan))
     application_id = _launch(context, backend, recorder, plan, decision, signals, claims)
     return spec, Accepted(application_id, recorder)
-
-
-def _decided(
-    backend: Backend, claims: Claims, run_id: str, recorded: Known
-) -> tuple[Decision, list[ApplicationReport]]:
-    """What claim, record and cluster together say, and the applications that were seen."""
-    seen = backend.find_run(run_id)
-    known = known_of_both(claims.held, recorded)
-    if known.application_id and all(one.application_id != known.application_id for one in seen):
-        # By its id too: a claim may be that of another user.
-        with contextlib.suppress(NotFound):
-            seen = [backend.report(known.application_id), *seen]
-    return decide(known, seen, backend.epoch() if known.has_reserved else ""), seen
 
 
 def _record_ended_tries(recorder: Recorder, seen: list[ApplicationReport]) -> None:
@@ -148,19 +129,14 @@ def _new_run(context: Context, identified: Identified, spec: JobSpec, backend: B
     )
 
 
-def _resume(context: Context, backend: Backend, recorder: Recorder, decision: Decision, claims: Claims) -> Accepted:
+def _resume(context: Context, recorder: Recorder, decision: Decision, claims: Claims) -> Accepted:
     """A run id that was used before and is live, done, or uncertain."""
     run, terminal = recorder.run, context.services.terminal
     if decision.action is Action.UNCERTAIN:
-        record = f"record: {recorder.ledger.folder / (run.run_id + '.json')}, written on host {run.host}"
-        raise OutcomeUnknown(
-            f"run {run.run_id}: {decision.reason}; an application may be running",
-            details=claims.lines() or [record],
-            next_step=f"look for the tag run:{run.run_id} on the cluster, or use another --run-id",
-        )
+        raise uncertain(recorder, claims, decision.reason)
     recorded = next((one for one in run.tries if one.application_id == decision.application_id), None)
     if recorded is None:
-        recorder.submitted(decision.number, decision.application_id)
+        recorder.submitted(decision.number, decision.application_id, adopted(recorder, decision))
     if claims.held.of(decision.number) == {Step.PLANNED, Step.RESERVED}:
         claims.submitted(decision.number, decision.application_id)  # who reserved it did not come to say so
     if decision.action is Action.ATTACH:
@@ -193,20 +169,23 @@ def _launch(
     signals: Signals,
     claims: Claims,
 ) -> str:
-    """Claim, record, launch, record: a crash between any two of these leaves a trace that a repeat can act on."""
+    """Claim, record, launch, record: a crash between any two of these leaves a trace that a repeat can act on.
+
+    The record says PLANNED until the launcher is about to do what can lead to an application (`TryRecord`).
+    """
     services, number = context.services, decision.number
     claims.plan(number)
     if not decision.application_id or all(one.number != number for one in recorder.run.tries):
-        recorder.plan_try(plan, number, claims.told)  # else the try is there already, with its reserved id
+        # Else the try is there already, with its reserved id.
+        recorder.plan_try(plan, number, claims.told, claims.nonce)
     if signals.received:
         raise Interrupted(signals.first)
     began = services.clock.monotonic()
-    recorder.launching(number)
     services.terminal.note(
         f"submitting {plan.spec.name} (run {plan.spec.run_id})" + (f", try {number}" if number > 1 else "")
     )
     try:
-        record = TryRecord(recorder, number, decision.application_id, claims.reserve)
+        record = TryRecord(recorder, number, services.processes, backend.marks, decision.application_id, claims.reserve)
         if decision.application_id:  # of an earlier call; perhaps of one that was made without a claim
             record = replace(record, reserved_id=record.reserved(decision.application_id))
         application_id = backend.submit(plan, number, signals, record)

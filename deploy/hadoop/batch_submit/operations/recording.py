@@ -6,23 +6,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batch_submit.adapters.run_logging import mask_text
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.errors import BatchSubmitError, HostNotReady
 from batch_submit.ledger import Ledger, LedgerTooNew, LedgerUnwritable, Run, Try, TryState
-from batch_submit.model import ApplicationReport, Verdict
+from batch_submit.model import ApplicationReport, Result, Verdict
 from batch_submit.plan.command import plan_json
-from batch_submit.plan.resume import Known
+from batch_submit.plan.resume import Here, Known, Marks
+from batch_submit.plan.run_states import Event, after
 from batch_submit.plan.secrets import mask, mask_arguments
 from batch_submit.plan.submission import SubmissionPlan
 from batch_submit.services import Clock
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.processes import Processes
 
 
 def stamp(moment: datetime) -> str:
     """ISO 8601 in UTC, to the second."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+#: The event that adds to what is known although the state stays as it is.
+_SAYS = {
+    TryState.LAUNCHING: Event.LAUNCH,
+    TryState.SUBMITTED: Event.ACCEPT,
+    TryState.NOT_SUBMITTED: Event.DISMISS,
+    TryState.FINISHED: Event.END,
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A process that leads a session, as it is told from any other for good."""
+
+    pid: int
+    start: int
+    here: Here
 
 
 def refuse_without_record(ledger: Ledger, run_id: str, *, needs_record: bool) -> None:
@@ -63,9 +85,17 @@ class Recorder:
     terminal: Terminal
     run: Run
     needs_record: bool = True
+    _is_planned: bool = False
 
-    def plan_try(self, plan: SubmissionPlan, number: int, claim: str = "") -> None:
-        """Record a new try as PLANNED; `claim` says where it is claimed, or why it is not.
+    def plan_try(self, plan: SubmissionPlan, number: int, claim: str = "", nonce: str = "") -> None:
+        """Record a new try as PLANNED: nothing of it is launched before a later step is recorded.
+
+        Parameters
+        ----------
+        claim
+            Where it is claimed, or why it is not.
+        nonce
+            By which its claims are ours.
 
         Raises
         ------
@@ -73,16 +103,33 @@ class Recorder:
             When the record can't be written, and the run needs one.
         """
         planned, at, shown = TryState.PLANNED, self._now(), mask_arguments(plan.argv)
-        one = Try(number, planned, at, claim=claim, plan=recorded_plan(plan)).passed(planned.value, at)
-        self._write(lambda run: replace(run, argv=shown).with_try(one), must=True)
+        one = Try(number, planned, at, claim=claim, plan=recorded_plan(plan), nonce=nonce).passed(planned.value, at)
+        self._is_planned = self._write(lambda run: replace(run, argv=shown).with_try(one), must=True)
 
-    def launching(self, number: int) -> None:
-        """Record that a launch is about to happen."""
-        self._change(number, must=True, state=TryState.LAUNCHING)
+    def at_gate(self, number: int, program: Program, marks: Marks) -> None:
+        """A program that submits stands at its gate; once this is written down it may run.
 
-    def started(self, number: int, pid: int) -> None:
-        """The launcher's child runs."""
-        self._change(number, pid=pid)
+        Raises
+        ------
+        HostNotReady
+            When that can't be written down, and the run needs it, or its record would go on to say PLANNED: a repeat
+            takes that for "nothing was launched".
+        """
+        here = program.here
+        self._change(
+            number,
+            Event.LAUNCH,
+            must=True,
+            strictly=self._is_planned,
+            pid=program.pid,
+            process_start=program.start,
+            host=here.host,
+            machine=here.machine,
+            boot_id=here.boot_id,
+            pid_namespace=here.namespace,
+            epoch=marks.epoch,
+            submitted_before=marks.submitted,
+        )
 
     def reserved(self, number: int, application_id: str) -> None:
         """An application id is reserved for a try that is about to be posted.
@@ -92,15 +139,35 @@ class Recorder:
         HostNotReady
             When that can't be written down, and the run needs it: nothing is posted then.
         """
-        self._change(number, must=True, application_id=application_id)
+        self._change(number, Event.LAUNCH, must=True, application_id=application_id)
 
-    def submitted(self, number: int, application_id: str) -> None:
+    def submitted(self, number: int, application_id: str, reason: str = "") -> None:
         """The application id is known."""
-        self._change(number, state=TryState.SUBMITTED, application_id=application_id)
+        more: dict[str, Any] = {"reason": reason} if reason else {}
+        self._change(number, Event.ACCEPT, application_id=application_id, **more)
 
     def not_submitted(self, number: int, reason: str) -> None:
         """The launch is known to have led to no application: an id that was reserved for it is nobody's."""
-        self._change(number, state=TryState.NOT_SUBMITTED, reason=mask_text(reason), application_id="")
+        self._change(number, Event.GIVE_UP, reason=mask_text(reason), application_id="")
+
+    def decided(self, number: int, event: Event, by: str, reason: str, application_id: str = "") -> None:
+        """A person decided what became of a try: `Event.DISMISS` or `Event.ACCEPT`.
+
+        Raises
+        ------
+        HostNotReady
+            When that can't be written down: it is not decided then.
+        """
+        self._change(
+            number,
+            event,
+            must=True,
+            strictly=True,
+            application_id=application_id,
+            reason=reason,
+            decided_by=by,
+            decided_at=self._now(),
+        )
 
     def seen(self, report: ApplicationReport) -> None:
         """YARN's state while it lives, when it has changed."""
@@ -108,27 +175,39 @@ class Recorder:
         if one is not None and one.passed(report.state.value, "") is not one:
             self._change(
                 one.number,
+                None,
                 passed=report.state.value,
                 tracking_url=report.tracking_url or one.tracking_url,
                 logs_url=report.am_container_logs or one.logs_url,
             )
 
-    def finished(self, verdict: Verdict, number: int = 0) -> None:
-        """A verdict from a terminal state; ``number`` 0 means the newest try of that application."""
+    def finished(self, verdict: Verdict, number: int = 0, why: str = "") -> None:
+        """A verdict from a terminal state.
+
+        Parameters
+        ----------
+        number
+            0 means the newest try of that application.
+        why
+            Stands in the record before the cluster's own words.
+        """
         one = self._of_application(self.run, verdict.application_id)
         last = self.run.last
         report = verdict.report or ApplicationReport(verdict.application_id)
         urls = {"tracking_url": report.tracking_url, "logs_url": report.am_container_logs}
+        number = number or (one.number if one is not None else last.number if last is not None else 1)
+        if any(each.number == number and _is_end_of(each, verdict) for each in self.run.tries):
+            return  # it is on record, perhaps with a reason of ours
         self._change(
-            number or (one.number if one is not None else last.number if last is not None else 1),
-            state=TryState.FINISHED,
+            number,
+            Event.END,
             detail=verdict.result.value,
             application_id=verdict.application_id,
             result=verdict.result.value,
             exit_code=int(verdict.exit_code),
             yarn_state=verdict.state.value,
             final_status=verdict.final_status.value,
-            reason=mask_text(verdict.reason[:2000]),
+            reason=mask_text("; ".join(filter(None, (why, verdict.reason)))[:2000]),
             finished_at=self._now(),
             memory_seconds=report.memory_seconds,
             vcore_seconds=report.vcore_seconds,
@@ -139,7 +218,7 @@ class Recorder:
         """Why it ended badly, as far as that is known now."""
         one = self._of_application(self.run, application_id)
         if one is not None and (one.rule, one.cause) != (rule, mask_text(cause)):
-            self._change(one.number, rule=rule, cause=mask_text(cause))
+            self._change(one.number, None, rule=rule, cause=mask_text(cause))
 
     @staticmethod
     def _of_application(run: Run, application_id: str) -> Try | None:
@@ -152,9 +231,10 @@ class Recorder:
     def _change(
         self,
         number: int,
+        event: Event | None,
         *,
         must: bool = False,
-        state: TryState | None = None,
+        strictly: bool = False,
         detail: str = "",
         passed: str = "",
         **fields: object,
@@ -163,6 +243,8 @@ class Recorder:
 
         Parameters
         ----------
+        event
+            What happened to it; ``None`` leaves its state.
         passed
             A state for its history only.
         """
@@ -170,28 +252,36 @@ class Recorder:
 
         def change(run: Run) -> Run:
             one = run.try_of(number) or Try(number, TryState.PLANNED, at)
-            if state is not None:
-                fields["state"] = state
-            through = passed or (state.value if state is not None else "")
-            one = replace(one, **fields)  # type: ignore[arg-type]
+            state = after(one.state, event) if event is not None else one.state
+            if event is not None and state is one.state and event is not _SAYS.get(state):
+                return run  # what is known says more than the event
+            one = replace(one, **{**fields, "state": state})  # type: ignore[arg-type]
+            through = passed or (state.value if event is not None else "")
             return run.with_try(one.passed(through, at, detail) if through else one)
 
-        self._write(change, must=must)
+        self._write(change, must=must, strictly=strictly)
 
-    def _write(self, change: Callable[[Run], Run], *, must: bool) -> None:
-        """Write it down. Where it can't be, this process goes on with what it knows, unless it must be on record."""
+    def _write(self, change: Callable[[Run], Run], *, must: bool, strictly: bool = False) -> bool:
+        """Write it down, and whether that was done.
+
+        Where it can't be, this process goes on with what it knows, unless it must be on record: of a run that needs
+        one, or with `strictly` of any.
+        """
         try:
             self.run = self.ledger.update(self.run, change)
         except LedgerUnwritable as error:
             self.run = change(self.run)
-            if must and self.needs_record:
+            if must and (self.needs_record or strictly):
                 raise HostNotReady(error.message, where=error.where, next_step=error.next_step) from error
             self._tell(error)
+            return False
         except LedgerTooNew as error:
             if must:
                 raise
             self.run = change(self.run)
             self._tell(error)
+            return False
+        return True
 
     def _tell(self, error: BatchSubmitError) -> None:
         last = self.run.last
@@ -208,24 +298,40 @@ def recorded_plan(plan: SubmissionPlan) -> dict[str, Any]:
     return {**masked, "secret_keys": sorted(plan.secrets)}
 
 
+def _is_end_of(one: Try, verdict: Verdict) -> bool:
+    ended = one.state is TryState.FINISHED
+    return ended and (one.application_id, one.result) == (verdict.application_id, verdict.result.value)
+
+
 @dataclass(frozen=True)
 class TryRecord:
     """One try's side of `backends.base.LaunchRecord`.
 
     Parameters
     ----------
+    processes
+        This host's.
+    marks
+        Asks how the cluster stands.
     claim
         Claims the right to launch it, by number and application id ("" for none); the id to launch it under.
     """
 
     recorder: Recorder
     number: int
+    processes: Processes
+    marks: Callable[[], Marks] = Marks
     reserved_id: str = ""
     claim: Callable[[int, str], str] = lambda _number, application_id: application_id
 
-    def started(self, pid: int) -> None:
+    def at_gate(self, pid: int) -> None:
         """See `backends.base.LaunchRecord`."""
-        self.recorder.started(self.number, pid)
+        program = Program(pid, self.processes.start_of(pid), self.processes.here())
+        try:
+            marks = self.marks()
+        except BatchSubmitError:
+            marks = Marks()  # the launch may go well all the same; only a repeat will know less
+        self.recorder.at_gate(self.number, program, marks)
 
     def launching(self) -> None:
         """See `backends.base.LaunchRecord`."""
@@ -238,14 +344,28 @@ class TryRecord:
         return chosen
 
 
-def known_of(run: Run | None) -> Known:
-    """What a record says of its last try."""
+def known_of(run: Run | None, here: Here | None = None) -> Known:
+    """What a record says of its last try; of an earlier one only its success, which no later one changes.
+
+    Parameters
+    ----------
+    here
+        This host, where its processes may be looked at.
+    """
     last = run.last if run is not None else None
-    if last is None:
+    if run is None or last is None:
         return Known()
+    for one in run.tries:
+        if one.state is TryState.FINISHED and one.result == Result.SUCCEEDED.value:
+            return Known(last.number, application_id=one.application_id, result=one.result)
+    launching = last.state is TryState.LAUNCHING
+    there = Here(last.host, last.machine, last.boot_id, last.pid_namespace)
     return Known(
         number=last.number,
-        may_have_launched=last.state is TryState.LAUNCHING,
+        may_have_launched=launching,
         application_id=last.application_id,
         result=last.result if last.state is TryState.FINISHED else "",
+        can_look=launching and last.process_start > 0 and here is not None and here.sees(there),
+        nonce=last.nonce,
+        host=last.host,
     )

@@ -11,9 +11,11 @@ from batch_submit.backends.base import Backend
 from batch_submit.errors import BatchSubmitError
 from batch_submit.model import Result, State, Verdict
 from batch_submit.operations.following import FollowOptions, Style, follower_of
+from batch_submit.operations.late_arrivals import Beside
 from batch_submit.operations.recording import Recorder
 from batch_submit.operations.watch import Watcher, WatchLimits, describe, kill_and_confirm
 from batch_submit.plan.backend_choice import LOCAL
+from batch_submit.plan.resume import try_number_of
 from batch_submit.render.metrics import metrics_lines
 from batch_submit.services import Services
 
@@ -49,6 +51,7 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
     """
     limits = WatchLimits(waiting.timeout_s, waiting.lifetime_set, waiting.wait_timeout_s, waiting.rm_patience_s)
     services = waiting.services
+    beside = Beside(services, waiting.backend, waiting.recorder, waiting.application_id) if waiting.recorder else None
     watcher = Watcher(
         waiting.backend,
         waiting.application_id,
@@ -59,16 +62,38 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
         follower_of(waiting.backend, waiting.application_id, services.clock, services.terminal, waiting.follow),
         waiting.follow.interval_s,
         waiting.recorder.seen if waiting.recorder is not None else None,
+        beside.look if beside is not None else lambda: None,
     )
     verdict = watcher.run()
     if verdict is None:
         return _interrupted(waiting, signals)
+    if beside is not None:
+        verdict = _of_the_run(waiting, beside, verdict)
     conclude(waiting, verdict)
     if waiting.save_logs_to:
         from batch_submit.operations.save_logs import save_logs
 
         save_logs(services, waiting.backend, verdict.report, waiting.save_logs_to, signals)
     return verdict, int(verdict.exit_code)
+
+
+def _of_the_run(waiting: Waiting, beside: Beside, verdict: Verdict) -> Verdict:
+    """The verdict on the run: an earlier try that was given up and succeeded after all is its success."""
+    if verdict.result is Result.STILL_RUNNING:
+        return verdict
+    beside.look(now=True)
+    late = beside.succeeded_beside
+    if late is None or verdict.result is Result.SUCCEEDED:
+        return verdict
+    if verdict.state.terminal and waiting.recorder is not None:
+        waiting.recorder.finished(verdict)
+    if waiting.recorder is not None and late.report is not None:
+        waiting.recorder.finished(late, try_number_of(late.report), "arrived late, after it was given up")
+    waiting.services.terminal.note(
+        f"{waiting.application_id}: {verdict.result.value}; the run is done: {late.application_id} arrived late and"
+        " succeeded"
+    )
+    return late
 
 
 def conclude(waiting: Waiting, verdict: Verdict) -> None:

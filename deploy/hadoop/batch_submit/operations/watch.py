@@ -58,6 +58,8 @@ class Watcher:
         The pause between two polls grows up to this; ``None``: 5 s.
     on_change
         Gets every report of another state than the one before, while the application lives.
+    beside
+        Called at every poll: looks after what else belongs to the run.
     """
 
     backend: Backend
@@ -69,6 +71,7 @@ class Watcher:
     follower: Follower | None = None
     longest_pause_s: float | None = None
     on_change: Callable[[ApplicationReport], None] | None = None
+    beside: Callable[[], None] = lambda: None
     _away_since: float | None = None
     _forgotten_since: float | None = None
     _kill_sent: bool = False
@@ -83,6 +86,7 @@ class Watcher:
         follower = self.follower or Follower(self.terminal, self.clock)
         last_state: State | None = None
         while True:
+            self.beside()
             report = self._poll()
             self._show_output()
             if isinstance(report, Verdict):

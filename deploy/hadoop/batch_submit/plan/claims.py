@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 
+from batch_submit.model import Result
 from batch_submit.plan.resume import Known
 
 SCHEMA = 1
-_NAME = re.compile(r"([1-9][0-9]{0,8})-(planned|reserved|submitted|not-submitted)\.json")
+_NAME = re.compile(r"([1-9][0-9]{0,8})-(planned|reserved|submitted|not-submitted|given-up)\.json")
 
 
 class Step(str, Enum):
@@ -27,6 +28,7 @@ class Step(str, Enum):
     RESERVED = "reserved"  #: who may launch it, and under which application id (REST)
     SUBMITTED = "submitted"  #: the ResourceManager took it
     NOT_SUBMITTED = "not-submitted"  #: whom `reserved` names knows that the launch led to nothing
+    GIVEN_UP = "given-up"  #: a person decided that it makes room for a new try
 
 
 #: From which of its files most is learnt about a try.
@@ -140,20 +142,29 @@ def known_of_both(held: Held, recorded: Known) -> Known:
     """What is known of the last try: by its claim, then by this host's record.
 
     The record counts where it is newer (a try that was made without a claim), and where it has seen more of the same
-    try: an accepted application, or its end.
+    try: an accepted application, or its end. A success that was seen counts whatever came later. Of a program that
+    this host has the right to launch only its record tells whether it did.
     """
-    if held.number < recorded.number or held.claim is None:
+    if held.number < recorded.number or held.claim is None or recorded.result == Result.SUCCEEDED.value:
+        return replace(recorded, number=max(held.number, recorded.number))
+    same = held.number == recorded.number
+    if same and recorded.result:
         return recorded
-    if held.number == recorded.number and (recorded.result or _was_accepted(recorded)):
+    if Step.GIVEN_UP in held.steps:
+        looks = same and recorded.can_look  # a program of this host may still run, whatever was decided elsewhere
+        return Known(held.number, may_have_launched=looks, was_given_up=True, can_look=looks)
+    if same and _was_accepted(recorded):
         return recorded
     claim, closed = held.claim, Step.NOT_SUBMITTED in held.steps
     if Step.SUBMITTED in held.steps:
         return Known(held.number, may_have_launched=not claim.application_id, application_id=claim.application_id)
     if Step.RESERVED not in held.steps:
-        return Known(held.number, is_open=True)
+        return recorded if same and recorded.may_have_launched else Known(held.number, is_open=True)
     if claim.application_id:
         return Known(held.number, may_have_launched=True, application_id=claim.application_id, was_refused=closed)
-    return Known(held.number, may_have_launched=not closed)
+    if same and recorded.nonce == claim.nonce:
+        return replace(recorded, may_have_launched=recorded.may_have_launched and not closed)
+    return Known(held.number, may_have_launched=not closed, host=claim.host)
 
 
 def _was_accepted(recorded: Known) -> bool:

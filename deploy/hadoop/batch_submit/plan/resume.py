@@ -1,12 +1,12 @@
-"""What a repeated run id means: attach, say that it is done, try again, or say that it is not known."""
+"""What a repeated run id means: attach, say that it is done, try again, look at this host's processes, or not known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from batch_submit.model import ApplicationReport, Result, judge
+from batch_submit.model import ApplicationReport, FinalStatus, Result, judge
 
 
 class Action(str, Enum):
@@ -15,6 +15,7 @@ class Action(str, Enum):
     SUBMIT = "submit"
     ATTACH = "attach"
     DONE = "done"
+    LOOK = "look"  #: this host began to launch it: its processes tell whether an application can still come
     UNCERTAIN = "uncertain"
 
 
@@ -59,6 +60,14 @@ class Known:
     was_refused
         Who reserved its id knows that it led to nothing. In its epoch the id is used again, because another host may be
         posting it; in a later one there is room for a new try.
+    was_given_up
+        A person decided that it makes room for a new try.
+    can_look
+        A program was launched by this host, and its processes can be looked at.
+    nonce
+        By which this host claims it.
+    host
+        Where it was launched.
     """
 
     number: int = 0
@@ -67,11 +76,80 @@ class Known:
     result: str = ""
     is_open: bool = False
     was_refused: bool = False
+    was_given_up: bool = False
+    can_look: bool = False
+    nonce: str = ""
+    host: str = ""
 
     @property
     def has_reserved(self) -> bool:
         """Whether an application id was reserved for the last try, and it is not known whether it was posted."""
         return self.may_have_launched and bool(self.application_id)
+
+    def not_launched(self) -> Known:
+        """The same once it is known that nothing came of it."""
+        return replace(self, may_have_launched=False, can_look=False)
+
+
+@dataclass(frozen=True)
+class Here:
+    """Which host this is, for telling whether a process of a record can be looked at; "" for what it does not tell.
+
+    Parameters
+    ----------
+    host
+        Its name.
+    machine
+        ``/etc/machine-id``: hosts that share a home folder may share a name.
+    boot_id
+        Of the kernel since its start.
+    namespace
+        Of process ids: another container sees other processes.
+    """
+
+    host: str = ""
+    machine: str = ""
+    boot_id: str = ""
+    namespace: str = ""
+
+    def sees(self, other: Here) -> bool:
+        """Whether what runs there can be seen from here, or is gone because this host was restarted since."""
+        if not self.boot_id or not other.boot_id or (self.host, self.machine) != (other.host, other.machine):
+            return False
+        return self.boot_id != other.boot_id or self.namespace == other.namespace
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What tells later whether a cluster may have forgotten an application that it took since.
+
+    Parameters
+    ----------
+    epoch
+        What its application ids have in common now.
+    submitted
+        How many applications it took in this epoch; -1 when it does not say.
+    """
+
+    epoch: str = ""
+    submitted: int = -1
+
+
+#: A ResourceManager keeps the last 1,000 applications that have ended
+#: (``yarn.resourcemanager.max-completed-applications``).
+MOST_SINCE = 500
+
+
+def why_forgotten(then: Marks, now: Marks) -> str:
+    """Why the cluster may not show any more an application that came after `then`; "" when it would show it."""
+    if then.submitted < 0 or now.submitted < 0:
+        return "the ResourceManager does not say how many applications it took since, and may have forgotten it"
+    if then.epoch != now.epoch:
+        return "the ResourceManager was restarted since, and may have forgotten it"
+    if now.submitted - then.submitted > MOST_SINCE:
+        since = f"{now.submitted - then.submitted:,} applications were submitted since"
+        return f"{since}, and it may have run and been forgotten"
+    return ""
 
 
 def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> Decision:
@@ -99,6 +177,10 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
             return Decision(Action.DONE, own, report.application_id, "it succeeded", report)
     if known.result == Result.SUCCEEDED.value:
         return Decision(Action.DONE, known.number, known.application_id, "it succeeded (by the record of this host)")
+    if known.was_given_up and not known.can_look:
+        return Decision(
+            Action.SUBMIT, number, "", f"try {number}, for it was decided that try {known.number} led to nothing"
+        )
     ended = known.result in (Result.FAILED, Result.KILLED, Result.REFUSED, Result.TIMED_OUT)
     lost = known.has_reserved and not seen_under(known.number, seen)
     if lost and epoch and known.application_id.split("_")[1:2] == [epoch]:
@@ -111,8 +193,11 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
             Action.UNCERTAIN, number, known.application_id, "the cluster does not know its application any more"
         )
     if known.may_have_launched and not seen_under(known.number, seen):
+        if known.can_look:
+            return Decision(Action.LOOK, known.number, "", "an earlier call on this host began to launch it")
+        who = f"a call on host {known.host}" if known.host else "an earlier call"
         return Decision(
-            Action.UNCERTAIN, number, "", "an earlier call began to launch it, and no application shows under its tag"
+            Action.UNCERTAIN, number, "", f"{who} began to launch it, and no application shows under its tag"
         )
     return Decision(Action.SUBMIT, number, "", f"try {number}")
 
@@ -129,3 +214,28 @@ def try_number_of(report: ApplicationReport) -> int:
             tail = tag.rpartition(".")[2]
             return int(tail) if tail.isdecimal() else 0
     return 0
+
+
+def superfluous(seen: Sequence[ApplicationReport]) -> tuple[ApplicationReport, ...]:
+    """The live applications of a run that have to end, so that at most one lives and none beside a succeeded one.
+
+    There are two only when one of them arrived late: after its try was given up, and a newer one made. The newest try
+    stays, because that is the one that calls wait for; of one try, the application with the smaller id. One that has
+    told YARN of its success is not ended any more. Every host comes to the same answer from the same applications.
+    """
+    live = [one for one in seen if judge(one) is None and try_number_of(one)]
+    succeeded = {
+        one.application_id for one in seen if (end := judge(one)) is not None and end.result is Result.SUCCEEDED
+    }
+    if succeeded:
+        return tuple(one for one in live if one.application_id not in succeeded)
+    if not live:
+        return ()
+
+    def rank(one: ApplicationReport) -> tuple[bool, int, int, str]:
+        sequence = one.application_id.rpartition("_")[2]
+        done = one.final_status is FinalStatus.SUCCEEDED
+        return done, try_number_of(one), -int(sequence) if sequence.isdecimal() else 0, one.application_id
+
+    kept = max(live, key=rank).application_id
+    return tuple(one for one in live if one.application_id != kept)

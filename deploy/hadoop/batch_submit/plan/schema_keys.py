@@ -25,6 +25,7 @@ BUILT_IN_DEFAULTS: dict[tuple[str, str], str] = {
     ("execution", "backend"): "auto",
     ("execution", "launcher"): "auto",
     ("execution", "rm_patience"): "15m",
+    ("execution", "submit_settle"): "30s",
     # YARN's own default is 2, which runs a failed driver a second time inside the same application.
     ("spark_config", "spark.yarn.maxAppAttempts"): "1",
 }
@@ -108,6 +109,12 @@ def _execution() -> tuple[Key, ...]:
         Key((section, "timeout"), Kind.DURATION, "a run is killed after this time, queueing included", "6h"),
         Key((section, "wait_timeout"), Kind.DURATION, "stop waiting after this time; the run goes on", "2h"),
         Key((section, "rm_patience"), Kind.DURATION, "how long a ResourceManager may be away while we wait", "15m"),
+        Key(
+            (section, "submit_settle"),
+            Kind.DURATION,
+            "no application within this time after spark-submit is gone: it was not launched",
+            "30s",
+        ),
         Key((section, "log_file"), Kind.LOCAL_PATH, "log of this tool on this host", "hadoop_job_submission.log"),
         Key((section, "save_logs"), Kind.BOOLEAN, "keep the containers' logs of each run under logs/", "false"),
         Key(

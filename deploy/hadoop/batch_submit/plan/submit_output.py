@@ -46,7 +46,7 @@ _RULES = (
     _Rule(
         re.compile(
             r"JAVA_HOME is not set|java: (?:command )?not found|Could not find valid SPARK_HOME"
-            r"|UnsupportedClassVersionError|No such file or directory.*java"
+            r"|UnsupportedClassVersionError|No such file or directory.*java|bad interpreter|cannot execute"
         ),
         HostNotReady,
         "install Java 17 and set JAVA_HOME, and check SPARK_HOME",

@@ -33,6 +33,7 @@ VERBS: Mapping[str, Verb] = {
     "queues": Verb("queues", "queues_command", "Queues: shares, what is used, and by whom."),
     "nodes": Verb("queues", "nodes_command", "Nodes: state, health, memory, vcores."),
     "kill": Verb("acting", "kill_command", "End applications and confirm it."),
+    "resolve": Verb("resolve", "resolve_command", "Decide about a run whose launch is uncertain."),
     "move": Verb("acting", "move_command", "Move an application to another queue."),
     "priority": Verb("acting", "priority_command", "Set the priority of an application."),
     "urls": Verb("status", "urls_command", "Where to look in a browser."),

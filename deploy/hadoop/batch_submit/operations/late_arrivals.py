@@ -1,0 +1,106 @@
+"""Applications of a run that show after their try was given up: ended, and the record says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from batch_submit.backends.base import Backend
+from batch_submit.errors import BatchSubmitError, OutcomeUnknown
+from batch_submit.model import ApplicationReport, Result, Verdict, judge
+from batch_submit.operations.recording import Recorder
+from batch_submit.operations.watch import kill_and_confirm
+from batch_submit.plan.resume import superfluous, try_number_of
+from batch_submit.services import Services
+
+#: How often a wait looks for applications beside the one that it waits for; each look lists what carries the run's tag.
+LOOK_S = 15.0
+
+
+def end_superfluous(
+    services: Services,
+    backend: Backend,
+    recorder: Recorder,
+    seen: Sequence[ApplicationReport],
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Kill those applications of a run that must not live beside another one.
+
+    Raises
+    ------
+    OutcomeUnknown
+        One was not seen to end.
+    """
+    extra = superfluous(seen)
+    ids = {one.application_id for one in extra}
+    kept = next((one for one in seen if one.application_id not in ids and judge(one) is None), None)
+    kept = kept or next((one for one in seen if one.application_id not in ids and succeeded(one)), None)
+    beside = f"{kept.application_id} (try {try_number_of(kept)})" if kept is not None else "another one"
+    for one in extra:
+        number = try_number_of(one)
+        why = f"ended by this tool: a run has one application, and {beside} is this run's"
+        services.terminal.warn(
+            f"run {recorder.run.run_id}: {one.application_id} (try {number}) lives beside {beside}: killing it"
+        )
+        try:
+            verdict = kill_and_confirm(backend, one.application_id, services.clock, stop=stop)
+        except BatchSubmitError as error:
+            raise _unable(recorder, one, [error.message, *error.details]) from error
+        if verdict is None:
+            raise _unable(recorder, one, ["it was asked to end and has not yet"])
+        recorder.finished(verdict, number, why if verdict.result is Result.KILLED else "")
+        backend.after_failure(one.application_id)
+
+
+def succeeded(report: ApplicationReport) -> bool:
+    """Whether an application has ended well."""
+    verdict = judge(report)
+    return verdict is not None and verdict.result is Result.SUCCEEDED
+
+
+def _unable(recorder: Recorder, one: ApplicationReport, details: Sequence[str]) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"run {recorder.run.run_id} has two live applications, and {one.application_id} could not be ended",
+        details=details,
+        next_step=f"batch-submit kill {one.application_id}, then run the same command again",
+    )
+
+
+@dataclass
+class Beside:
+    """Looks, while one application of a run is waited for, whether another one lives beside it.
+
+    Only an earlier try's that was given up can, so that a run of one try is never looked at.
+    """
+
+    services: Services
+    backend: Backend
+    recorder: Recorder
+    application_id: str
+    _looked: float = float("-inf")
+    succeeded_beside: Verdict | None = None
+
+    def look(self, *, now: bool = False) -> None:
+        """Look if it is time to; an outage is no reason to stop waiting.
+
+        Parameters
+        ----------
+        now
+            Whether or not it is time.
+        """
+        run, clock = self.recorder.run, self.services.clock
+        if len(run.tries) < 2 and (run.last is None or run.last.number < 2):
+            return
+        if not now and clock.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = clock.monotonic()
+        try:
+            seen = self.backend.find_run(run.run_id)
+            if superfluous(seen):
+                end_superfluous(self.services, self.backend, self.recorder, seen)
+        except BatchSubmitError as error:
+            self.services.terminal.warn(f"{error.message}; looking again in {LOOK_S:.0f} s")
+            return
+        for one in seen:
+            if one.application_id != self.application_id and succeeded(one):
+                self.succeeded_beside = judge(one)

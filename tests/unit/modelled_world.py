@@ -1,0 +1,400 @@
+"""A world for the model of exactly-once: a cluster, two hosts, and the file system that they share, all in memory.
+
+Every effect of a call is a step at which it may die, or at which another host's call runs. What decides and records is
+the package's own code; only what stands at the borders is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from batch_submit.errors import ClusterRefused, NotFound, OutcomeUnknown
+from batch_submit.ledger import Run
+from batch_submit.model import ApplicationReport, FinalStatus, State
+from batch_submit.operations import once
+from batch_submit.operations.claiming import Claims
+from batch_submit.operations.deciding import Deciding, LookLimits, decision_of, what_is_known, what_shows
+from batch_submit.operations.recording import Recorder
+from batch_submit.operations.resolve import _Case, _give_up
+from batch_submit.plan.identity import Fingerprint
+from batch_submit.plan.resume import MOST_SINCE, Action, Here, Marks
+from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
+from ml_pipeline_framework.contract import JobType
+from tests.unit.fake_clock import FakeClock
+
+RUN_ID, USER, DAY = "nightly", "alice", "2026-01-31"
+LIVE, GOOD, BAD, KILLED = "live", "good", "bad", "killed"
+_SHOWN = {
+    LIVE: (State.RUNNING, FinalStatus.UNDEFINED),
+    GOOD: (State.FINISHED, FinalStatus.SUCCEEDED),
+    BAD: (State.FINISHED, FinalStatus.FAILED),
+    KILLED: (State.KILLED, FinalStatus.KILLED),
+}
+
+
+class Crash(BaseException):
+    """SIGKILL, seen from inside: nothing catches it."""
+
+
+@dataclass
+class App:
+    """An application; ``forgotten``: the ResourceManager does not show it any more."""
+
+    application_id: str
+    number: int
+    order: int
+    state: str = LIVE
+    forgotten: bool = False
+
+    def report(self) -> ApplicationReport:
+        state, final = _SHOWN[self.state]
+        tags = ("batch-submit", f"run:{RUN_ID}", f"try:{RUN_ID}.{self.number}")
+        return ApplicationReport(
+            self.application_id,
+            user=USER,
+            state=state,
+            final_status=final,
+            tags=tags,
+            started_ms=self.order,
+            launched_ms=1,
+        )
+
+
+@dataclass
+class Program:
+    """A spark-submit: at its gate, or behind it."""
+
+    host: Host
+    pid: int
+    number: int
+    is_open: bool = False
+    is_alive: bool = True
+
+
+@dataclass
+class Host:
+    """A host: its records outlive its processes."""
+
+    name: str
+    boots: int = 1
+    record: str = ""
+    folder: Path = Path("/nonexistent")
+
+
+@dataclass
+class World:
+    """Everything, and how far the running call has come."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    hosts: list[Host] = field(default_factory=lambda: [Host("edge-1"), Host("edge-2")])
+    files: dict[str, str] = field(default_factory=dict)
+    apps: list[App] = field(default_factory=list)
+    programs: list[Program] = field(default_factory=list)
+    #: Posts that were sent by a call that died, and have not arrived.
+    in_flight: list[tuple[str, int]] = field(default_factory=list)
+    epoch: int = 1000
+    given_ids: int = 0
+    pids: int = 100
+    nonces: int = 0
+    #: What spark-submit, or the cluster over REST, does with the next launch: ``takes``, ``refuses``, ``is slow``.
+    launch_goes: str = "takes"
+    steps: int = 0
+    dies_at: int = 0
+    between: tuple[int, Callable[[], None]] | None = None
+
+    def step(self) -> None:
+        """A border between two effects."""
+        self.steps += 1
+        if self.between is not None and self.steps == self.between[0]:
+            _, other = self.between
+            self.between = None
+            with self.another_call():
+                other()
+        if self.steps == self.dies_at:
+            raise Crash
+
+    @contextmanager
+    def another_call(self) -> Iterator[None]:
+        steps, dies_at, goes = self.steps, self.dies_at, self.launch_goes
+        self.steps = self.dies_at = 0
+        yield
+        self.steps, self.dies_at, self.launch_goes = steps, dies_at, goes
+
+    # --- what the cluster does --------------------------------------------------------------------------------------
+
+    def new_id(self) -> str:
+        self.given_ids += 1
+        return f"application_{self.epoch}_{self.given_ids:04d}"
+
+    def accept(self, application_id: str, number: int) -> None:
+        """As YARN does: a known id is the same application, and an id of before a restart is taken by nobody."""
+        if application_id.split("_")[1] != str(self.epoch):
+            return
+        if all(app.application_id != application_id or app.forgotten for app in self.apps):
+            self.apps.append(App(application_id, number, len(self.apps)))
+
+    def shown(self) -> list[App]:
+        return [app for app in reversed(self.apps) if not app.forgotten]
+
+    def of(self, *states: str) -> list[App]:
+        return [app for app in self.apps if app.state in states]
+
+    def pending(self) -> list[Program]:
+        """Programs behind their gate that may still submit."""
+        return [one for one in self.programs if one.is_alive and one.is_open]
+
+
+class Folder:
+    """`adapters.claims.ClaimFolder`, in memory."""
+
+    path = f"/user/{USER}/.batch-submit/runs/{RUN_ID}"
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def names(self) -> list[str]:
+        self.world.step()
+        return list(self.world.files)
+
+    def read(self, name: str) -> str:
+        self.world.step()
+        return self.world.files[name]
+
+    def make(self) -> None:
+        self.world.step()
+
+    def put_once(self, name: str, text: str, nonce: str) -> str:
+        self.world.step()
+        there = self.world.files.setdefault(name, text)
+        self.world.step()
+        return there
+
+
+@dataclass
+class Records:
+    """`ledger.Ledger`, in memory: a record that is written is there."""
+
+    world: World
+    host: Host
+
+    @property
+    def folder(self) -> Path:
+        return self.host.folder
+
+    def load(self, run_id: str) -> Run | None:
+        return Run.from_json(self.host.record) if self.host.record else None
+
+    def update(self, run: Run, change: Callable[[Run], Run]) -> Run:
+        self.world.step()
+        changed = change(self.load(run.run_id) or run)
+        self.host.record = changed.to_json()
+        self.world.step()
+        return changed
+
+
+@dataclass
+class HostProcesses:
+    """`adapters.processes.Processes`: what lives is of this boot."""
+
+    world: World
+    host: Host
+
+    def here(self) -> Here:
+        return Here(self.host.name, self.host.name, f"boot {self.host.boots}", "pid:[1]")
+
+    def start_of(self, pid: int) -> int:
+        return pid
+
+    def live_in_session(self, pid: int, start: int) -> tuple[int, ...]:
+        self.world.step()
+        return tuple(
+            one.pid for one in self.world.programs if one.is_alive and one.pid == pid and one.host is self.host
+        )
+
+
+QUIET = SimpleNamespace(**dict.fromkeys(("note", "warn", "debug"), lambda _text: None))
+
+
+@dataclass
+class ModelBackend:
+    """`backends.base.Backend` as both launchers drive it, in their order of steps."""
+
+    world: World
+    host: Host
+    launcher: str
+    name: str = "yarn"
+    cluster: str = "c"
+    user: str = USER
+
+    def epoch(self) -> str:
+        self.world.step()
+        return str(self.world.epoch)
+
+    def marks(self) -> Marks:
+        return Marks(self.epoch(), self.world.given_ids)
+
+    def find_run(self, run_id: str) -> list[ApplicationReport]:
+        self.world.step()
+        return [app.report() for app in self.world.shown()]
+
+    def find_try(self, run_id: str, number: int) -> ApplicationReport | None:
+        return next((app.report() for app in self.world.shown() if app.number == number), None)
+
+    def report(self, application_id: str) -> ApplicationReport:
+        self.world.step()
+        for app in self.world.shown():
+            if app.application_id == application_id:
+                return app.report()
+        raise NotFound(f"no {application_id}")
+
+    def kill(self, application_id: str) -> None:
+        self.world.step()
+        for app in self.world.shown():
+            if app.application_id == application_id and app.state == LIVE:
+                app.state = KILLED
+        self.world.step()
+
+    def after_failure(self, application_id: str) -> list[str]:
+        return []
+
+    def submit(self, plan: Any, number: int, signals: Any, record: Any) -> str:
+        if record.reserved_id:
+            newest = self.world.new_id()
+            if int(newest.rpartition("_")[2]) - int(record.reserved_id.rpartition("_")[2]) > MOST_SINCE:
+                raise OutcomeUnknown("it may have run and been forgotten")
+            return self._post(record.reserved_id, number)
+        if self.launcher == "rest":
+            self.world.step()
+            return self._post(record.reserved(self.world.new_id()), number)
+        return self._by_program(number, record)
+
+    def _post(self, application_id: str, number: int) -> str:
+        world = self.world
+        if world.launch_goes == "refuses" and all(app.application_id != application_id for app in world.shown()):
+            raise ClusterRefused("no")
+        try:
+            world.step()
+        except Crash:
+            world.in_flight.append((application_id, number))
+            raise
+        world.accept(application_id, number)
+        world.step()
+        if world.launch_goes == "is slow":
+            raise OutcomeUnknown("the answer was lost")
+        return application_id
+
+    def _by_program(self, number: int, record: Any) -> str:
+        world = self.world
+        record.launching()
+        world.step()
+        world.pids += 1
+        program = Program(self.host, world.pids, number)
+        world.programs.append(program)
+        try:
+            world.step()
+            record.at_gate(program.pid)
+            world.step()
+        except BaseException:
+            program.is_alive = False  # the pipe closes with us
+            raise
+        program.is_open = True
+        world.step()
+        if world.launch_goes == "is slow":
+            raise OutcomeUnknown("left before its outcome was known")
+        program.is_alive = False
+        if world.launch_goes == "refuses":
+            raise ClusterRefused("no")
+        application_id = world.new_id()
+        world.accept(application_id, number)
+        world.step()
+        return application_id
+
+
+SCRIPT = ShippedFile("/job.py", "job.py", "--script")
+SPEC = JobSpec(JobType.CUSTOM, "n", RUN_ID, "", date(2026, 1, 31), "yarn", "cluster", "/", SCRIPT, (), None, {})
+PLAN = SubmissionPlan(SPEC, ("spark-submit",), {}, {}, (), Fingerprint({"script": "x"}))
+LIMITS = LookLimits(settle_s=1.0, rm_patience_s=5.0, program_patience_s=2.0)
+NO_SIGNALS = SimpleNamespace(received=[], first=0)
+
+
+@dataclass
+class Call:
+    """One call of our program on a host."""
+
+    world: World
+    host: Host
+    launcher: str = "spark-submit"
+
+    def __post_init__(self) -> None:
+        world = self.world
+        world.nonces += 1
+        services = SimpleNamespace(
+            clock=world.clock,
+            terminal=QUIET,
+            host=self.host.name,
+            os_user=USER,
+            processes=HostProcesses(world, self.host),
+        )
+        self.context: Any = SimpleNamespace(services=services)
+        self.backend: Any = ModelBackend(world, self.host, self.launcher)
+        self.claims = Claims(self.context, RUN_ID, USER, Folder(world), nonce=f"n{world.nonces}")  # type: ignore[arg-type]
+        self.ledger: Any = Records(world, self.host)
+
+    def _looked(self) -> Recorder:
+        self.claims.look()
+        assert self.claims.problem is None
+        self.claims.refuse_another_job(Fingerprint({"script": "x"}), DAY)
+        new = Run(RUN_ID, "n", "custom", "yarn", "c", USER, self.host.name, "t", DAY, "f", {"script": "x"})
+        services = self.context.services
+        return Recorder(self.ledger, services.clock, services.terminal, self.ledger.load(RUN_ID) or new)
+
+    def submit(self) -> tuple[str, str]:
+        """``submit --run-id``: what was done, and the application; raises what the program would end with."""
+        recorder = self._looked()
+        deciding = Deciding(self.context.services, self.backend, self.claims, recorder, NO_SIGNALS, LIMITS)  # type: ignore[arg-type]
+        decision, seen = deciding.decide()
+        if decision.action is not Action.SUBMIT:
+            accepted = once._resume(self.context, recorder, decision, self.claims)
+            return decision.action.value, accepted.application_id
+        once._record_ended_tries(recorder, seen)
+        signals: Any = NO_SIGNALS
+        return "submit", once._launch(self.context, self.backend, recorder, PLAN, decision, signals, self.claims)
+
+    def decides(self) -> Action:
+        """What it would do now."""
+        recorder = self._looked()
+        known = what_is_known(self.context.services, self.claims, recorder.run)
+        return decision_of(self.backend, known, what_shows(self.backend, RUN_ID, known)).action
+
+    def give_up(self) -> None:
+        """``resolve --not-submitted --force``."""
+        recorder = self._looked()
+        known = what_is_known(self.context.services, self.claims, recorder.run)
+        decision = decision_of(self.backend, known, what_shows(self.backend, RUN_ID, known))
+        run = recorder.run if self.host.record else None
+        kept = recorder if run is not None else None
+        case = _Case(self.context, self.backend, RUN_ID, run, self.claims, kept, known, decision, f"{USER} on x")
+        _give_up(case, force=True)
+
+
+def restarted(world: World, *, remembers: bool) -> None:
+    """The ResourceManager starts again; without a state store everything ends and is forgotten."""
+    world.epoch += 1
+    world.in_flight.clear()
+    if not remembers:
+        for app in world.apps:
+            app.forgotten = True
+            app.state = KILLED if app.state == LIVE else app.state
+
+
+def many_others(world: World) -> None:
+    """So many applications of others that what has ended is forgotten."""
+    world.given_ids += MOST_SINCE + 100
+    world.in_flight.clear()  # no request takes that long
+    world.apps = [replace(app, forgotten=app.forgotten or app.state != LIVE) for app in world.apps]
