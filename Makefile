@@ -17,7 +17,7 @@ STAMP_AIRFLOW := $(VENV_AIRFLOW)/.setup-done
 CLUSTER := deploy/devcluster/devcluster
 HOST := deploy/host/ensure.sh
 
-.PHONY: help setup java jars browser kerberos airflow demo test test-full test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
+.PHONY: help setup java jars browser kerberos airflow demo test test-full soak test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,12 +63,16 @@ kerberos: setup
 	else install || echo "no Kerberos: the tests on the secure cluster will be skipped" >&2; fi
 
 test: setup check jars browser $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
-	@$(PY) -m pytest -m "not full" $(SIDE_BY_SIDE) tests/unit tests/process
-	@$(PY) -m pytest -m "not full" --ignore=tests/unit --ignore=tests/process
+	@$(PY) -m pytest -m "not full and not soak" $(SIDE_BY_SIDE) tests/unit tests/process
+	@$(PY) -m pytest -m "not full and not soak" --ignore=tests/unit --ignore=tests/process
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
 test-full: setup check jars browser kerberos airflow $(STAMP35) ## The same and the long repetitions
-	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest
+	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest -m "not soak"
+
+soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK_SEED) and 50 races of two hosts: the tables
+	@$(HOST) maven
+	@REQUIRE_CLUSTER=1 $(PY) -m pytest -m soak tests/cluster
 
 # Two at a time, file by file: these start processes and small servers of their own, on ports that the system gives.
 SIDE_BY_SIDE := -n 2 --dist loadfile

@@ -1,0 +1,196 @@
+"""The submitting process is killed at a named point and the command repeated: exactly one application has succeeded.
+
+Three points for each launcher in `make test`, by the day's date in turn; all of them, again and again in a seeded
+order, in `make soak` (SOAK_ROUNDS, SOAK_SEED), which prints what became of each.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster.conftest import REPO, Cluster, wait_until
+from cluster.fault_points import POINTS, REST, SPARK_SUBMIT, Point, driver
+
+#: The least that succeeds.
+JOB = "from pyspark import SparkContext\nSparkContext.getOrCreate().stop()\n"
+CONFIG = """\
+execution: {log_file: our.log, submit_settle: 5s}
+spark_config:
+  queue: ml-queue
+  driver_memory: 512m
+  executor_memory: 512m
+  spark.dynamicAllocation.enabled: true
+  spark.dynamicAllocation.shuffleTracking.enabled: true
+  spark.dynamicAllocation.minExecutors: 0
+  spark.dynamicAllocation.initialExecutors: 0
+  spark.eventLog.enabled: false
+  spark.ui.enabled: false
+  spark.driver.extraJavaOptions: "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""
+ROUNDS = int(os.environ.get("SOAK_ROUNDS", "10"))
+SEED = int(os.environ.get("SOAK_SEED", "20260131"))
+#: Applications at once: more only wait for each other's processors.
+AT_ONCE = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one point, and how long kill and repeat took together, seconds."""
+
+    point: Point
+    repeat: str
+    applications: tuple[str, ...]
+    took_s: float
+
+    @property
+    def row(self) -> str:
+        """For the table."""
+        return f"{self.point!s:55} {self.repeat:28} {' '.join(self.applications):22} {self.took_s:6.1f} s"
+
+
+class EdgeHost:
+    """A home, and so a ledger, of its own, with the job in it."""
+
+    def __init__(self, cluster: Cluster, home: Path) -> None:
+        home.mkdir()
+        self.cluster, self.home = cluster, home
+        quick = {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+        self.env = cluster.env | quick | {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
+        for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
+            self.env.pop(name, None)
+        (home / "job.py").write_text(JOB, encoding="utf-8")
+        (home / "job_config.yaml").write_text(CONFIG, encoding="utf-8")
+
+    def start(self, program: Sequence[str], launcher: str, run_id: str, *more: str) -> subprocess.Popen[str]:
+        arguments = ["submit", "-t", "custom", "--script", "job.py", "--launcher", launcher, "--run-id", run_id, *more]
+        return subprocess.Popen(
+            [*program, *arguments],
+            cwd=self.home,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def submit(self, program: Sequence[str], launcher: str, run_id: str) -> tuple[int, str, str]:
+        process = self.start(program, launcher, run_id)
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out.strip(), err
+
+
+DOOR = [str(REPO / "batch_submit.sh")]
+
+
+def of_run(cluster: Cluster, run_id: str) -> list[dict[str, Any]]:
+    found = cluster.rest(f"{cluster.rm_url}/ws/v1/cluster/apps?applicationTags=run:{run_id}")["apps"] or {}
+    return list(found.get("app") or [])
+
+
+def killed_and_repeated(cluster: Cluster, folder: Path, point: Point) -> Outcome:
+    """Kill a submission at a point, repeat it, and hold what the cluster shows against the promise."""
+    began = time.monotonic()
+    run_id = f"kill-{secrets.token_hex(5)}"
+    host = EdgeHost(cluster, folder / run_id)
+    code, out, err = host.submit([sys.executable, str(driver(point, host.home))], point.launcher, run_id)
+    assert code == -signal.SIGKILL, f"{point} was never reached (exit {code}): {err}"
+    code, application_id, repeated = host.submit(DOOR, point.launcher, run_id)
+    assert code == 0, f"{point}: {repeated}"
+    apps = of_run(cluster, run_id)
+    told = tuple(sorted(f"{app['state']}/{app['finalStatus']}" for app in apps))
+    assert told == ("FINISHED/SUCCEEDED",), f"{point}: {told}\n{err}\n{repeated}"
+    assert application_id == apps[0]["id"] and out in ("", application_id), f"{point}: {repeated}"
+    again, same, said = host.submit(DOOR, point.launcher, run_id)
+    assert (again, same) == (0, application_id) and "already succeeded" in said, f"{point}: {said}"
+    assert len(of_run(cluster, run_id)) == 1
+    words = {"attached to": "attached", "already succeeded": "already succeeded", ", try 2": "submitted as try 2"}
+    repeat = next((short for text, short in words.items() if text in repeated), "submitted")
+    return Outcome(point, repeat, told, time.monotonic() - began)
+
+
+def todays(points: Sequence[Point]) -> list[Point]:
+    """Three of them, so that every one has its turn within days."""
+    first = 3 * datetime.now(timezone.utc).toordinal()
+    return [points[(first + step) % len(points)] for step in range(3)]
+
+
+def test_there_are_at_least_twelve_points_of_each_launcher_and_each_has_its_day() -> None:
+    for points in POINTS.values():
+        assert len({(point.step, point.after, point.call) for point in points}) == len(points) >= 12
+        days = {points[(3 * day + step) % len(points)] for day in range(len(points)) for step in range(3)}
+        assert days == set(points)
+
+
+def test_killed_at_todays_points_and_repeated(cluster: Cluster, tmp_path: Path) -> None:
+    points = [point for both in zip(*(todays(points) for points in POINTS.values()), strict=True) for point in both]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        outcomes = list(pool.map(lambda point: killed_and_repeated(cluster, tmp_path, point), points))
+    assert Counter(outcome.point.launcher for outcome in outcomes) == {SPARK_SUBMIT: 3, REST: 3}
+
+
+@pytest.mark.soak
+def test_killed_at_every_point_again_and_again(
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = random.Random(SEED)
+    for number in range(1, ROUNDS + 1):
+        points = [point for points in POINTS.values() for point in points]
+        order.shuffle(points)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            outcomes = list(pool.map(lambda point: killed_and_repeated(cluster, tmp_path, point), points))
+        with capsys.disabled():
+            print(f"\nround {number} of {ROUNDS}, seed {SEED}: {len(outcomes)} points, one application each")
+            for outcome in sorted(outcomes, key=lambda one: str(one.point)):
+                print(f"  {outcome.row}")
+
+
+def raced(cluster: Cluster, folder: Path, launcher: str) -> tuple[int, ...]:
+    """Two hosts submit one run at once; a repeat of who gave up attaches; the exit codes of the race."""
+    run_id = f"race-{secrets.token_hex(5)}"
+    hosts = [EdgeHost(cluster, folder / f"{run_id}-{name}") for name in ("one", "two")]
+    flags = ["--no-wait", "--no-preflight"]
+    both = [host.start(DOOR, launcher, run_id, *flags) for host in hosts]
+    ended = [process.communicate(timeout=300) for process in both]
+    codes = tuple(process.returncode for process in both)
+    allowed = {SPARK_SUBMIT: {(0, 8), (8, 0), (0, 0)}, REST: {(0, 0)}}[launcher]
+    assert codes in allowed, [err for _, err in ended]
+    ids = {out.strip() for out, _ in ended if out.strip()}
+    for host in hosts:
+        process = host.start(DOOR, launcher, run_id, *flags)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        ids.add(out.strip())
+    assert {app["id"] for app in of_run(cluster, run_id)} == ids and len(ids) == 1, ids
+    (application_id,) = ids
+    url = f"{cluster.rm_url}/ws/v1/cluster/apps/{application_id}"
+    cluster.rest(f"{url}/state?user.name=root", "PUT", {"state": "KILLED"})
+    wait_until(lambda: cluster.rest(url)["app"]["state"] in ("KILLED", "FINISHED", "FAILED"), "it has ended")
+    return codes
+
+
+@pytest.mark.parametrize("launcher", POINTS)
+def test_two_hosts_race_for_one_run(cluster: Cluster, tmp_path: Path, launcher: str) -> None:
+    raced(cluster, tmp_path, launcher)
+
+
+@pytest.mark.soak
+def test_two_hosts_race_fifty_times(cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    launchers = [SPARK_SUBMIT, REST] * 25
+    codes = Counter((launcher, raced(cluster, tmp_path, launcher)) for launcher in launchers)
+    with capsys.disabled():
+        print(f"\n{len(launchers)} races of two hosts for one run: {len(launchers)} applications")
+        for (launcher, both), count in sorted(codes.items()):
+            print(f"  {launcher:14} exit codes {both}: {count}")
