@@ -397,6 +397,23 @@ def test_a_lock_whose_file_was_swept_meanwhile_is_none(ledger: SqliteLedger) -> 
         os.close(descriptor)
 
 
+def test_who_waits_for_a_lock_that_is_swept_takes_the_new_one(ledger: SqliteLedger) -> None:
+    clock = FakeClock()
+    ledger.folder.mkdir(parents=True)
+    place = lock_path(ledger.folder, "nightly")
+    first = take(place)
+    assert first is not None
+
+    def sweep(seconds: float) -> None:
+        clock.sleep(seconds)
+        place.unlink()
+        os.close(first)
+
+    with ledger.lock("nightly", monotonic=clock.monotonic, sleep=sweep, patience_s=5):
+        assert take(place) is None and len(clock.sleeps) == 1
+    assert ledger.trouble == ""
+
+
 # --- what is recorded -------------------------------------------------------------------------------------------------
 
 
