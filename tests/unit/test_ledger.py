@@ -154,6 +154,34 @@ def test_job_types_are_those_on_record_however_many_are_asked_for(ledger: Sqlite
     assert ledger.job_types([*(f"absent-{count}" for count in range(1200)), "r1", "r1"]) == {"r1": "training"}
 
 
+def test_what_list_and_submit_ask_reads_no_other_run(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By SQLite's own plan for each statement: with 10,000 runs a scan of them is what would be felt."""
+    saved(ledger)
+    asked: list[str] = []
+    connect = database.connect
+
+    def traced(path: Path, *, busy_s: float) -> sqlite3.Connection:
+        connection = connect(path, busy_s=busy_s)
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    monkeypatch.setattr(database, "connect", traced)
+    ledger.changed_since(1.0)
+    ledger.load("nightly")
+    ledger.named("größe")
+    ledger.newest(10)
+    ledger.find_application("application_1_0001")
+    ledger.job_types(["nightly", "other"])
+    ledger.update(RUN, lambda run: replace(run, queue="q"))
+    statements = [one for one in asked if one.startswith(("SELECT", "UPDATE", "DELETE"))]
+    assert len(statements) > 15
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        plans = {one: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements}
+    scans = [step for plan in plans.values() for step in plan if step.startswith("SCAN")]
+    assert [step for step in scans if "USING INDEX runs_created" not in step] == []
+    assert len(scans) == 1, "only the newest ones are taken in the order of an index"
+
+
 def test_a_deleted_run_is_gone_with_its_export(ledger: SqliteLedger) -> None:
     path = saved(ledger)
     saved(ledger, replace(RUN, run_id="stays"))
@@ -370,6 +398,23 @@ def test_a_lock_whose_file_was_swept_meanwhile_is_none(ledger: SqliteLedger) -> 
     assert take(place) is None
     for descriptor in (first, waiting, second):
         os.close(descriptor)
+
+
+def test_who_waits_for_a_lock_that_is_swept_takes_the_new_one(ledger: SqliteLedger) -> None:
+    clock = FakeClock()
+    ledger.folder.mkdir(parents=True)
+    place = lock_path(ledger.folder, "nightly")
+    first = take(place)
+    assert first is not None
+
+    def sweep(seconds: float) -> None:
+        clock.sleep(seconds)
+        place.unlink()
+        os.close(first)
+
+    with ledger.lock("nightly", monotonic=clock.monotonic, sleep=sweep, patience_s=5):
+        assert take(place) is None and len(clock.sleeps) == 1
+    assert ledger.trouble == ""
 
 
 # --- what is recorded -------------------------------------------------------------------------------------------------

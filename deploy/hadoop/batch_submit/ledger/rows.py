@@ -28,6 +28,7 @@ _SQL = {
     "float | None": ("REAL", ""),
     "str | None": ("TEXT", ""),
 }
+_NEWEST = "created_at DESC, run_id DESC"
 #: Of a run beyond its fields: when its row was written last (milliseconds since the epoch, this host's clock), and of
 #: its newest try what `history` filters by.
 RUN_EXTRAS = {"changed_ms": "INTEGER NOT NULL DEFAULT 0", "last_state": "TEXT NOT NULL DEFAULT ''"}
@@ -56,8 +57,13 @@ def read_runs(
 ) -> list[Run]:
     """The runs that a condition on table ``runs`` means, newest first."""
     connection.row_factory = sqlite3.Row
-    query = f"SELECT * FROM runs {where} ORDER BY created_at DESC, run_id DESC LIMIT ?"
-    rows = connection.execute(query, (*values, -1 if limit is None else limit)).fetchall()
+    if limit is not None:
+        rows = connection.execute(f"SELECT * FROM runs {where} ORDER BY {_NEWEST} LIMIT ?", (*values, limit)).fetchall()
+    else:
+        # Sorted here: asked to do it, SQLite takes the index of the order, and so reads every row for a condition on
+        # another column (16 ms instead of 1 for the runs that changed lately, of 10,000).
+        rows = connection.execute(f"SELECT * FROM runs {where}", values).fetchall()
+        rows.sort(key=lambda row: (row["created_at"], row["run_id"]), reverse=True)
     ids = [row["run_id"] for row in rows]
     tries = _by_run(connection, "tries", ids, "number")
     states = _by_run(connection, "states", ids, "number, position")

@@ -25,25 +25,21 @@ def take(path: Path) -> int | None:
         The file can't be made.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if _is_still(descriptor, path):
+        descriptor = _open(path)
+        locked = _try_lock(descriptor)
+        if locked and _is_still(descriptor, path):
             return descriptor
-        os.close(descriptor)  # `gc` has deleted it between the two steps: the next one makes another
+        os.close(descriptor)
+        if not locked:
+            return None
+        # `gc` has deleted it between the two steps: the next one makes another.
 
 
 @contextlib.contextmanager
 def held(
     path: Path, *, run_id: str, monotonic: Callable[[], float], sleep: Callable[[float], None], patience_s: float
 ) -> Iterator[None]:
-    """Hold a run's lock.
+    """Hold a run's lock. Whoever waits has its file open, so that ``lsof`` and ``fuser`` show all who want it.
 
     Raises
     ------
@@ -53,18 +49,37 @@ def held(
         Another process of this host still holds it after ``patience_s`` seconds.
     """
     deadline = monotonic() + patience_s
-    while (descriptor := take(path)) is None:
-        if monotonic() >= deadline:
-            raise OutcomeUnknown(
-                f"another process of this host has been submitting run {run_id} for {patience_s:.0f} s",
-                where=str(path),
-                next_step=f"batch-submit wait {run_id}",
-            )
-        sleep(0.1)
+    descriptor = _open(path)
     try:
+        while True:
+            if not _try_lock(descriptor):
+                if monotonic() >= deadline:
+                    raise OutcomeUnknown(
+                        f"another process of this host has been submitting run {run_id} for {patience_s:.0f} s",
+                        where=str(path),
+                        next_step=f"batch-submit wait {run_id}",
+                    )
+                sleep(0.1)
+            elif _is_still(descriptor, path):
+                break
+            else:  # swept while we waited for it
+                swept, descriptor = descriptor, _open(path)
+                os.close(swept)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_still(descriptor: int, path: Path) -> bool:
