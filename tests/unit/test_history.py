@@ -102,6 +102,9 @@ def held(*steps: Step, **fields: object) -> Held:
         ((Step.RESERVED,), None, 1, NOT_ENDED),
         ((Step.PLANNED,), None, 1, NOT_ENDED),
         ((Step.RESERVED, Step.NOT_SUBMITTED), None, 1, ""),
+        ((Step.RESERVED, Step.GIVEN_UP), None, 1, ""),
+        ((Step.RESERVED, Step.GIVEN_UP), None, 60_000_000, LATELY),
+        ((Step.RESERVED, Step.GIVEN_UP, Step.SUBMITTED), None, 1, NOT_ENDED),
         ((Step.RESERVED, Step.NOT_SUBMITTED), None, 60_000_000, LATELY),
         ((Step.NOT_SUBMITTED, Step.SUBMITTED), None, 1, NOT_ENDED),
     ],
@@ -170,6 +173,7 @@ def test_a_run_that_only_a_claim_tells_of_is_the_same_job_on_a_repeat() -> None:
         ((Step.PLANNED,), TryState.PLANNED, Action.SUBMIT),
         ((Step.RESERVED,), TryState.LAUNCHING, Action.UNCERTAIN),
         ((Step.RESERVED, Step.NOT_SUBMITTED), TryState.NOT_SUBMITTED, Action.SUBMIT),
+        ((Step.RESERVED, Step.GIVEN_UP), TryState.NOT_SUBMITTED, Action.SUBMIT),
         ((Step.RESERVED, Step.SUBMITTED), TryState.SUBMITTED, Action.UNCERTAIN),
     ],
 )

@@ -60,7 +60,7 @@ def with_claim(run: Run | None, held: Held, place: str, *, backend: str, cluster
 def _state_of(held: Held) -> TryState:
     if Step.SUBMITTED in held.steps:
         return TryState.SUBMITTED
-    if Step.NOT_SUBMITTED in held.steps:
+    if held.steps & {Step.NOT_SUBMITTED, Step.GIVEN_UP}:
         return TryState.NOT_SUBMITTED
     return TryState.LAUNCHING if Step.RESERVED in held.steps else TryState.PLANNED
 

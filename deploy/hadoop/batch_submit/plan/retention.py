@@ -77,6 +77,6 @@ class Retention:
             return NOT_ENDED
         if held.claim.user != user:
             return f"of user {held.claim.user}"
-        if Step.NOT_SUBMITTED in held.steps and Step.SUBMITTED not in held.steps:
+        if held.steps & {Step.NOT_SUBMITTED, Step.GIVEN_UP} and Step.SUBMITTED not in held.steps:
             return self.why_kept([TryEnd(True, claimed_ms)])
         return self.why_kept([end] if end is not None else [])
