@@ -31,6 +31,10 @@ _VALUE_FLAGS = {
     "wait_timeout": (("execution", "wait_timeout"), "--wait-timeout"),
     "kill_on_exit": (("execution", "kill_on_exit"), "--kill-on-exit"),
     "save_logs": (("execution", "save_logs"), "--save-logs"),
+    "retries": (("execution", "retries"), "--retries"),
+    "retry_on": (("execution", "retry_on"), "--retry-on"),
+    "retry_wait": (("execution", "retry_wait"), "--retry-wait"),
+    "oom_bump": (("execution", "oom_bump"), "--oom-bump"),
 }
 
 
@@ -108,6 +112,12 @@ def _refuse_empty(typed: Mapping[str, Any]) -> None:
 @click.option("--wait-timeout", metavar="T", help="Stop waiting after T; the run goes on.")
 @click.option("--kill-on-exit", is_flag=True, default=None, help="A signal to this process kills the application too.")
 @click.option("--save-logs/--no-save-logs", default=None, help="Keep the containers' logs under <storage root>/logs.")
+@click.option(
+    "--retries", metavar="N", help="Further tries after an infrastructure failure; never after the job's own."
+)
+@click.option("--retry-on", metavar="LIST", help="Which: lost,preempted,am-failure (default: all three).")
+@click.option("--retry-wait", metavar="T", help="Wait before the first retry, doubled with each; default 30s.")
+@click.option("--oom-bump", metavar="F", help="A retry after out-of-memory too, with F times the memory: 1.5.")
 @json_option
 @verbose_option
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS…]")

@@ -53,6 +53,8 @@ class Try:
         MiB and vcores times seconds, as YARN counts them.
     claim
         The folder in the cluster where it is claimed, or ``none: <why>``.
+    why
+        Of a retry: what ended the try before it, and what was raised; else "".
     exit_code
         What its end is to a shell; ``None`` while nobody has seen one.
     rule, cause
@@ -76,6 +78,7 @@ class Try:
     memory_seconds: int = 0
     vcore_seconds: int = 0
     claim: str = ""
+    why: str = ""
     exit_code: int | None = None
     rule: str = ""
     cause: str = ""

@@ -6,7 +6,7 @@ import contextlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
@@ -38,6 +38,9 @@ from batch_submit.plan.command import fingerprint_of, shell_command
 from batch_submit.plan.resume import Action, Decision, Known, decide, try_number_of
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
 
+if TYPE_CHECKING:
+    from batch_submit.plan.retries import Again
+
 
 @dataclass(frozen=True)
 class SubmitOptions:
@@ -67,14 +70,23 @@ def submit_once(
     ledger: Ledger,
     signals: Signals,
     options: SubmitOptions,
+    again: Again | None = None,
 ) -> tuple[JobSpec, Accepted]:
-    """Under the run's lock: find out what a repeated run id means, then launch at most one application."""
+    """Under the run's lock: find out what a repeated run id means, then launch at most one application.
+
+    Parameters
+    ----------
+    again
+        This call has seen an earlier try fail, and makes another one.
+    """
     earlier = ledger.load(identified.run_id.value)
     claims = open_claims(context, identified, backend, options.claim)
     claims.look()
     needs_record = identified.explicit and claims.folder is None
     refuse_without_record(ledger, identified.run_id.value, needs_record=needs_record)
     spec = make_spec(context, identified, day=claims.day or (earlier.day if earlier is not None else None))
+    if again is not None:
+        spec = replace(spec, conf={**spec.conf, **again.conf})
     check_call(spec, wait=options.wait)
     fingerprint = fingerprint_of(spec, script_digest(spec))
     claims.refuse_another_job(fingerprint, spec.day.isoformat())
@@ -83,9 +95,11 @@ def submit_once(
     decision, seen = Decision(Action.SUBMIT), list[ApplicationReport]()
     try:
         spec = with_preparation(backend, spec)
-        if identified.explicit:
+        if identified.explicit or again is not None:
             decision, seen = _decided(backend, claims, spec.run_id, known_of(earlier))
     except ClusterUnreachable as error:
+        if again is not None:
+            raise  # the record's last application has ended: whoever tries again waits and asks once more
         claims.refuse_if_going_on(error, recorded=earlier is not None)
         application_id, recorder = attach_by_record(context.services, ledger, earlier, error, wait=options.wait)
         return spec, Accepted(application_id, recorder, attached=True)
@@ -102,7 +116,8 @@ def submit_once(
     plan = make_plan(context, spec, needed=True, try_number=decision.number)
     tell_of(context, plan)
     context.services.terminal.debug(shell_command(plan))
-    application_id = _launch(context, backend, recorder, plan, decision, signals, claims)
+    why = again.why if again is not None else ""
+    application_id = _launch(context, backend, recorder, plan, decision, signals, claims, why)
     return spec, Accepted(application_id, recorder)
 
 
@@ -192,12 +207,13 @@ def _launch(
     decision: Decision,
     signals: Signals,
     claims: Claims,
+    why: str = "",
 ) -> str:
     """Claim, record, launch, record: a crash between any two of these leaves a trace that a repeat can act on."""
     services, number = context.services, decision.number
     claims.plan(number)
     if not decision.application_id or all(one.number != number for one in recorder.run.tries):
-        recorder.plan_try(plan, number, claims.told)  # else the try is there already, with its reserved id
+        recorder.plan_try(plan, number, claims.told, why)  # else the try is there already, with its reserved id
     if signals.received:
         raise Interrupted(signals.first)
     began = services.clock.monotonic()

@@ -64,8 +64,8 @@ class Recorder:
     run: Run
     needs_record: bool = True
 
-    def plan_try(self, plan: SubmissionPlan, number: int, claim: str = "") -> None:
-        """Record a new try as PLANNED; `claim` says where it is claimed, or why it is not.
+    def plan_try(self, plan: SubmissionPlan, number: int, claim: str = "", why: str = "") -> None:
+        """Record a new try as PLANNED; `claim` says where it is claimed, or why it is not, `why` what it is a retry of.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Recorder:
             When the record can't be written, and the run needs one.
         """
         planned, at, shown = TryState.PLANNED, self._now(), mask_arguments(plan.argv)
-        one = Try(number, planned, at, claim=claim, plan=recorded_plan(plan)).passed(planned.value, at)
+        one = Try(number, planned, at, claim=claim, why=why, plan=recorded_plan(plan)).passed(planned.value, at)
         self._write(lambda run: replace(run, argv=shown).with_try(one), must=True)
 
     def launching(self, number: int) -> None:

@@ -123,6 +123,20 @@ def _execution() -> tuple[Key, ...]:
             "/user/etl/.batch-submit/shared",
         ),
         Key((section, "kill_on_exit"), Kind.BOOLEAN, "kill the application when the waiting is interrupted", "false"),
+        Key((section, "retries"), Kind.WHOLE, "further tries after an infrastructure failure", "2"),
+        Key(
+            (section, "retry_on"),
+            Kind.TEXTS,
+            "which failures: lost, preempted, am-failure (default: all three)",
+            "[lost, preempted]",
+        ),
+        Key((section, "retry_wait"), Kind.DURATION, "wait before the first retry; doubled with each", "30s"),
+        Key(
+            (section, "oom_bump"),
+            Kind.NUMBER,
+            "raise what ran out of memory by this factor, inside resource_limits",
+            "1.5",
+        ),
     )
 
 
