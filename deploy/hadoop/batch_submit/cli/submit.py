@@ -14,6 +14,7 @@ from batch_submit.operations.context import Selection
 from batch_submit.operations.once import SubmitOptions
 from batch_submit.operations.prepare import SubmitCall
 from batch_submit.operations.submit import submit
+from batch_submit.plan.locks import lock_wish
 from batch_submit.services import build_services
 from ml_pipeline_framework.contract import ContractError, job_type
 
@@ -96,6 +97,9 @@ def _refuse_empty(typed: Mapping[str, Any]) -> None:
 @click.option("--script", metavar="FILE", help="Your own script instead of the built-in job.")
 @click.option("--app-args", metavar='"…"', help="Arguments of the job as one shell-quoted text.")
 @click.option("--app-arg", multiple=True, metavar="X", help="One argument of the job; repeatable.")
+@click.option("--lock", metavar="NAME", help="At most one live run of this name; else exit 5.")
+@click.option("--lock-wait", metavar="T", help="Wait up to T for the lock; default: not at all.")
+@click.option("--skip-if-running", is_flag=True, help="Somebody holds the lock: exit 0, nothing is submitted.")
 @click.option("--dry-run", is_flag=True, help="Print the spark-submit command; touches nothing.")
 @click.option("--no-preflight", is_flag=True, help="Do not ask the cluster beforehand what it would refuse.")
 @click.option("--clamp", is_flag=True, help="Lower what exceeds resource_limits instead of refusing.")
@@ -156,6 +160,7 @@ def submit_command(**typed: Any) -> int:
         app_arg=typed["app_arg"],
         rest=typed["rest"],
         clamp=typed["clamp"],
+        lock=lock_wish(typed["lock"], typed["lock_wait"], typed["skip_if_running"]),
     )
     options = SubmitOptions(
         dry_run=typed["dry_run"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,7 +89,9 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
         return _dry_run(context, identified, options)
     with nothing_submitted(), unless_on_record(services, identified.run_id.value):
         backend = open_backend(context)
-    with services.clock.listening() as signals:
+    with services.clock.listening() as signals, _locked(services, backend, signals, identified) as free:
+        if not free:
+            return ExitCode.SUCCEEDED
         tries = _Tries(context, identified, backend, signals, options)
         with nothing_submitted():
             spec, accepted = tries.submitted()
@@ -115,6 +119,21 @@ def _policy(context: Context, options: SubmitOptions) -> RetryPolicy | None:
             next_step="leave --no-wait out, or repeat the call with its --run-id: a run that failed is tried again",
         )
     return policy if policy.retries and options.wait else None
+
+
+@contextmanager
+def _locked(services: Services, backend: Backend, signals: Signals, identified: Identified) -> Iterator[bool]:
+    """Hold the lock that was asked for; ``False``: it is held, and then there is nothing to do."""
+    if identified.call.lock is None:
+        yield True
+        return
+    from batch_submit.operations.locks import lock_held
+
+    with ExitStack() as held:
+        with nothing_submitted():
+            taken = lock_held(services, backend, signals, identified.call.lock, identified.run_id.value)
+            free = held.enter_context(taken)
+        yield free
 
 
 @dataclass
