@@ -123,6 +123,12 @@ def _execution() -> tuple[Key, ...]:
             "/user/etl/.batch-submit/shared",
         ),
         Key((section, "kill_on_exit"), Kind.BOOLEAN, "kill the application when the waiting is interrupted", "false"),
+        Key(
+            (section, "max_spark_submits"),
+            Kind.COUNT,
+            "spark-submits at once on this host (default: one per core and per GiB of memory)",
+            "4",
+        ),
         Key((section, "retries"), Kind.WHOLE, "further tries after an infrastructure failure", "2"),
         Key(
             (section, "retry_on"),
