@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_submit.adapters.rm_replies import parse_application
 from batch_submit.diagnosis.explain import RULES, explain
 from batch_submit.errors import UsageError
 from batch_submit.model import Result, State, Verdict, judge
@@ -66,6 +68,15 @@ def test_a_recorded_failure_is_tried_again_only_if_it_is_worth_it(folder: Path) 
     reason = reason_of(verdict, found.rule, [line for one in found.evidence for line in one.lines])
     expected = WORTH.get(folder.name)
     assert (reason and (reason.cause, reason.side, reason.beside_heap)) == expected
+
+
+@pytest.mark.parametrize(("recorded", "cause"), [("am_killed", Cause.AM_FAILURE), ("am_timed_out", Cause.LOST)])
+def test_a_recorded_end_of_an_application_master_that_told_nothing(recorded: str, cause: Cause) -> None:
+    folder = Path(__file__).resolve().parents[1] / "golden/rm"
+    verdict = judge(parse_application(json.loads((folder / f"app_{recorded}_3.5.json").read_text())))
+    assert verdict is not None
+    reason = reason_of(verdict, "unknown")
+    assert reason is not None and reason.cause is cause
 
 
 def test_every_rule_about_memory_exists() -> None:
