@@ -188,3 +188,12 @@ def test_retries_of_the_configuration_do_not_keep_from_not_waiting(door: Door) -
     done = door.submit("--no-wait")
     assert done.code == 0, done.err
     until(lambda: len(door.calls) == 1, "one call")
+
+
+def test_each_try_has_a_time_limit_of_its_own(door: Door) -> None:
+    door.write_config("job_specific_config:\n  custom:\n    script: job.py\n    timeout: 1h\n")
+    door.submits_in_turn([RUNNING, RUNNING, RUNNING, LOST], [RUNNING, RUNNING, RUNNING, SUCCEEDED])
+    done = door.submit("--retries", "1", *QUICK)
+    assert done.code == 0, done.err
+    limits = [app.expiry for app in door.rm.applications.values()]
+    assert len(limits) == 2 and "UNLIMITED" not in limits and limits[0] != limits[1]

@@ -136,14 +136,21 @@ def lock_held(services: Services, backend: Backend, signals: Signals, wish: Lock
     """
     folder = services.state_folder / "locks" / backend.cluster / backend.user
     lock = _Lock(services, backend, ledger_of(services, backend), signals, wish, run_id, LockFile(folder, wish.name))
-    terminal = services.terminal
+    try:
+        yield _taken(lock)
+    finally:
+        lock.file.release()
+
+
+def _taken(lock: _Lock) -> bool:
+    """Take it, waiting as long as was asked for; ``False``: it is held, and that is no failure."""
+    services, wish, terminal = lock.services, lock.wish, lock.services.terminal
     deadline = services.clock.monotonic() + wish.wait_s
     last = ""
     while held_by := lock.try_take():
         if wish.skip_if_running:
             terminal.note(f"skipped: lock {wish.name} is held by {held_by}; nothing was submitted")
-            yield False
-            return
+            return False
         left_s = deadline - services.clock.monotonic()
         if left_s <= 0:
             raise LockHeld(
@@ -154,7 +161,4 @@ def lock_held(services: Services, backend: Backend, signals: Signals, wish: Lock
             last = held_by
             terminal.note(f"waiting up to {format_duration(wish.wait_s)} for lock {wish.name}: held by {held_by}")
         lock.pause(min(_POLL_S, left_s))
-    try:
-        yield True
-    finally:
-        lock.file.release()
+    return True

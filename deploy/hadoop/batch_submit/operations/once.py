@@ -74,20 +74,15 @@ def submit_once(
 ) -> tuple[JobSpec, Accepted]:
     """Under the run's lock: find out what a repeated run id means, then launch at most one application.
 
-    Parameters
-    ----------
-    again
-        This call has seen an earlier try fail, and makes another one.
+    With `again` this call has seen an earlier try fail, and makes another one.
     """
     earlier = ledger.load(identified.run_id.value)
     claims = open_claims(context, identified, backend, options.claim)
     claims.look()
     needs_record = identified.explicit and claims.folder is None
     refuse_without_record(ledger, identified.run_id.value, needs_record=needs_record)
-    spec = make_spec(context, identified, day=claims.day or (earlier.day if earlier is not None else None))
-    if again is not None:
-        spec = replace(spec, conf={**spec.conf, **again.conf})
-    check_call(spec, wait=options.wait)
+    day = claims.day or (earlier.day if earlier is not None else None)
+    spec = _checked_spec(context, identified, day, again, wait=options.wait)
     fingerprint = fingerprint_of(spec, script_digest(spec))
     claims.refuse_another_job(fingerprint, spec.day.isoformat())
     if earlier is not None and earlier.fingerprint_parts:  # a record that was built again may not know its job
@@ -116,9 +111,17 @@ def submit_once(
     plan = make_plan(context, spec, needed=True, try_number=decision.number)
     tell_of(context, plan)
     context.services.terminal.debug(shell_command(plan))
-    why = again.why if again is not None else ""
-    application_id = _launch(context, backend, recorder, plan, decision, signals, claims, why)
+    application_id = _launch(context, backend, recorder, plan, decision, signals, claims, again)
     return spec, Accepted(application_id, recorder)
+
+
+def _checked_spec(
+    context: Context, identified: Identified, day: str | None, again: Again | None, *, wait: bool
+) -> JobSpec:
+    """The job; of a retry with what it has more than the try before."""
+    spec = make_spec(context, identified, day=day)
+    check_call(spec, wait=wait)
+    return spec if again is None else replace(spec, conf={**spec.conf, **again.conf})
 
 
 def _decided(
@@ -207,13 +210,15 @@ def _launch(
     decision: Decision,
     signals: Signals,
     claims: Claims,
-    why: str = "",
+    again: Again | None,
 ) -> str:
     """Claim, record, launch, record: a crash between any two of these leaves a trace that a repeat can act on."""
     services, number = context.services, decision.number
     claims.plan(number)
     if not decision.application_id or all(one.number != number for one in recorder.run.tries):
-        recorder.plan_try(plan, number, claims.told, why)  # else the try is there already, with its reserved id
+        recorder.plan_try(
+            plan, number, claims.told, again.why if again is not None else ""
+        )  # else the try is there already, with its reserved id
     if signals.received:
         raise Interrupted(signals.first)
     began = services.clock.monotonic()

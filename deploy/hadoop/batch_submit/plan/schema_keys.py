@@ -123,6 +123,12 @@ def _execution() -> tuple[Key, ...]:
             "/user/etl/.batch-submit/shared",
         ),
         Key((section, "kill_on_exit"), Kind.BOOLEAN, "kill the application when the waiting is interrupted", "false"),
+    )
+
+
+def _many_and_again() -> tuple[Key, ...]:
+    section = "execution"
+    return (
         Key(
             (section, "max_spark_submits"),
             Kind.COUNT,
@@ -318,6 +324,7 @@ KEYS: tuple[Key, ...] = (
     *_storage(),
     *_environment(),
     *_execution(),
+    *_many_and_again(),
     *_spark(),
     *_model(),
     *_data(),
