@@ -47,6 +47,21 @@ def test_the_rest_queue_visibly_and_all_are_submitted(door: Door) -> None:
     assert [path.name for path in door.state.glob("launch/slots/ticket-*")] == []
 
 
+@pytest.mark.full
+def test_fifty_at_once_are_fifty_applications_and_never_more_than_four_spark_submits(door: Door) -> None:
+    door.write_config(CONFIG.replace("2", "4"))
+    running = [door.submitting("--no-wait", "--run-id", f"r{number}") for number in range(50)]
+    most = 0
+    deadline = time.monotonic() + 300
+    while any(one.process.poll() is None for one in running):
+        assert time.monotonic() < deadline
+        most = max(most, alive(door))
+        time.sleep(0.02)
+    assert [one.end().code for one in running] == [0] * 50
+    assert 1 <= most <= 4
+    assert len(door.calls) == len(door.rm.applications) == 50
+
+
 def test_a_slot_and_a_place_in_the_queue_end_with_their_process(door: Door) -> None:
     gate = door.holds("wait_before")
     running = many(door, 5)
