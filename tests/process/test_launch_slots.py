@@ -57,7 +57,7 @@ def test_fifty_at_once_are_fifty_applications_and_never_more_than_four_spark_sub
         assert time.monotonic() < deadline
         most = max(most, alive(door))
         time.sleep(0.02)
-    assert [one.end().code for one in running] == [0] * 50
+    assert [one.process.returncode for one in running] == [0] * 50
     assert 1 <= most <= 4
     assert len(door.calls) == len(door.rm.applications) == 50
 
