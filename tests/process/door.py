@@ -209,6 +209,10 @@ class Door:
         """
         self.recorder(submit={"steps": list(steps) or [SUCCEEDED], **fields}, announce=announce)
 
+    def submits_in_turn(self, *applications: list[Step]) -> None:
+        """The recorder's first call submits an application that goes through the first list of steps, and so on."""
+        self.recorder(submits=[{"steps": steps} for steps in applications])
+
     def recorder(self, **settings: Any) -> None:
         """Set what the recorder does; see its file."""
         text = json.dumps({"rm_url": self.rm.url, **settings})

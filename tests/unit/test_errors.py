@@ -26,6 +26,7 @@ CODES = {
     "ClusterRefused": 4,
     "NotFound": 4,
     "ClusterUnreachable": 5,
+    "LockHeld": 5,
     "OutcomeUnknown": 8,
 }
 

@@ -13,6 +13,7 @@
     ├── ClusterRefused                   4  fix the request: queue, ACL, size, HDFS permission or quota
     │   └── NotFound                     4    the cluster says that there is no such thing
     ├── ClusterUnreachable               5  retry safely: nothing was submitted
+    ├── LockHeld                         5    another run holds the lock: nothing was submitted
     ├── OutcomeUnknown                   8  run again with the same run id: it re-attaches
     └── Interrupted              129/130/143  a signal came before anything was launched
 
@@ -34,7 +35,7 @@ class ExitCode(IntEnum):
     USAGE = 2  #: usage or configuration error
     HOST_NOT_READY = 3  #: this host lacks something
     REFUSED = 4  #: the cluster refuses the request
-    UNREACHABLE = 5  #: the cluster could not be reached; nothing was submitted
+    UNREACHABLE = 5  #: the cluster could not be reached, or a lock is held; nothing was submitted
     KILLED = 6  #: the application was killed
     TIMED_OUT = 7  #: past ``--timeout`` (killed) or past ``--wait-timeout`` (still runs)
     UNKNOWN = 8  #: an application may be running
@@ -125,6 +126,12 @@ class NotFound(ClusterRefused):
 
 class ClusterUnreachable(BatchSubmitError):
     """No answer from the cluster, or it is in safe mode. Nothing was submitted."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class LockHeld(BatchSubmitError):
+    """Another run holds the named lock. Nothing was submitted."""
 
     exit_code = ExitCode.UNREACHABLE
 

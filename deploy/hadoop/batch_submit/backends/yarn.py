@@ -53,6 +53,8 @@ class YarnBackend:
         Values of ``spark.yarn.stagingDir`` under which an application may have left files, besides the user's home.
     shared_dir
         The folder of files that many runs share: absolute, or a URI; "" is one below the user's home.
+    max_spark_submits
+        How many spark-submits may run at once on this host; 0: as many as it has cores and GiB of memory.
     """
 
     servers: Cluster
@@ -64,6 +66,7 @@ class YarnBackend:
     staging_dirs: tuple[str, ...] = ()
     launcher: str = SPARK_SUBMIT
     shared_dir: str = ""
+    max_spark_submits: int = 0
     _child: Child | None = None
 
     @property
@@ -125,13 +128,15 @@ class YarnBackend:
             else:
                 self.terminal.debug("launcher: rest")
                 return launcher.launch(job, signals, record.reserved, able)
+        from batch_submit.launchers.slots import one_of_the_slots
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 
         by_program = SparkSubmitLauncher(
             self.servers.resource_manager, self.environment, _usable(self.folder), self.clock, self.terminal
         )
-        record.launching()
-        launched = by_program.launch(plan, number, signals, record.at_gate)
+        with one_of_the_slots(plan, by_program, signals, self.max_spark_submits):
+            record.launching()
+            launched = by_program.launch(plan, number, signals, record.at_gate)
         self._child = launched.child
         return launched.application_id
 

@@ -14,6 +14,7 @@ from batch_submit.operations.context import Selection
 from batch_submit.operations.once import SubmitOptions
 from batch_submit.operations.prepare import SubmitCall
 from batch_submit.operations.submit import submit
+from batch_submit.plan.locks import lock_wish
 from batch_submit.services import build_services
 from ml_pipeline_framework.contract import ContractError, job_type
 
@@ -31,6 +32,10 @@ _VALUE_FLAGS = {
     "wait_timeout": (("execution", "wait_timeout"), "--wait-timeout"),
     "kill_on_exit": (("execution", "kill_on_exit"), "--kill-on-exit"),
     "save_logs": (("execution", "save_logs"), "--save-logs"),
+    "retries": (("execution", "retries"), "--retries"),
+    "retry_on": (("execution", "retry_on"), "--retry-on"),
+    "retry_wait": (("execution", "retry_wait"), "--retry-wait"),
+    "oom_bump": (("execution", "oom_bump"), "--oom-bump"),
 }
 
 
@@ -65,60 +70,16 @@ def _refuse_empty(typed: Mapping[str, Any]) -> None:
             raise UsageError(f"{flag} is empty", next_step=f"give {flag} a value, or leave it out")
 
 
-@click.command("submit", short_help="Submit a job and wait for its end.")
-@click.option(
-    "-t",
-    "--type",
-    "type_name",
-    required=True,
-    metavar="TYPE",
-    help="training, prediction, data_processing, evaluation, pipeline, custom.",
-)
-@click.option("-n", "--name", metavar="NAME", help="A label; default TYPE-YYYYmmdd-HHMMSS.")
-@click.option("-q", "--queue", metavar="QUEUE", help="YARN queue.")
-@config_options
-@backend_option
-@click.option(
-    "--launcher",
-    metavar="L",
-    help="auto, rest (no JVM) or spark-submit: how it reaches YARN.",
-)
-@click.option("--num-executors", metavar="N", help="Executors; the initial count under dynamic allocation.")
-@click.option("--executor-memory", metavar="M", help="Heap of an executor, with unit: 8g.")
-@click.option("--executor-cores", metavar="N", help="Cores of an executor.")
-@click.option("--driver-memory", metavar="M", help="Heap of the driver, with unit: 4g.")
-@click.option("--driver-cores", metavar="N", help="Cores of the driver.")
-@click.option("--conf", "conf", multiple=True, metavar="K=V", help="A Spark property; repeatable.")
-@click.option("--script", metavar="FILE", help="Your own script instead of the built-in job.")
-@click.option("--app-args", metavar='"…"', help="Arguments of the job as one shell-quoted text.")
-@click.option("--app-arg", multiple=True, metavar="X", help="One argument of the job; repeatable.")
-@click.option("--dry-run", is_flag=True, help="Print the spark-submit command; touches nothing.")
-@click.option("--no-preflight", is_flag=True, help="Do not ask the cluster beforehand what it would refuse.")
-@click.option("--clamp", is_flag=True, help="Lower what exceeds resource_limits instead of refusing.")
-@click.option("--run-id", metavar="R", help="Identity of the run: a repeat attaches instead of submitting again.")
-@click.option(
-    "--claim",
-    type=click.Choice((CLAIM_AUTO, CLAIM_NONE)),
-    default=CLAIM_AUTO,
-    help="none: submit a --run-id that can't be claimed in HDFS.",
-)
-@click.option("--date", metavar="D", help="The day that %Y%m%d and {{ ds }} mean; default today.")
-@click.option("--wait/--no-wait", default=True, help="Wait for the end (default), or only for acceptance.")
-@click.option("--timeout", metavar="T", help="Kill the run T after its acceptance: 90s, 30m, 2h.")
-@click.option("--wait-timeout", metavar="T", help="Stop waiting after T; the run goes on.")
-@click.option("--kill-on-exit", is_flag=True, default=None, help="A signal to this process kills the application too.")
-@click.option("--save-logs/--no-save-logs", default=None, help="Keep the containers' logs under <storage root>/logs.")
-@json_option
-@verbose_option
-@click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS…]")
-def submit_command(**typed: Any) -> int:
-    """Submit a job and wait for its end; the exit code tells the result.
+def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, SubmitOptions]:
+    """What a command line of ``submit`` asks for.
 
-    \b
-    batch-submit submit -t training -q ml-queue
-    batch-submit submit -t training --run-id nightly-2026-01-31
-    batch-submit submit -t custom --script job.py -- --input data/input
+    Raises
+    ------
+    UsageError
+        It can't be meant so.
     """
+    if typed["type_name"] is None:
+        raise UsageError("submit needs a job type", next_step="add -t TYPE (--type), or --many FILE")
     job = typed_job_type(typed["type_name"])
     _refuse_empty(typed)
     flags: dict[tuple[str, ...], tuple[object, str]] = {
@@ -146,6 +107,7 @@ def submit_command(**typed: Any) -> int:
         app_arg=typed["app_arg"],
         rest=typed["rest"],
         clamp=typed["clamp"],
+        lock=lock_wish(typed["lock"], typed["lock_wait"], typed["skip_if_running"]),
     )
     options = SubmitOptions(
         dry_run=typed["dry_run"],
@@ -154,5 +116,85 @@ def submit_command(**typed: Any) -> int:
         preflight=not typed["no_preflight"],
         claim=typed["claim"],
     )
+    return Selection(typed["config_file"], typed["env"], typed["profile"], job, flags), call, options
+
+
+@click.command("submit", short_help="Submit a job and wait for its end.")
+@click.option(
+    "-t",
+    "--type",
+    "type_name",
+    metavar="TYPE",
+    help="training, prediction, data_processing, evaluation, pipeline, custom.",
+)
+@click.option("-n", "--name", metavar="NAME", help="A label; default TYPE-YYYYmmdd-HHMMSS.")
+@click.option("-q", "--queue", metavar="QUEUE", help="YARN queue.")
+@config_options
+@backend_option
+@click.option(
+    "--launcher",
+    metavar="L",
+    help="auto, rest (no JVM) or spark-submit: how it reaches YARN.",
+)
+@click.option("--num-executors", metavar="N", help="Executors; the initial count under dynamic allocation.")
+@click.option("--executor-memory", metavar="M", help="Heap of an executor, with unit: 8g.")
+@click.option("--executor-cores", metavar="N", help="Cores of an executor.")
+@click.option("--driver-memory", metavar="M", help="Heap of the driver, with unit: 4g.")
+@click.option("--driver-cores", metavar="N", help="Cores of the driver.")
+@click.option("--conf", "conf", multiple=True, metavar="K=V", help="A Spark property; repeatable.")
+@click.option("--script", metavar="FILE", help="Your own script instead of the built-in job.")
+@click.option("--app-args", metavar='"…"', help="Arguments of the job as one shell-quoted text.")
+@click.option("--app-arg", multiple=True, metavar="X", help="One argument of the job; repeatable.")
+@click.option("--many", metavar="FILE", help="The runs of a YAML file: a list, or a range of days.")
+@click.option(
+    "--max-parallel",
+    type=click.IntRange(1, 200),
+    metavar="N",
+    help="Of --many at most N live at a time; default 4.",
+)
+@click.option("--lock", metavar="NAME", help="At most one live run of this name; else exit 5.")
+@click.option("--lock-wait", metavar="T", help="Wait up to T for the lock; default: not at all.")
+@click.option("--skip-if-running", is_flag=True, help="Somebody holds the lock: exit 0, nothing is submitted.")
+@click.option("--dry-run", is_flag=True, help="Print the spark-submit command; touches nothing.")
+@click.option("--no-preflight", is_flag=True, help="Do not ask the cluster beforehand what it would refuse.")
+@click.option("--clamp", is_flag=True, help="Lower what exceeds resource_limits instead of refusing.")
+@click.option("--run-id", metavar="R", help="Identity of the run: a repeat attaches instead of submitting again.")
+@click.option(
+    "--claim",
+    type=click.Choice((CLAIM_AUTO, CLAIM_NONE)),
+    default=CLAIM_AUTO,
+    help="none: submit a --run-id that can't be claimed in HDFS.",
+)
+@click.option("--date", metavar="D", help="The day that %Y%m%d and {{ ds }} mean; default today.")
+@click.option("--wait/--no-wait", default=True, help="Wait for the end (default), or only for acceptance.")
+@click.option("--timeout", metavar="T", help="Kill the run T after its acceptance: 90s, 30m, 2h.")
+@click.option("--wait-timeout", metavar="T", help="Stop waiting after T; the run goes on.")
+@click.option("--kill-on-exit", is_flag=True, default=None, help="A signal to this process kills the application too.")
+@click.option("--save-logs/--no-save-logs", default=None, help="Keep the containers' logs under <storage root>/logs.")
+@click.option(
+    "--retries", metavar="N", help="Further tries after an infrastructure failure; never after the job's own."
+)
+@click.option("--retry-on", metavar="LIST", help="Which: lost,preempted,am-failure (default: all three).")
+@click.option("--retry-wait", metavar="T", help="Wait before the first retry, doubled with each; default 30s.")
+@click.option("--oom-bump", metavar="F", help="A retry after out-of-memory too, with F times the memory: 1.5.")
+@json_option
+@verbose_option
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS…]")
+def submit_command(**typed: Any) -> int:
+    """Submit a job and wait for its end; the exit code tells the result.
+
+    \b
+    batch-submit submit -t training -q ml-queue
+    batch-submit submit -t training --run-id nightly-2026-01-31
+    batch-submit submit -t custom --script job.py -- --input data/input
+    batch-submit submit --many runs.yaml --max-parallel 8
+    """
+    if typed["many"] is not None:
+        from batch_submit.cli.many import many
+
+        return many(click.get_current_context(), typed)
+    if typed["max_parallel"] is not None:
+        raise UsageError("--max-parallel is about --many", next_step="add --many FILE, or leave it out")
+    selection, call, options = submission_of(typed)
     services = build_services(verbose=typed["verbose"])
-    return submit(services, Selection(typed["config_file"], typed["env"], typed["profile"], job, flags), call, options)
+    return submit(services, selection, call, options)

@@ -55,6 +55,8 @@ class Try:
         The cluster just before the launch; see `plan.resume.Marks`.
     decided_by, decided_at
         The person who decided (``resolve``), as ``user on host``.
+    why
+        Of a retry: what ended the try before it, and what was raised; else "".
     exit_code
         What its end is to a shell; ``None`` while nobody has seen one.
     rule, cause
@@ -78,6 +80,7 @@ class Try:
     memory_seconds: int = 0
     vcore_seconds: int = 0
     claim: str = ""
+    why: str = ""
     exit_code: int | None = None
     rule: str = ""
     cause: str = ""

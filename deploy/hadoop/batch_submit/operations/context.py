@@ -215,6 +215,7 @@ def open_backend(context: Context) -> Backend:
         staging_dirs=(str(staging.value),) if staging is not None and staging.value else (),
         launcher=str(context.config.value("execution.launcher") or SPARK_SUBMIT),
         shared_dir="" if context.reading else _shared_dir(context),
+        max_spark_submits=int(str(context.config.value("execution.max_spark_submits") or 0)),
     )
 
 

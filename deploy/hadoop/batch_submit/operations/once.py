@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
@@ -31,6 +31,9 @@ from batch_submit.plan.claims import Step
 from batch_submit.plan.command import fingerprint_of, shell_command
 from batch_submit.plan.resume import Action, Decision, try_number_of
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
+
+if TYPE_CHECKING:
+    from batch_submit.plan.retries import Again
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,19 @@ def submit_once(
     ledger: Ledger,
     signals: Signals,
     options: SubmitOptions,
+    again: Again | None = None,
 ) -> tuple[JobSpec, Accepted]:
-    """Under the run's lock: find out what a repeated run id means, then launch at most one application."""
+    """Under the run's lock: find out what a repeated run id means, then launch at most one application.
+
+    With `again` this call has seen an earlier try fail, and makes another one.
+    """
     earlier = ledger.load(identified.run_id.value)
     claims = open_claims(context, identified.run_id.value, backend, options.claim, explicit=identified.explicit)
     claims.look()
     needs_record = identified.explicit and claims.folder is None
     refuse_without_record(ledger, identified.run_id.value, needs_record=needs_record)
-    spec = make_spec(context, identified, day=claims.day or (earlier.day if earlier is not None else None))
-    check_call(spec, wait=options.wait)
+    day = claims.day or (earlier.day if earlier is not None else None)
+    spec = _checked_spec(context, identified, day, again, wait=options.wait)
     fingerprint = fingerprint_of(spec, script_digest(spec))
     claims.refuse_another_job(fingerprint, spec.day.isoformat())
     if earlier is not None and earlier.fingerprint_parts:  # a record that was built again may not know its job
@@ -79,9 +86,11 @@ def submit_once(
     decision, seen = Decision(Action.SUBMIT), list[ApplicationReport]()
     try:
         spec = with_preparation(backend, spec)
-        if identified.explicit:
+        if identified.explicit or again is not None:
             decision, seen = Deciding(context.services, backend, claims, recorder, signals, limits_of(context)).decide()
     except ClusterUnreachable as error:
+        if again is not None:
+            raise  # the record's last application has ended: whoever tries again waits and asks once more
         claims.refuse_if_going_on(error, recorded=knows_as_much(earlier, claims.held))
         application_id, recorder = attach_by_record(context.services, ledger, earlier, error, wait=options.wait)
         return spec, Accepted(application_id, recorder, attached=True)
@@ -96,8 +105,17 @@ def submit_once(
     plan = make_plan(context, spec, needed=True, try_number=decision.number)
     tell_of(context, plan)
     context.services.terminal.debug(shell_command(plan))
-    application_id = _launch(context, backend, recorder, plan, decision, signals, claims)
+    application_id = _launch(context, backend, recorder, plan, decision, signals, claims, again)
     return spec, Accepted(application_id, recorder)
+
+
+def _checked_spec(
+    context: Context, identified: Identified, day: str | None, again: Again | None, *, wait: bool
+) -> JobSpec:
+    """The job; of a retry with what it has more than the try before."""
+    spec = make_spec(context, identified, day=day)
+    check_call(spec, wait=wait)
+    return spec if again is None else replace(spec, conf={**spec.conf, **again.conf})
 
 
 def _record_ended_tries(recorder: Recorder, seen: list[ApplicationReport]) -> None:
@@ -168,6 +186,7 @@ def _launch(
     decision: Decision,
     signals: Signals,
     claims: Claims,
+    again: Again | None,
 ) -> str:
     """Claim, record, launch, record: a crash between any two of these leaves a trace that a repeat can act on.
 
@@ -177,7 +196,7 @@ def _launch(
     claims.plan(number)
     if not decision.application_id or all(one.number != number for one in recorder.run.tries):
         # Else the try is there already, with its reserved id.
-        recorder.plan_try(plan, number, claims.told, claims.nonce)
+        recorder.plan_try(plan, number, claims.told, claims.nonce, again.why if again is not None else "")
     if signals.received:
         raise Interrupted(signals.first)
     began = services.clock.monotonic()

@@ -25,6 +25,7 @@ from batch_submit.plan.config import Sourced
 from batch_submit.plan.dates import parse_day
 from batch_submit.plan.identity import RunId, make_run_id, normalise_run_id
 from batch_submit.plan.job_spec import Call, Places, build_spec, shipped_file
+from batch_submit.plan.locks import LockWish
 from batch_submit.plan.shared import manifest_name
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
 from ml_pipeline_framework.contract import GIT_REVISION_KEY, JobType, job_type, params_file_name
@@ -45,6 +46,7 @@ class SubmitCall:
     app_arg: Sequence[str] = ()
     rest: Sequence[str] = ()
     clamp: bool = False
+    lock: LockWish | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
         config_of=lambda kind: config_of_type(context, kind.value),
     )
     spec = with_revision(context, with_addresses(context, spec))
+    if call.lock is not None:  # an application of this run holds the lock by it, for every host
+        spec = replace(spec, user_tags=(*spec.user_tags, call.lock.tag))
     missing = [f"{one.path} ({one.origin})" for one in spec.local_files() if not Path(one.path).exists()]
     keytab = spec.conf.get("spark.kerberos.keytab")
     if keytab is not None and not os.access(str(keytab.value), os.R_OK):

@@ -87,7 +87,7 @@ class Recorder:
     needs_record: bool = True
     _is_planned: bool = False
 
-    def plan_try(self, plan: SubmissionPlan, number: int, claim: str = "", nonce: str = "") -> None:
+    def plan_try(self, plan: SubmissionPlan, number: int, claim: str = "", nonce: str = "", why: str = "") -> None:
         """Record a new try as PLANNED: nothing of it is launched before a later step is recorded.
 
         Parameters
@@ -96,6 +96,8 @@ class Recorder:
             Where it is claimed, or why it is not.
         nonce
             By which its claims are ours.
+        why
+            Of a retry: what ended the try before it.
 
         Raises
         ------
@@ -103,7 +105,8 @@ class Recorder:
             When the record can't be written, and the run needs one.
         """
         planned, at, shown = TryState.PLANNED, self._now(), mask_arguments(plan.argv)
-        one = Try(number, planned, at, claim=claim, plan=recorded_plan(plan), nonce=nonce).passed(planned.value, at)
+        one = Try(number, planned, at, claim=claim, why=why, plan=recorded_plan(plan), nonce=nonce)
+        one = one.passed(planned.value, at)
         self._is_planned = self._write(lambda run: replace(run, argv=shown).with_try(one), must=True)
 
     def at_gate(self, number: int, program: Program, marks: Marks) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
@@ -31,8 +35,38 @@ from batch_submit.plan.submission import JobSpec
 from batch_submit.plan.units import UnitError, format_duration, parse_duration_s
 from batch_submit.services import Clock, Services
 
+if TYPE_CHECKING:
+    from batch_submit.diagnosis.explain import Diagnosis
+    from batch_submit.plan.retries import Again, RetryPolicy
+
 #: How long another process of this host may hold the same run before we say that we don't know.
 _LOCK_PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a try came out for this call.
+
+    Parameters
+    ----------
+    verdict
+        ``None`` when nobody waited for one, or a signal ended the waiting.
+    rule, quoted
+        Of the diagnosis of a bad end: its rule, and the lines that it shows.
+    wait_left_s
+        What is left of ``--wait-timeout``; ``None`` without one.
+    refused
+        YARN refused the application in the moment of its submission: nothing was accepted.
+    """
+
+    spec: JobSpec
+    accepted: Accepted
+    verdict: Verdict | None
+    code: int
+    rule: str = ""
+    quoted: tuple[str, ...] = ()
+    wait_left_s: float | None = None
+    refused: bool = False
 
 
 def submit(services: Services, selection: Selection, call: SubmitCall, options: SubmitOptions) -> int:
@@ -50,29 +84,97 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
     """
     context = open_context(services, selection)
     identified = identify(context, call)
+    policy = _policy(context, options)
     if options.dry_run:
         return _dry_run(context, identified, options)
     with nothing_submitted(), unless_on_record(services, identified.run_id.value):
         backend = open_backend(context)
-    ledger = ledger_of(services, backend)
-    with services.clock.listening() as signals:
-        with (
-            nothing_submitted(),
-            ledger.lock(
-                identified.run_id.value,
-                monotonic=services.clock.monotonic,
-                sleep=lambda seconds: _sleep_or_stop(services.clock, signals, seconds),
-                patience_s=_LOCK_PATIENCE_S,
-            ),
+    with services.clock.listening() as signals, _locked(services, backend, signals, identified) as free:
+        if not free:
+            return ExitCode.SUCCEEDED
+        tries = _Tries(context, identified, backend, signals, options)
+        with nothing_submitted():
+            spec, accepted = tries.submitted()
+        ended = tries.followed(spec, accepted)
+        if policy is not None:
+            from batch_submit.operations.retrying import try_again
+
+            ended = try_again(context, policy, signals, ended, tries.another, patience_s=rm_patience(context))
+    if options.as_json and not ended.refused:
+        services.terminal.answer(json.dumps(_answer(ended), sort_keys=True))
+    return ended.code
+
+
+def _policy(context: Context, options: SubmitOptions) -> RetryPolicy | None:
+    """When to try again; ``None`` for never: nobody asked for it, or nobody waits for the end."""
+    named = [context.config.get(f"execution.{key}") for key in ("retries", "retry_on", "retry_wait", "oom_bump")]
+    if all(one is None for one in named):
+        return None
+    from batch_submit.plan.retries import policy_of
+
+    policy = policy_of(context.config)
+    if named[0] is not None and named[0].origin.startswith("flag") and policy.retries and not options.wait:
+        raise UsageError(
+            "--retries needs the waiting: with --no-wait nobody is there to see how the run ends",
+            next_step="leave --no-wait out, or repeat the call with its --run-id: a run that failed is tried again",
+        )
+    return policy if policy.retries and options.wait else None
+
+
+@contextmanager
+def _locked(services: Services, backend: Backend, signals: Signals, identified: Identified) -> Iterator[bool]:
+    """Hold the lock that was asked for; ``False``: it is held, and then there is nothing to do."""
+    if identified.call.lock is None:
+        yield True
+        return
+    from batch_submit.operations.locks import lock_held
+
+    with ExitStack() as held:
+        with nothing_submitted():
+            taken = lock_held(services, backend, signals, identified.call.lock, identified.run_id.value)
+            free = held.enter_context(taken)
+        yield free
+
+
+@dataclass
+class _Tries:
+    """The tries of one call: each is submitted under the run's lock and followed to its end."""
+
+    context: Context
+    identified: Identified
+    backend: Backend
+    signals: Signals
+    options: SubmitOptions
+    _waiting_since: float | None = None
+
+    def submitted(self, again: Again | None = None) -> tuple[JobSpec, Accepted]:
+        """One application of this run is accepted: a new one, or one that was there already."""
+        services = self.context.services
+        ledger = ledger_of(services, self.backend)
+        with ledger.lock(
+            self.identified.run_id.value,
+            monotonic=services.clock.monotonic,
+            sleep=lambda seconds: _sleep_or_stop(services.clock, self.signals, seconds),
+            patience_s=_LOCK_PATIENCE_S,
         ):
-            spec, accepted = submit_once(context, identified, backend, ledger, signals, options)
+            return submit_once(self.context, self.identified, self.backend, ledger, self.signals, self.options, again)
+
+    def followed(self, spec: JobSpec, accepted: Accepted) -> Ended:
+        """What became of it, as far as this call waits."""
+        clock = self.context.services.clock
+        if self._waiting_since is None:
+            self._waiting_since = clock.monotonic()
         try:
-            return _follow(context, spec, backend, accepted, signals, options)
+            return _follow(self.context, spec, self.backend, accepted, self.signals, self.options, self._waiting_since)
         except BrokenPipeError:
             raise
         except Exception as error:
             # Whatever goes wrong from here on, an application was accepted: "retry safely" would be a lie.
             raise after_launch(error, spec.run_id, accepted.application_id) from error
+
+    def another(self, again: Again) -> Ended:
+        """The next try of the same run."""
+        return self.followed(*self.submitted(again))
 
 
 def _sleep_or_stop(clock: Clock, signals: Signals, seconds: float) -> None:
@@ -92,18 +194,26 @@ def _dry_run(context: Context, identified: Identified, options: SubmitOptions) -
 
 
 def _follow(
-    context: Context, spec: JobSpec, backend: Backend, accepted: Accepted, signals: Signals, options: SubmitOptions
-) -> int:
+    context: Context,
+    spec: JobSpec,
+    backend: Backend,
+    accepted: Accepted,
+    signals: Signals,
+    options: SubmitOptions,
+    since_s: float,
+) -> Ended:
+    """Follow an accepted application; ``since_s``: when this call began to wait, on the monotonic clock."""
     services, terminal = context.services, context.services.terminal
     refused = _refused(context, backend, accepted)
-    if refused is not None:
-        return int(refused.exit_code)  # nothing was accepted, so nothing stands on stdout
+    if refused is not None:  # nothing was accepted, so nothing stands on stdout
+        return Ended(spec, accepted, refused, int(refused.exit_code), refused=True)
     if not options.as_json:
         terminal.answer(accepted.application_id)
     lifetime_set = False
     if spec.timeout_s is not None and accepted.verdict is None:
         lifetime_set = _limit_lifetime(context, backend, accepted.application_id, spec.timeout_s, options)
     verdict, code = accepted.verdict, int(ExitCode.SUCCEEDED)
+    found: list[Diagnosis] = []
     if verdict is None and (options.wait or signals.received):
         from batch_submit.operations.save_logs import logs_folder  # --no-wait needs nothing of this
         from batch_submit.operations.waiting import Waiting, wait_for_end
@@ -116,16 +226,22 @@ def _follow(
             rm_patience_s=rm_patience(context),
             timeout_s=spec.timeout_s,
             lifetime_set=lifetime_set,
-            wait_timeout_s=spec.wait_timeout_s,
+            wait_timeout_s=_wait_left_s(spec, services.clock, since_s),
             kill_on_exit=context.config.value("execution.kill_on_exit") is True,
             metrics_path=str(getattr(spec.params, "metrics_path", "") or ""),
             model_path=str(getattr(spec.params, "model_path", "") or ""),
             save_logs_to=logs_folder(context, backend),
+            learn=found.append,
         )
         verdict, code = wait_for_end(waiting, signals)
-    if options.as_json:
-        terminal.answer(json.dumps(_answer(spec, accepted, verdict, code), sort_keys=True))
-    return code
+    rule = found[-1].rule if found else ""
+    quoted = tuple(line for one in found[-1:] for excerpt in one.evidence for line in excerpt.lines)
+    return Ended(spec, accepted, verdict, code, rule, quoted, _wait_left_s(spec, services.clock, since_s))
+
+
+def _wait_left_s(spec: JobSpec, clock: Clock, since_s: float) -> float | None:
+    """What is left of ``--wait-timeout``, which bounds the waiting of the whole call."""
+    return None if spec.wait_timeout_s is None else max(0.0, spec.wait_timeout_s - (clock.monotonic() - since_s))
 
 
 def _refused(context: Context, backend: Backend, accepted: Accepted) -> Verdict | None:
@@ -172,8 +288,9 @@ def rm_patience(context: Context) -> float:
         raise UsageError(str(error), where=f"{named.origin}: execution.rm_patience") from error
 
 
-def _answer(spec: JobSpec, accepted: Accepted, verdict: Verdict | None, code: int) -> dict[str, object]:
+def _answer(ended: Ended) -> dict[str, object]:
     """The one JSON line of ``submit --json``."""
+    spec, accepted, verdict = ended.spec, ended.accepted, ended.verdict
     answer: dict[str, object] = {
         "application_id": accepted.application_id,
         "run_id": spec.run_id,
@@ -181,7 +298,7 @@ def _answer(spec: JobSpec, accepted: Accepted, verdict: Verdict | None, code: in
         "job_type": spec.job_type.value,
         "backend": spec.backend,
         "attached": accepted.attached,
-        "exit_code": int(code),
+        "exit_code": int(ended.code),
     }
     if verdict is not None:
         answer |= {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
@@ -19,12 +21,21 @@ from batch_submit.plan.resume import try_number_of
 from batch_submit.render.metrics import metrics_lines
 from batch_submit.services import Services
 
+if TYPE_CHECKING:
+    from batch_submit.diagnosis.explain import Diagnosis
+
 _METRICS_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What is waited for, and how; times in seconds. See :class:`batch_submit.operations.watch.WatchLimits`."""
+    """What is waited for, and how; times in seconds. See :class:`batch_submit.operations.watch.WatchLimits`.
+
+    Parameters
+    ----------
+    learn
+        Gets the diagnosis of a bad end.
+    """
 
     services: Services
     backend: Backend
@@ -39,6 +50,7 @@ class Waiting:
     model_path: str = ""
     follow: FollowOptions = field(default_factory=FollowOptions)
     save_logs_to: str = ""
+    learn: Callable[[Diagnosis], None] | None = None
 
 
 def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, int]:
@@ -112,6 +124,8 @@ def conclude(waiting: Waiting, verdict: Verdict) -> None:
         from batch_submit.operations.diagnose import explain_end  # its rules are of no use to a run that succeeds
 
         found, explanation = explain_end(waiting.services, backend, verdict)
+        if waiting.learn is not None:
+            waiting.learn(found)
         if waiting.recorder is not None:
             waiting.recorder.diagnosed(verdict.application_id, found.rule, found.cause)
     lines = describe(verdict, lambda kind: hints.get(kind, ""), explanation, _verb(waiting))

@@ -286,14 +286,25 @@ def _container(
     conf: Mapping[str, Sourced], role: str, prefix: str, *, heap_mib: int = _HEAP_MIB, extra: int = 0
 ) -> Container:
     heap = _mib(conf, f"{prefix}.memory", heap_mib)
-    least = _mib(conf, f"{prefix}.minMemoryOverhead", _OVERHEAD_LEAST_MIB)
-    factor = _number(conf, f"{prefix}.memoryOverheadFactor", _OVERHEAD_FACTOR)
-    overhead = _mib(conf, f"{prefix}.memoryOverhead", max(least, int(heap * factor)))
+    overhead = overhead_mib(conf, prefix, heap)
     made_of = f"{format_memory(heap)} heap + {overhead} MiB overhead" + (f" + {extra} MiB" if extra else "")
     vcores = int(_number(conf, f"{prefix}.cores", 1))
     key = {"spark.driver": "spark_config.driver", "spark.executor": "spark_config.executor"}.get(prefix)
     names = (f"{key}_memory", f"{key}_cores") if key else (f"{prefix}.memory", f"{prefix}.cores")
     return Container(role, heap + overhead + extra, vcores, made_of, *names)
+
+
+def overhead_mib(conf: Mapping[str, Sourced], prefix: str, heap_mib: int) -> int:
+    """What a container has beside its heap; ``prefix`` is ``spark.driver`` or ``spark.executor``.
+
+    Raises
+    ------
+    UnitError
+        A size that can't be read.
+    """
+    least = _mib(conf, f"{prefix}.minMemoryOverhead", _OVERHEAD_LEAST_MIB)
+    factor = _number(conf, f"{prefix}.memoryOverheadFactor", _OVERHEAD_FACTOR)
+    return _mib(conf, f"{prefix}.memoryOverhead", max(least, int(heap_mib * factor)))
 
 
 def _off_heap(conf: Mapping[str, Sourced]) -> int:

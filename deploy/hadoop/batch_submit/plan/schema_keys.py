@@ -133,6 +133,32 @@ def _execution() -> tuple[Key, ...]:
     )
 
 
+def _many_and_again() -> tuple[Key, ...]:
+    section = "execution"
+    return (
+        Key(
+            (section, "max_spark_submits"),
+            Kind.COUNT,
+            "spark-submits at once on this host (default: one per core and per GiB of memory)",
+            "4",
+        ),
+        Key((section, "retries"), Kind.WHOLE, "further tries after an infrastructure failure", "2"),
+        Key(
+            (section, "retry_on"),
+            Kind.TEXTS,
+            "which failures: lost, preempted, am-failure (default: all three)",
+            "[lost, preempted]",
+        ),
+        Key((section, "retry_wait"), Kind.DURATION, "wait before the first retry; doubled with each", "30s"),
+        Key(
+            (section, "oom_bump"),
+            Kind.NUMBER,
+            "raise what ran out of memory by this factor, inside resource_limits",
+            "1.5",
+        ),
+    )
+
+
 def _spark() -> tuple[Key, ...]:
     section = "spark_config"
     return (
@@ -305,6 +331,7 @@ KEYS: tuple[Key, ...] = (
     *_storage(),
     *_environment(),
     *_execution(),
+    *_many_and_again(),
     *_spark(),
     *_model(),
     *_data(),

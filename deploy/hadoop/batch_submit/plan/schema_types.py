@@ -12,6 +12,7 @@ class Kind(Enum):
     """The type of a value. The text says what a user writes (shown in error messages and in the docs)."""
 
     COUNT = "a whole number, 1 or more"
+    WHOLE = "a whole number, 0 or more"
     CORES = "a whole number of cores, 1 or more"
     MEMORY = "a memory size with a unit (512m, 8g)"
     DURATION = "a duration with units (90s, 15m, 1h30m)"

@@ -162,6 +162,10 @@ def _count(key: Key, scalar: Scalar) -> int:
     raise _wrong(key, scalar, f"did you mean {int(number[0])}?" if number and int(number[0]) else "")
 
 
+def _whole(key: Key, scalar: Scalar) -> int:
+    return 0 if scalar.text == "0" and not scalar.quoted else _count(key, scalar)
+
+
 def _memory(key: Key, scalar: Scalar) -> str:
     try:
         return spark_memory(scalar.text)
@@ -251,6 +255,7 @@ def _conf_value(key: Key, scalar: Scalar) -> str:
 
 _CHECKS: dict[Kind, Callable[[Key, Scalar], object]] = {
     Kind.COUNT: _count,
+    Kind.WHOLE: _whole,
     Kind.CORES: _count,
     Kind.MEMORY: _memory,
     Kind.DURATION: _duration,

@@ -1,0 +1,98 @@
+"""The file of a named lock: held by ``flock`` as long as its process lives, and beside it who took it last."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from batch_submit.errors import HostNotReady
+from batch_submit.plan.locks import LockHolder
+
+
+class LockFile:
+    """One lock of one cluster and user on this host.
+
+    The locked file is never replaced, because a lock belongs to an inode; what is written about the holder lies in
+    another one, which is.
+
+    Parameters
+    ----------
+    folder
+        Made with mode 0700 when it is needed.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path = folder / f"{name}.lock"
+        self._about = folder / f"{name}.json"
+        self._descriptor = -1
+
+    def take(self) -> bool:
+        """Take it, if no living process has it. It ends with this process, however that ends.
+
+        Raises
+        ------
+        HostNotReady
+            The file can't be made.
+        """
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise self._unable(error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Give it back; nothing when it is not ours."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def holder(self) -> LockHolder | None:
+        """Who took it last; ``None`` when nobody has said so."""
+        try:
+            return LockHolder.from_json(self._about.read_text(encoding="utf-8"))
+        except OSError:
+            return None
+
+    def tell(self, holder: LockHolder) -> None:
+        """Write down who has it.
+
+        Raises
+        ------
+        HostNotReady
+            It can't be written.
+        """
+        part = self._about.with_name(f".{self._about.name}.{os.getpid()}")
+        try:
+            part.write_text(holder.to_json(), encoding="utf-8")
+            part.replace(self._about)
+        except OSError as error:
+            raise self._unable(error) from error
+
+    def _unable(self, error: OSError) -> HostNotReady:
+        return HostNotReady(
+            f"the lock can't be taken: {error.strerror or error}",
+            where=str(self.path),
+            next_step="make the folder writable, or set XDG_STATE_HOME to one that is",
+        )
+
+
+def session_lives(leader: int) -> bool:
+    """Whether any process of a session is alive; ``leader`` is the session's id (0: of none)."""
+    if leader <= 0:
+        return False
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                if os.getsid(int(entry.name)) == leader:
+                    return True
+            except OSError:
+                continue  # it has ended meanwhile
+    return False

@@ -1,0 +1,164 @@
+"""``--lock``: one live run per name. Held by a process of this host, or by an application of it that lives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from batch_submit.adapters.clock import Signals
+from batch_submit.adapters.named_locks import LockFile, session_lives
+from batch_submit.backends.base import Backend
+from batch_submit.errors import Interrupted, LockHeld, NotFound
+from batch_submit.ledger import Ledger, Run, Try
+from batch_submit.model import ApplicationReport, Search, State
+from batch_submit.operations.context import ledger_of
+from batch_submit.operations.record_alone import may_run
+from batch_submit.operations.recording import stamp
+from batch_submit.plan.locks import LockHolder, LockWish
+from batch_submit.plan.tags import run_tag
+from batch_submit.plan.units import format_duration
+from batch_submit.services import Services
+
+_LIVE = tuple(state for state in State if not state.terminal and state is not State.UNKNOWN)
+_POLL_S = 1.0
+#: A run whose process is gone and that the cluster does not show: for so long it may still turn up. A ResourceManager
+#: lists an application from the moment it takes the request, and after a restart once it has recovered it.
+_SETTLE_S = 30.0
+
+
+@dataclass
+class _Lock:
+    services: Services
+    backend: Backend
+    ledger: Ledger
+    signals: Signals
+    wish: LockWish
+    run_id: str
+    file: LockFile
+
+    def try_take(self) -> str:
+        """Take it; "" when that went well, else who has it.
+
+        Raises
+        ------
+        ClusterUnreachable
+            Whether an application holds it can't be asked.
+        """
+        if not self.file.take():
+            holder = self.file.holder()
+            if holder is not None and holder.run_id == self.run_id:
+                return ""  # the same run, which this call attaches to
+            whose = f"run {holder.run_id} (process {holder.pid}, since {holder.since})" if holder else "another process"
+            return f"{whose} on this host"
+        held_by = self._application()
+        if held_by:
+            self.file.release()
+            return held_by
+        self.file.tell(LockHolder(self.run_id, os.getpid(), stamp(self.services.clock.now_utc())))
+        return ""
+
+    def _application(self) -> str:
+        """The live application that holds it; "" when there is none."""
+        search = Search(tag=self.wish.tag, user=self.backend.user, states=_LIVE)
+        for report in self.backend.search(search):
+            tags = set(report.tags)
+            if self.wish.tag in tags and run_tag(self.run_id) not in tags and not report.state.terminal:
+                return _told(report)
+        holder = self.file.holder()
+        if holder is None or holder.run_id == self.run_id:
+            return ""
+        return self._of_record(self.ledger.load(holder.run_id))
+
+    def _of_record(self, run: Run | None) -> str:
+        """Whether the run that took it last still has an application, or may be getting one."""
+        last = run.last if run is not None else None
+        if run is None or last is None or not may_run(run):
+            return ""
+        clock = self.services.clock
+        deadline = clock.monotonic() + _SETTLE_S
+        told = False
+        while True:
+            launching = session_lives(last.pid)  # before the question: a launch that ends between them is seen by it
+            seen = self._seen(run.run_id, last)
+            if seen is not None:
+                return "" if seen.state.terminal else _told(seen)
+            if launching:
+                return f"run {run.run_id}, which process {last.pid} is submitting"
+            if clock.monotonic() >= deadline:
+                return ""
+            if not told:
+                told = True
+                self.services.terminal.note(
+                    f"lock {self.wish.name}: the call that submitted run {run.run_id} is gone; looking for "
+                    f"{format_duration(_SETTLE_S)} whether an application of it appears"
+                )
+            self.pause()
+
+    def _seen(self, run_id: str, last: Try) -> ApplicationReport | None:
+        """The application of a try; ``None`` when the cluster does not show one (yet, or any more)."""
+        if not last.application_id:
+            return self.backend.find_try(run_id, last.number)
+        try:
+            return self.backend.report(last.application_id)
+        except NotFound:
+            return None
+
+    def pause(self, seconds: float = _POLL_S) -> None:
+        """Wait a moment.
+
+        Raises
+        ------
+        Interrupted
+            A signal came.
+        """
+        self.services.clock.sleep(seconds)
+        if self.signals.received:
+            raise Interrupted(self.signals.first)
+
+
+def _told(report: ApplicationReport) -> str:
+    run_id = next((tag.removeprefix("run:") for tag in report.tags if tag.startswith("run:")), "")
+    return f"{report.application_id}" + (f" of run {run_id}" if run_id else "") + f", which is {report.state.value}"
+
+
+@contextmanager
+def lock_held(services: Services, backend: Backend, signals: Signals, wish: LockWish, run_id: str) -> Iterator[bool]:
+    """Hold a lock within the block; yields ``False`` when it is held by another run and that is no failure.
+
+    Raises
+    ------
+    LockHeld
+        Another run has it, longer than was to be waited.
+    Interrupted
+        A signal came while waiting.
+    """
+    folder = services.state_folder / "locks" / backend.cluster / backend.user
+    lock = _Lock(services, backend, ledger_of(services, backend), signals, wish, run_id, LockFile(folder, wish.name))
+    try:
+        yield _taken(lock)
+    finally:
+        lock.file.release()
+
+
+def _taken(lock: _Lock) -> bool:
+    """Take it, waiting as long as was asked for; ``False``: it is held, and that is no failure."""
+    services, wish, terminal = lock.services, lock.wish, lock.services.terminal
+    deadline = services.clock.monotonic() + wish.wait_s
+    last = ""
+    while held_by := lock.try_take():
+        if wish.skip_if_running:
+            terminal.note(f"skipped: lock {wish.name} is held by {held_by}; nothing was submitted")
+            return False
+        left_s = deadline - services.clock.monotonic()
+        if left_s <= 0:
+            raise LockHeld(
+                f"lock {wish.name} is held by {held_by}; nothing was submitted",
+                next_step="try later; --lock-wait T waits for it, --skip-if-running makes nothing of it",
+            )
+        if held_by != last:
+            last = held_by
+            terminal.note(f"waiting up to {format_duration(wish.wait_s)} for lock {wish.name}: held by {held_by}")
+        lock.pause(min(_POLL_S, left_s))
+    return True
