@@ -186,7 +186,7 @@ def _launch(
     decision: Decision,
     signals: Signals,
     claims: Claims,
-    again: Again | None,
+    again: Again | None = None,
 ) -> str:
     """Claim, record, launch, record: a crash between any two of these leaves a trace that a repeat can act on.
 
