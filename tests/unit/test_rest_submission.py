@@ -21,6 +21,7 @@ from batch_submit.plan.rest.resources import Staged, dist_cache
 from batch_submit.plan.rest.submission import RestJob, access_lists, context_json, spark_properties
 from batch_submit.plan.rest.words import option_words, quoted
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
+from batch_submit.plan.uris import cluster_path, quoted_path
 from ml_pipeline_framework.contract import JobType
 
 RECORDED = Path(__file__).parents[1] / "golden" / "rest" / "spark-4.3.0"
@@ -104,7 +105,7 @@ def plan(**changes: object) -> SubmissionPlan:
         params=None,
         conf={},
         py_files=changes.pop("py_files", (shipped("/home/alice/helper.py"), shipped("/home/alice/mod.zip"))),  # type: ignore[arg-type]
-        files=(shipped("/home/alice/data.csv", "d.csv"),),
+        files=changes.pop("files", (shipped("/home/alice/data.csv", "d.csv"),)),  # type: ignore[arg-type]
         archives=(shipped("/home/alice/env.tar.gz", "env"),),
     )
     values = {"argv": (), "environment": {}, "secrets": {}, "tags": ("Aa", "bb"), "fingerprint": Fingerprint({})}
@@ -299,6 +300,41 @@ def test_tokens_are_the_credentials_of_the_application_master() -> None:
     told = context["am-container-spec"]["credentials"]
     assert told == {"tokens": {"entry": [{"key": "10.0.0.1:8020", "value": "HQAF"}]}}
     assert "credentials" not in context_json(JOB, APPLICATION, staged, STAGING, 1)["am-container-spec"]
+
+
+def test_odd_names_are_uris_that_java_reads_back() -> None:
+    files = (
+        shipped("/home/al ice/a b.txt", "c d"),
+        shipped("/home/alice/x%20y.txt"),
+        shipped("/home/alice/a[1].txt"),
+        shipped("hdfs:///x/a%20b", "q"),
+        shipped("/home/alice/ä.txt"),
+    )
+    job = RestJob.of(plan(files=files), FACTS, "root")
+    given = spark_properties(job, 1)["spark.yarn.dist.files"]
+    assert given == (
+        "file:///home/al%20ice/a%20b.txt#c%20d,file:///home/alice/x%2520y.txt,file:///home/alice/a%5B1%5D.txt,"
+        "hdfs:///x/a%20b#q,file:///home/alice/ä.txt"
+    )
+    staged = {one.link: Staged(f"{STAGING}/x", 1, 1) for one in job.resources}
+    names = dist_cache(job.resources, staged, "c")["spark.yarn.cache.filenames"].split(",")
+    assert {"c%20d", "x%2520y.txt", "a[1].txt", "ä.txt"} <= {one.partition("#")[2] for one in names}
+    container = context_json(job, APPLICATION, staged, STAGING, 1)["am-container-spec"]
+    links = {one["key"] for one in container["local-resources"]["entry"]}
+    assert {"c d", "x%20y.txt", "a[1].txt", "q", "ä.txt"} <= links, "a key is no URI"
+    assert files[0].argument() == "/home/al%20ice/a%20b.txt#c%20d" and files[1].argument() == "/home/alice/x%20y.txt"
+    assert files[3].argument() == "hdfs:///x/a%20b#q"
+
+
+def test_a_name_in_hdfs_is_decoded_once_and_has_many_spellings() -> None:
+    for uri in ("hdfs:///x/a%20b", "hdfs:/x/a%20b", "hdfs://nn/x/a%20b", "hdfs://NN:8020/x/a b"):
+        assert cluster_path(uri, "hdfs://nn:8020") == "/x/a b"
+        assert shipped(uri).is_remote
+        assert why_not(plan(files=(shipped(uri),)), kerberos=False, default_fs="hdfs://nn:8020") == ""
+    for uri in ("local:/opt/x.jar", "hdfs://other/x", "s3a://b/x", "hdfs:///a/../b"):
+        said = why_not(plan(files=(shipped(uri),)), kerberos=False, default_fs="hdfs://nn:8020")
+        assert said == f"{uri} is not on hdfs://nn:8020"
+    assert quoted_path("/a\u3000b/100%") == "/a%E3%80%80b/100%25"
 
 
 def test_jars_in_hdfs_are_localised_and_only_local_ones_stay_in_the_properties() -> None:

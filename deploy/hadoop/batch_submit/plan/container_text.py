@@ -17,6 +17,9 @@ from batch_submit.plan.secrets import holds_secret, is_secret, mask
 
 _REWRITTEN = ("`", "{{", "}}", "<LOG_DIR>", "<CPS>")
 _REWRITTEN_IN_ENVIRONMENT = (*_REWRITTEN, "$", '"')
+#: ``launch_container.sh`` links each file by ``ln -sf -- "place" "name"`` and escapes nothing (3.5.0,
+#: ``UnixShellScriptBuilder.link``).
+_REWRITTEN_IN_NAMES = (*_REWRITTEN, "$", '"', "\\", "\n")
 _ENVIRONMENT_PREFIXES = ("spark.yarn.appMasterEnv.", "spark.executorEnv.")
 _SECRET_OPTION = re.compile(r"-D(\S*?)=")
 #: What may stand before ``=`` as a key; a sentence or a query that happens to hold the word is none.
@@ -55,11 +58,11 @@ def check_arguments(arguments: Sequence[str], *, quotes_all: bool = False) -> li
 
 
 def check_file_names(names: Iterable[str]) -> list[str]:
-    """Problems of the names of shipped files, one line each."""
+    """Problems of the names of shipped files, one line each: in the container, and where nodes keep them."""
     return [
         f"file name {name!r} holds {token!r}, which YARN rewrites on the way into the container"
-        for name in names
-        for token in _REWRITTEN
+        for name in dict.fromkeys(names)
+        for token in _REWRITTEN_IN_NAMES
         if token in name
     ]
 

@@ -28,6 +28,7 @@ from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
 from batch_submit.plan.storage import has_scheme, qualify, storage_root
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.units import UnitError, parse_duration_s
+from batch_submit.plan.uris import decoded
 from ml_pipeline_framework.contract import PARAMS, ContractError, JobType, Params
 
 #: Spark properties that only mean something on YARN; backend ``local`` leaves them out.
@@ -281,7 +282,12 @@ def shipped_file(sourced: Sourced, places: Places) -> ShippedFile:
         path = posixpath.normpath(posixpath.join(sourced.base or places.cwd, path))
     elif path.startswith("file:"):
         path = path.removeprefix("file://").removeprefix("file:")
-    return ShippedFile(path, alias or posixpath.basename(path), sourced.origin, bool(alias))
+    return ShippedFile(path, alias or _name_of(path), sourced.origin, bool(alias))
+
+
+def _name_of(path: str) -> str:
+    """The last name of a path, or of a URI, which Spark decodes."""
+    return posixpath.basename(decoded(path) if has_scheme(path) else path)
 
 
 def _timeout(config: Config, key: str, job_type: JobType) -> float | None:
@@ -327,7 +333,8 @@ def _check_shipped(spec: JobSpec) -> None:
 
 
 def _check_container(spec: JobSpec, *, quotes_all: bool) -> None:
-    names = [one.link for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)]
+    shipped = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
+    names = [name for one in shipped for name in (one.link, _name_of(one.path))]
     container_text.refuse_unsafe(
         [
             *container_text.check_arguments(spec.arguments, quotes_all=quotes_all),

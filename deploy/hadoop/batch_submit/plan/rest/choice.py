@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batch_submit.plan.rest.resources import KEYTAB, PRINCIPAL, local_jars, remote_jars
+from batch_submit.plan.storage import has_scheme
 from batch_submit.plan.submission import SubmissionPlan
+from batch_submit.plan.uris import lies_there
 
 #: Properties that only Spark's own client can fulfil, and why.
 _ONLY_SPARK: Mapping[str, str] = {
@@ -80,7 +82,7 @@ def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: st
     if not archive and not jars and not local_jars(conf):
         return "Spark's jars are not shared: neither spark.yarn.archive nor spark.yarn.jars is set"
     for one in jars:
-        if "://" not in one:
+        if not has_scheme(one):
             return f"spark.yarn.jars names {one}, which lies on this host: spark-submit uploads it"
         folder, _, name = one.rpartition("/")
         if set("*?[{\\") & set(folder) or set("[{\\") & set(name):
@@ -89,6 +91,6 @@ def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: st
     shipped = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
     places = [one.path for one in shipped if one.is_remote] + [archive, *jars, conf.get("spark.yarn.stagingDir", "")]
     for uri in places:
-        if "://" in uri and not uri.startswith((f"{default_fs}/", "hdfs:///")):
+        if has_scheme(uri) and not lies_there(uri, default_fs):
             return f"{uri} is not on {default_fs}"
     return ""

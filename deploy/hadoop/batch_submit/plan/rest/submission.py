@@ -25,9 +25,11 @@ from batch_submit.plan.rest.resources import (
     python_path,
     remote_jars,
     resources_of,
+    uri_of,
 )
 from batch_submit.plan.submission import SubmissionPlan
 from batch_submit.plan.units import UnitError, parse_duration_s
+from batch_submit.plan.uris import quoted_path
 
 
 @dataclass(frozen=True)
@@ -94,21 +96,17 @@ def spark_properties(job: RestJob, submitted_ms: int) -> dict[str, str]:
     if job.conf.get(KEYTAB):
         found[KEYTAB] = keytab_link(job.plan)  # the driver logs in by it, and renews its tokens
     listed = {
-        "spark.submit.pyFiles": [_uri(path) for path in job.py_files],
-        "spark.yarn.dist.pyFiles": [_uri(path) for path in job.py_files],
-        "spark.yarn.dist.files": [*map(_uri, job.plan.own_files), *map(argument_of, spec.files)],
+        "spark.submit.pyFiles": [uri_of(path) for path in job.py_files],
+        "spark.yarn.dist.pyFiles": [uri_of(path) for path in job.py_files],
+        "spark.yarn.dist.files": [*map(uri_of, job.plan.own_files), *map(argument_of, spec.files)],
         "spark.yarn.dist.archives": [argument_of(one) for one in spec.archives],
         "spark.yarn.dist.jars": [argument_of(one) for one in spec.jars],
     }
     if remote_jars(job.conf):
         found["spark.yarn.jars"] = ",".join(local_jars(job.conf))  # the others are localised (``Client.scala``)
     if spec.jars:
-        found["spark.yarn.secondary.jars"] = ",".join(one.link for one in spec.jars)
+        found["spark.yarn.secondary.jars"] = ",".join(quoted_path(one.link) for one in spec.jars)
     return found | {key: ",".join(values) for key, values in listed.items() if values}
-
-
-def _uri(path: str) -> str:
-    return path if "://" in path else f"file://{path}"
 
 
 def context_json(
