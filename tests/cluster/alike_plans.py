@@ -144,6 +144,13 @@ PLANS = [
     Alike("staging", {"spark.yarn.stagingDir": "hdfs:///tmp/alike"}, {"files": ["other.txt"]}, sample=True),
     Alike("java options", {"spark.driver.extraJavaOptions": _OPTIONS, "spark.driver.defaultJavaOptions": "-Dz=1"}),
     Alike(
+        "java options that name folders",
+        {
+            "spark.driver.defaultJavaOptions": "-Dmy.logs=<LOG_DIR>",
+            "spark.driver.extraJavaOptions": "-Xlog:gc:file=<LOG_DIR>/gc.log -Dmy.pwd={{PWD}}/x -Dmy.app={{APP_ID}}",
+        },
+    ),
+    Alike(
         "class path", {"spark.driver.extraClassPath": "/opt/x.jar:/opt/y", "spark.driver.extraLibraryPath": "/opt/l"}
     ),
     Alike("an interpreter", {"spark.pyspark.driver.python": "python3"}),

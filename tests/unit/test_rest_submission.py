@@ -182,6 +182,17 @@ def test_what_yarn_replaces_is_broken_up() -> None:
         quoted("a\0b")
 
 
+def test_options_of_java_may_name_the_containers_folders_and_the_application() -> None:
+    options = "-Xlog:gc:<LOG_DIR>/gc.log -Dpwd={{PWD}}/x -Dcp=a<CPS>b -Dapp={{APP_ID}} -Dhome='$HOME `id`'"
+    conf = {"spark.driver.defaultJavaOptions": "-Dd=<LOG_DIR>", "spark.driver.extraJavaOptions": options}
+    context = context_json(RestJob.of(plan(conf=conf), FACTS, "root"), APPLICATION, {}, STAGING, 1)
+    command = context["am-container-spec"]["commands"]["command"]
+    assert (
+        "'-Dd=<LOG_DIR>' '-Xlog:gc:<LOG_DIR>/gc.log' '-Dpwd={{PWD}}/x' '-Dcp=a<CPS>b' "
+        f"'-Dapp={APPLICATION}' '-Dhome=\\$HOME \\`id\\`'"
+    ) in command
+
+
 @pytest.mark.parametrize(
     ("conf", "memory"),
     [

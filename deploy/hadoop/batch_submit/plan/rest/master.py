@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from batch_submit.plan.rest.distribution import SparkFacts
 from batch_submit.plan.rest.resources import CONF_ARCHIVE, LIBRARIES, local_jars
-from batch_submit.plan.rest.words import option_words, quoted
+from batch_submit.plan.rest.words import option_words, quoted, quoted_option
 from batch_submit.plan.units import UnitError, parse_memory_mib
 
 LOG_DIR = "<LOG_DIR>"
@@ -71,7 +71,9 @@ def _number(conf: Mapping[str, str], key: str, default: float) -> float:
         raise UnitError(f"{key}: {conf[key]!r} is no number") from error
 
 
-def command_of(conf: Mapping[str, str], facts: SparkFacts, size: Size, script: str, arguments: Sequence[str]) -> str:
+def command_of(
+    conf: Mapping[str, str], facts: SparkFacts, size: Size, script: str, arguments: Sequence[str], application_id: str
+) -> str:
     """Return the command that YARN is to run.
 
     Parameters
@@ -80,6 +82,8 @@ def command_of(conf: Mapping[str, str], facts: SparkFacts, size: Size, script: s
         The name that the script has in the container.
     arguments
         Those of the script; each arrives as it is given here.
+    application_id
+        For ``{{APP_ID}}`` in Java options.
     """
     words = ["{{JAVA_HOME}}/bin/java", "-server"]
     if facts.generation >= _SAYS_IPV6:
@@ -87,7 +91,7 @@ def command_of(conf: Mapping[str, str], facts: SparkFacts, size: Size, script: s
     words += facts.module_options
     words += [f"-Xmx{size.heap_mib}m", "-Djava.io.tmpdir={{PWD}}/tmp"]
     for key in ("spark.driver.defaultJavaOptions", "spark.driver.extraJavaOptions"):
-        words += [quoted(one) for one in option_words(conf.get(key, ""))]
+        words += [quoted_option(one, application_id) for one in option_words(conf.get(key, ""))]
     words.append(f"-Dspark.yarn.app.container.log.dir={LOG_DIR}")
     words += [_MASTER, "--class", quoted(_PYTHON_RUNNER), "--primary-py-file", quoted(script)]
     for one in arguments:

@@ -134,7 +134,8 @@ def context_json(
         "application-id": application_id,
         "application-name": job.plan.spec.name,
         "application-type": "SPARK",
-        "am-container-spec": _container(job, staged, staging, submitted_ms) | _credentials(tokens or {}),
+        "am-container-spec": _container(job, application_id, staged, staging, submitted_ms)
+        | _credentials(tokens or {}),
         "unmanaged-AM": False,
         "max-app-attempts": _attempts(conf),
         "resource": {"memory": job.size.memory_mib, "vCores": job.size.vcores},
@@ -151,7 +152,9 @@ def context_json(
     return {**said, "app-node-label-expression": None}
 
 
-def _container(job: RestJob, staged: Mapping[str, Staged], staging: str, submitted_ms: int) -> dict[str, Any]:
+def _container(
+    job: RestJob, application_id: str, staged: Mapping[str, Staged], staging: str, submitted_ms: int
+) -> dict[str, Any]:
     """Return what YARN starts for the application master."""
     kinds = {one.link: one.kind for one in job.resources} | {CONF_ARCHIVE: ARCHIVE, LIBRARIES: ARCHIVE}
     environment = environment_of(
@@ -165,7 +168,7 @@ def _container(job: RestJob, staged: Mapping[str, Staged], staging: str, submitt
     )
     script, arguments = job.plan.spec.script.link, job.plan.arguments
     return {
-        "commands": {"command": command_of(job.conf, job.facts, job.size, script, arguments)},
+        "commands": {"command": command_of(job.conf, job.facts, job.size, script, arguments, application_id)},
         "environment": _entries(environment),
         "local-resources": {"entry": [_resource(link, at, kinds.get(link, FILE)) for link, at in staged.items()]},
         "application-acls": _entries(access_lists(job.conf, job.user)),
