@@ -337,6 +337,18 @@ def test_odd_names_are_uris_that_java_reads_back() -> None:
     assert files[3].argument() == "hdfs:///x/a%20b#q"
 
 
+def test_python_files_have_the_name_that_their_alias_gives() -> None:
+    given = (shipped("/home/alice/helper.py", "other.py"), shipped("/home/alice/mod.zip", "lib.zip"))
+    job = RestJob.of(plan(py_files=given), FACTS, "root")
+    assert {"__pyfiles__/other.py", "lib.zip"} <= {one.link for one in job.resources}
+    properties = spark_properties(job, 1)
+    assert (
+        properties["spark.submit.pyFiles"] == "file:///home/alice/helper.py#other.py,file:///home/alice/mod.zip#lib.zip"
+    )
+    assert properties["spark.executorEnv.PYTHONPATH"].endswith("{{PWD}}/lib.zip")
+    assert properties["spark.executorEnv.PYTHONPATH"].startswith("{{PWD}}/__pyfiles__<CPS>")
+
+
 def test_a_name_in_hdfs_is_decoded_once_and_has_many_spellings() -> None:
     for uri in ("hdfs:///x/a%20b", "hdfs:/x/a%20b", "hdfs://nn/x/a%20b", "hdfs://NN:8020/x/a b"):
         assert cluster_path(uri, "hdfs://nn:8020") == "/x/a b"

@@ -83,7 +83,9 @@ def resources_of(plan: SubmissionPlan, python_zips: Sequence[str]) -> list[Resou
         Resource(link_of(path), path.partition("#")[0] if has_scheme(path) else path, shared=True)
         for path in python_zips
     ]
-    found += [Resource(_python_link(path), path, shared=path in plan.own_py_files) for path in python_files(plan)]
+    found += [
+        Resource(_python_link(one.link), one.path, shared=one.path in plan.own_py_files) for one in python_files(plan)
+    ]
     if keytab := plan.conf.get(KEYTAB, ""):
         found.append(Resource(keytab_link(plan), keytab, only_driver=True, secret=True))
     return found
@@ -113,22 +115,26 @@ def _jars(conf: Mapping[str, str]) -> list[str]:
     return [one.strip() for one in conf.get("spark.yarn.jars", "").split(",") if one.strip()]
 
 
-def python_files(plan: SubmissionPlan) -> list[str]:
+def python_files(plan: SubmissionPlan) -> list[ShippedFile]:
     """Return the Python files of a plan, this tool's own first."""
-    return [*plan.own_py_files, *(one.path for one in plan.spec.py_files)]
+    own = [ShippedFile(path, posixpath.basename(path), "this tool") for path in plan.own_py_files]
+    return [*own, *plan.spec.py_files]
 
 
-def _python_link(path: str) -> str:
+def _python_link(name: str) -> str:
     """Single modules lie in a folder of their own, which is on the path; zips and eggs are on the path themselves."""
-    name = posixpath.basename(path)
     return f"{PYTHON_FILES}/{name}" if name.endswith(".py") else name
 
 
-def python_path(python_zips: Sequence[str], py_files: Sequence[str]) -> list[str]:
-    """Return the entries of ``PYTHONPATH`` in Spark's order, in YARN's words for any platform."""
-    entries = [f"{{{{PWD}}}}/{PYTHON_FILES}"] if any(path.endswith(".py") for path in py_files) else []
-    archives = [path for path in py_files if not path.endswith(".py")]
-    return entries + [f"{{{{PWD}}}}/{link_of(path)}" for path in (*python_zips, *archives)]
+def python_path(python_zips: Sequence[str], py_files: Sequence[ShippedFile]) -> list[str]:
+    """Return the entries of ``PYTHONPATH`` in Spark's order, in YARN's words for any platform.
+
+    An archive with an alias is named by it; Spark's client names the file, which is not there then.
+    """
+    links = [one.link for one in py_files]
+    entries = [f"{{{{PWD}}}}/{PYTHON_FILES}"] if any(link.endswith(".py") for link in links) else []
+    archives = [link for link in links if not link.endswith(".py")]
+    return entries + [f"{{{{PWD}}}}/{link}" for link in (*map(link_of, python_zips), *archives)]
 
 
 def doubled(resources: Iterable[Resource]) -> list[str]:

@@ -27,7 +27,7 @@ from batch_submit.plan.rest.resources import (
     resources_of,
     uri_of,
 )
-from batch_submit.plan.submission import SubmissionPlan
+from batch_submit.plan.submission import ShippedFile, SubmissionPlan
 from batch_submit.plan.units import UnitError, parse_duration_s
 from batch_submit.plan.uris import quoted_path
 
@@ -41,7 +41,7 @@ class RestJob:
     conf
         Every Spark property, secrets included.
     py_files
-        Local paths or URIs, this tool's own first.
+        This tool's own first.
     host
         The environment of this process, from which Spark's client takes the interpreters' names.
     """
@@ -50,7 +50,7 @@ class RestJob:
     facts: SparkFacts
     conf: Mapping[str, str]
     resources: tuple[Resource, ...]
-    py_files: tuple[str, ...]
+    py_files: tuple[ShippedFile, ...]
     user: str
     host: Mapping[str, str] = field(default_factory=dict)
 
@@ -96,8 +96,8 @@ def spark_properties(job: RestJob, submitted_ms: int) -> dict[str, str]:
     if job.conf.get(KEYTAB):
         found[KEYTAB] = keytab_link(job.plan)  # the driver logs in by it, and renews its tokens
     listed = {
-        "spark.submit.pyFiles": [uri_of(path) for path in job.py_files],
-        "spark.yarn.dist.pyFiles": [uri_of(path) for path in job.py_files],
+        "spark.submit.pyFiles": [argument_of(one) for one in job.py_files],
+        "spark.yarn.dist.pyFiles": [argument_of(one) for one in job.py_files],
         "spark.yarn.dist.files": [*map(uri_of, job.plan.own_files), *map(argument_of, spec.files)],
         "spark.yarn.dist.archives": [argument_of(one) for one in spec.archives],
         "spark.yarn.dist.jars": [argument_of(one) for one in spec.jars],
