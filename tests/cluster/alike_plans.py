@@ -136,6 +136,16 @@ PLANS = [
     Alike("cores of the driver", {"spark.driver.cores": "2"}),
     Alike("environment", {"spark.yarn.appMasterEnv.A": "b c", "spark.executorEnv.D": "e;f"}, executor=True),
     Alike("a path of modules", {"spark.yarn.appMasterEnv.PYTHONPATH": "/opt/own"}),
+    Alike("a path of modules of the host", environment={"PYTHONPATH": "/opt/of-the-host"}, executor=True),
+    Alike(
+        "paths of both",
+        {
+            "spark.executorEnv.PYTHONPATH": "/opt/of-executors",
+            "spark.yarn.appMasterEnv.PYTHONPATH": "/opt/of-the-driver",
+            "spark.yarn.appMasterEnv.CLASSPATH": "/opt/nothing.jar",
+        },
+        executor=True,
+    ),
     Alike("priority", {"spark.yarn.priority": "3"}),
     Alike("tags", {"spark.yarn.tags": "Mine,other-one"}),
     Alike("attempts", {"spark.yarn.maxAppAttempts": "2", "spark.yarn.am.attemptFailuresValidityInterval": "1h"}),

@@ -349,6 +349,27 @@ def test_python_files_have_the_name_that_their_alias_gives() -> None:
     assert properties["spark.executorEnv.PYTHONPATH"].startswith("{{PWD}}/__pyfiles__<CPS>")
 
 
+def test_paths_of_the_users_are_joined_to_ours() -> None:
+    paths = {
+        "spark.executorEnv.PYTHONPATH": "/opt/own",
+        "spark.yarn.appMasterEnv.PYTHONPATH": "/opt/theirs",
+        "spark.yarn.appMasterEnv.CLASSPATH": "/opt/x.jar",
+    }
+    job = RestJob.of(plan(conf={**CONF, **paths}), FACTS, "root")
+    ours = spark_properties(JOB, 1)["spark.executorEnv.PYTHONPATH"]
+    assert ours and spark_properties(job, 1)["spark.executorEnv.PYTHONPATH"] == f"/opt/own<CPS>{ours}"
+
+    def environment(job: RestJob) -> dict[str, str]:
+        entries = context_json(job, APPLICATION, {}, STAGING, 1)["am-container-spec"]["environment"]["entry"]
+        return {one["key"]: one["value"] for one in entries}
+
+    assert environment(job)["PYTHONPATH"] == f"/opt/theirs<CPS>{ours}"
+    here = RestJob.of(plan(conf={**CONF, **paths}), FACTS, "root", {"PYTHONPATH": "/nfs/ours"})
+    assert environment(here)["PYTHONPATH"] == f"/opt/theirs<CPS>/nfs/ours<CPS>{ours}"
+    assert spark_properties(here, 1)["spark.executorEnv.PYTHONPATH"] == f"/opt/own<CPS>/nfs/ours<CPS>{ours}"
+    assert environment(job)["CLASSPATH"] == f"{environment(JOB)['CLASSPATH']}<CPS>/opt/x.jar"
+
+
 def test_a_name_in_hdfs_is_decoded_once_and_has_many_spellings() -> None:
     for uri in ("hdfs:///x/a%20b", "hdfs:/x/a%20b", "hdfs://nn/x/a%20b", "hdfs://NN:8020/x/a b"):
         assert cluster_path(uri, "hdfs://nn:8020") == "/x/a b"

@@ -115,7 +115,7 @@ def environment_of(
     submitted_ms: int,
     host: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return the application master's environment.
+    """Return the application master's environment; a path of the user's is joined to ours (``addPathToEnvironment``).
 
     Parameters
     ----------
@@ -144,9 +144,8 @@ def environment_of(
         for key, value in conf.items()
         if key.startswith(_MASTER_ENVIRONMENT)
     }
-    given = own.pop("PYTHONPATH", "")
-    if given:
-        found["PYTHONPATH"] = CPS.join([given, found["PYTHONPATH"]])
+    found["PYTHONPATH"] = CPS.join([*filter(None, [own.pop("PYTHONPATH", "")]), found["PYTHONPATH"]])
+    found["CLASSPATH"] = CPS.join([found["CLASSPATH"], *filter(None, [own.pop("CLASSPATH", "")])])
     interpreters = {name: host[name] for name in _INTERPRETERS if name in host}
     return {**found, **interpreters, **own}
 

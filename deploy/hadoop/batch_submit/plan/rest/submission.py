@@ -31,6 +31,8 @@ from batch_submit.plan.submission import ShippedFile, SubmissionPlan
 from batch_submit.plan.units import UnitError, parse_duration_s
 from batch_submit.plan.uris import quoted_path
 
+_EXECUTOR_PATH = "spark.executorEnv.PYTHONPATH"
+
 
 @dataclass(frozen=True)
 class RestJob:
@@ -43,7 +45,8 @@ class RestJob:
     py_files
         This tool's own first.
     host
-        The environment of this process, from which Spark's client takes the interpreters' names.
+        The environment of this process, from which Spark's client takes the interpreters' names and
+        ``PYTHONPATH``.
     """
 
     plan: SubmissionPlan
@@ -80,10 +83,16 @@ class RestJob:
         """Of the application master."""
         return size_of(self.conf)
 
+    @property
+    def python_path(self) -> list[str]:
+        """Entries of ``PYTHONPATH`` in all containers: this process's own come first (``Client.setupLaunchEnv``)."""
+        return [*filter(None, [self.host.get("PYTHONPATH")]), *python_path(self.facts.python_zips, self.py_files)]
+
 
 def spark_properties(job: RestJob, submitted_ms: int) -> dict[str, str]:
     """Return ``__spark_conf__.properties``: what the driver's SparkConf begins with."""
     spec = job.plan.spec
+    of_executors = [job.conf.get(_EXECUTOR_PATH, ""), *job.python_path]
     found = {
         **job.conf,
         "spark.master": "yarn",
@@ -91,7 +100,7 @@ def spark_properties(job: RestJob, submitted_ms: int) -> dict[str, str]:
         "spark.yarn.isPython": "true",
         "spark.app.name": spec.name,
         "spark.app.submitTime": str(submitted_ms),
-        "spark.executorEnv.PYTHONPATH": CPS.join(python_path(job.facts.python_zips, job.py_files)),
+        _EXECUTOR_PATH: CPS.join(filter(None, of_executors)),
     }
     if job.conf.get(KEYTAB):
         found[KEYTAB] = keytab_link(job.plan)  # the driver logs in by it, and renews its tokens
@@ -162,7 +171,7 @@ def _container(
         job.facts,
         user=job.user,
         staging=staging,
-        python_path=python_path(job.facts.python_zips, job.py_files),
+        python_path=job.python_path,
         submitted_ms=submitted_ms,
         host=job.host,
     )
