@@ -131,6 +131,7 @@ PLANS = [
     Alike("archives", job={"archives": ["data.zip#data", "lib.zip"]}),
     Alike("jars", job={"additional_jars": ["empty.jar"]}, executor=True),
     Alike("overhead", {"spark.driver.memoryOverhead": "500m"}),
+    Alike("overhead by its old name", {"spark.yarn.driver.memoryOverhead": "500"}),
     Alike("overhead factor", {"spark.driver.memory": "2g", "spark.driver.memoryOverheadFactor": "0.3"}, sample=True),
     Alike("overhead least", {"spark.driver.minMemoryOverhead": "512m"}),
     Alike("cores of the driver", {"spark.driver.cores": "2"}),

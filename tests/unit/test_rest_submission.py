@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,108 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_submit.errors import UsageError
-from batch_submit.plan.identity import Fingerprint
 from batch_submit.plan.java_properties import parse_properties
 from batch_submit.plan.rest.choice import why_not
-from batch_submit.plan.rest.distribution import SparkFacts
 from batch_submit.plan.rest.master import size_of
 from batch_submit.plan.rest.properties import properties_text
 from batch_submit.plan.rest.resources import Staged, dist_cache
 from batch_submit.plan.rest.submission import RestJob, access_lists, context_json, spark_properties
 from batch_submit.plan.rest.words import option_words, quoted
-from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
 from batch_submit.plan.uris import cluster_path, quoted_path
-from ml_pipeline_framework.contract import JobType
+from tests.unit.rest_plans import APPLICATION, CONF, FACTS, STAGING, plan, shipped
 
 RECORDED = Path(__file__).parents[1] / "golden" / "rest" / "spark-4.3.0"
-APPLICATION = "application_1795288832125_0001"
-STAGING = f"hdfs://localhost:9100/user/root/.sparkStaging/{APPLICATION}"
-OPTIONS = [
-    "-XX:+IgnoreUnrecognizedVMOptions",
-    "--add-modules=jdk.incubator.vector",
-    *(
-        f"--add-opens=java.base/{one}=ALL-UNNAMED"
-        for one in [
-            "java.lang",
-            "java.lang.invoke",
-            "java.lang.reflect",
-            "java.io",
-            "java.net",
-            "java.nio",
-            "java.util",
-            "java.util.concurrent",
-            "java.util.concurrent.atomic",
-            "jdk.internal.ref",
-            "sun.nio.ch",
-            "sun.nio.cs",
-            "sun.security.action",
-            "sun.util.calendar",
-        ]
-    ),
-    "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
-    "-Dio.netty.tryReflectionSetAccessible=true",
-    "-Dio.netty.allocator.type=pooled",
-    "-Dio.netty.handler.ssl.defaultEndpointVerificationAlgorithm=NONE",
-    "--sun-misc-unsafe-memory-access=allow",
-    "--enable-native-access=ALL-UNNAMED",
-]
-FACTS = SparkFacts(
-    "4.3.0", tuple(OPTIONS), ("/opt/spark/python/lib/pyspark.zip", "/opt/spark/python/lib/py4j-0.10.9.9-src.zip")
-)
-CONF = {
-    "spark.acls.enable": "true",
-    "spark.admin.acls": "eve",
-    "spark.driver.cores": "1",
-    "spark.driver.extraClassPath": "/opt/x.jar",
-    "spark.driver.extraJavaOptions": "-Dq=1 -Dr='a b'",
-    "spark.driver.memory": "600m",
-    "spark.eventLog.dir": "hdfs:///spark-logs",
-    "spark.executor.instances": "1",
-    "spark.executor.memory": "512m",
-    "spark.executorEnv.MY_B": "y",
-    "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
-    "spark.pyspark.python": "/opt/python/bin/python",
-    "spark.ui.view.acls": "bob",
-    "spark.yarn.am.nodeLabelExpression": "",
-    "spark.yarn.appMasterEnv.MY_A": "x",
-    "spark.yarn.appMasterEnv.SPARK_LOCAL_IP": "127.0.0.1",
-    "spark.yarn.jars": "local:/opt/spark/jars/*",
-    "spark.yarn.maxAppAttempts": "1",
-    "spark.yarn.priority": "3",
-    "spark.yarn.queue": "ml-queue",
-    "spark.yarn.rolledLog.includePattern": "spark.*",
-    "spark.yarn.submit.waitAppCompletion": "false",
-    "spark.yarn.tags": "Aa,bb",
-}
-
-
-def shipped(path: str, link: str = "") -> ShippedFile:
-    return ShippedFile(path, link or path.rpartition("/")[2], "here", aliased=bool(link))
-
-
-def plan(**changes: object) -> SubmissionPlan:
-    spec = JobSpec(
-        job_type=JobType.CUSTOM,
-        name="a b'c",
-        run_id="r-1",
-        original_run_id="r-1",
-        day=date(2026, 1, 31),
-        backend="yarn",
-        deploy_mode=str(changes.pop("deploy_mode", "cluster")),
-        storage_root="/ml-pipeline",
-        script=shipped("/home/alice/job.py"),
-        arguments=(),
-        params=None,
-        conf={},
-        py_files=changes.pop("py_files", (shipped("/home/alice/helper.py"), shipped("/home/alice/mod.zip"))),  # type: ignore[arg-type]
-        files=changes.pop("files", (shipped("/home/alice/data.csv", "d.csv"),)),  # type: ignore[arg-type]
-        archives=(shipped("/home/alice/env.tar.gz", "env"),),
-    )
-    values = {"argv": (), "environment": {}, "secrets": {}, "tags": ("Aa", "bb"), "fingerprint": Fingerprint({})}
-    given = {"conf": CONF, "arguments": ("a b", 'c"d', "e'f", "$HOME", "back\\slash", "ä", "")}
-    return SubmissionPlan(spec=spec, **{**values, **given, **changes})  # type: ignore[arg-type]
-
-
 JOB = RestJob.of(plan(), FACTS, "root")
 
 
@@ -200,6 +108,8 @@ def test_options_of_java_may_name_the_containers_folders_and_the_application() -
         ({"spark.driver.memory": "8g"}, 8192 + 819),
         ({"spark.driver.memory": "8g", "spark.driver.memoryOverhead": "2g"}, 8192 + 2048),
         ({"spark.driver.memory": "8g", "spark.driver.memoryOverhead": "512"}, 8192 + 512),
+        ({"spark.yarn.driver.memoryOverhead": "900"}, 1024 + 900),
+        ({"spark.yarn.driver.memoryOverhead": "9g", "spark.driver.memoryOverhead": "1g"}, 1024 + 1024),
         ({"spark.driver.memory": "8g", "spark.driver.memoryOverheadFactor": "0.4"}, 8192 + 3276),
         ({"spark.driver.memory": "1g", "spark.driver.minMemoryOverhead": "500m"}, 1024 + 500),
     ],

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from batch_submit.plan.old_names import under_any_name
 from batch_submit.plan.rest.distribution import SparkFacts
 from batch_submit.plan.rest.resources import CONF_ARCHIVE, LIBRARIES, local_jars
 from batch_submit.plan.rest.words import option_words, quoted, quoted_option
@@ -46,9 +47,9 @@ def size_of(conf: Mapping[str, str]) -> Size:
         A value that is no size or number; the message names the key.
     """
     heap = _mib(conf, "spark.driver.memory", DEFAULT_MEMORY)
-    told = conf.get("spark.driver.memoryOverhead", "")
+    key, told = under_any_name(conf, "spark.driver.memoryOverhead")
     if told:
-        overhead = _mib(conf, "spark.driver.memoryOverhead", "")
+        overhead = _mib(conf, key, "")
     else:
         factor = _number(conf, "spark.driver.memoryOverheadFactor", OVERHEAD_FACTOR)
         least = _mib(conf, "spark.driver.minMemoryOverhead", f"{LEAST_OVERHEAD_MIB}m")
