@@ -50,6 +50,7 @@ def test_the_command_is_sparks_own() -> None:
     recorded = json.loads((RECORDED / "environment.json").read_text(encoding="utf-8"))
     colons = {key: value.replace("<CPS>", ":") for key, value in environment.items()}
     assert colons == recorded
+    assert context["application-type"] == "SPARK"
     assert (context["queue"], context["priority"], context["max-app-attempts"]) == ("ml-queue", 3, 1)
     assert context["resource"] == {"memory": 984, "vCores": 1}
     assert context["log-aggregation-context"] == {"rolled-log-include-pattern": "spark.*"}
@@ -160,6 +161,15 @@ def test_a_wrong_number_is_told_before_an_id_is_reserved(conf: dict[str, str], s
         ({"conf": {**CONF, "spark.files": "/home/alice/x.txt"}}, "use files, additional_jars"),
         ({"conf": {**CONF, "spark.submit.pyFiles": "x.py"}}, "spark-submit ships what it names"),
         ({"conf": {"spark.yarn.dist.jars": "x.jar", **CONF}}, "Spark's client ships what it names"),
+        ({"conf": {**CONF, "spark.driver.limitActiveProcessorCount.enabled": "true"}}, "the driver's processors"),
+        ({"conf": {**CONF, "spark.driver.limitActiveProcessorCount.enabled": "false"}}, ""),
+        ({"conf": {**CONF, "spark.yarn.am.tokenConfRegex": "^dfs"}}, "travels with the tokens"),
+        ({"conf": {**CONF, "spark.jars.ivySettings": "/etc/ivy.xml"}}, "ships that file"),
+        ({"conf": {**CONF, "spark.yarn.submit.file.replication": "3"}}, "how often its files are kept"),
+        ({"conf": {**CONF, "spark.yarn.preserve.staging.files": "true"}}, "deletes the staging folder"),
+        ({"environment": {"SPARK_SUBMIT_OPTS": "-Dlog4j2.x=1 -Dspark.a='b c'"}}, "SPARK_SUBMIT_OPTS holds -Dspark.a:"),
+        ({"environment": {"SPARK_SUBMIT_OPTS": "-Djava.net.preferIPv6Addresses=true"}}, "preferIPv6Addresses: "),
+        ({"environment": {"SPARK_SUBMIT_OPTS": "-Djava.net.preferIPv6Addresses=false -Xmx1g"}}, ""),
         ({"conf": {}}, "neither spark.yarn.archive nor spark.yarn.jars"),
         ({"conf": {"spark.yarn.archive": "hdfs://other:1/a.zip"}}, "is not on hdfs://localhost:9100"),
         ({"conf": {"spark.yarn.jars": "/opt/jars/*"}}, "lies on this host"),
@@ -213,6 +223,11 @@ def test_a_keytab_goes_to_the_driver_alone_under_a_name_of_its_own() -> None:
     assert not [key for key, value in properties.items() if key.startswith("spark.yarn.dist") and link in value]
     entries = context_json(job, APPLICATION, staged, STAGING, 1)["am-container-spec"]["local-resources"]["entry"]
     assert {one["value"]["visibility"] for one in entries if one["key"] == link} == {"PRIVATE"}
+
+
+def test_an_application_type_of_the_users_is_taken() -> None:
+    job = RestJob.of(plan(conf={**CONF, "spark.yarn.applicationType": "FEATURES"}), FACTS, "root")
+    assert context_json(job, APPLICATION, {}, STAGING, 1)["application-type"] == "FEATURES"
 
 
 def test_tokens_are_the_credentials_of_the_application_master() -> None:

@@ -142,7 +142,7 @@ def context_json(
     found: dict[str, Any] = {
         "application-id": application_id,
         "application-name": job.plan.spec.name,
-        "application-type": "SPARK",
+        "application-type": conf.get("spark.yarn.applicationType") or "SPARK",
         "am-container-spec": _container(job, application_id, staged, staging, submitted_ms)
         | _credentials(tokens or {}),
         "unmanaged-AM": False,
