@@ -42,6 +42,8 @@ _CLUSTER_ONLY = (
     "spark.eventLog.",
     "spark.shuffle.service.",
 )
+#: What Spark's client puts into the container under names of its own.
+_SPARKS_OWN = ("__spark_conf__", "__spark_libs__", "__pyfiles__", "__app__.jar")
 
 
 @dataclass(frozen=True)
@@ -314,14 +316,28 @@ def _typed_rank(sourced: Sourced) -> int:
 
 
 def _check_shipped(spec: JobSpec) -> None:
-    """Commas split Spark's lists, and of two files of one name Spark keeps one in silence."""
+    """Commas split Spark's lists, of two files of one name Spark keeps one in silence, and some names are its own."""
     problems = []
     links: dict[str, ShippedFile] = {}
+    unpacked = {id(one) for one in spec.archives}
     for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars):
         if "," in one.path:
             problems.append(f"{one.path} ({one.origin}): Spark splits its file lists at commas; rename the file")
+        if "," in one.link and one.aliased:
+            problems.append(
+                f"{one.path}#{one.link} ({one.origin}): Spark splits its file lists at commas; rename the alias"
+            )
+        if one.link.partition("/")[0] in _SPARKS_OWN:
+            problems.append(
+                f"{one.path} ({one.origin}): {one.link} is a name of Spark's own in the container; use another"
+            )
         earlier = links.setdefault(one.link, one)
-        if earlier is not one and earlier.path != one.path:
+        if earlier.path == one.path and (id(earlier) in unpacked) != (id(one) in unpacked):
+            problems.append(
+                f"{one.path} ({one.origin}) is both a file and an archive called {one.link}; give one of them an alias"
+                " (path#alias)"
+            )
+        elif earlier is not one and earlier.path != one.path:
             problems.append(
                 f"{one.path} ({one.origin}) and {earlier.path} ({earlier.origin}) are both called {one.link} in the"
                 " container; give one of them an alias (path#alias)"
