@@ -321,16 +321,7 @@ def _check_shipped(spec: JobSpec) -> None:
     links: dict[str, ShippedFile] = {}
     unpacked = {id(one) for one in spec.archives}
     for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars):
-        if "," in one.path:
-            problems.append(f"{one.path} ({one.origin}): Spark splits its file lists at commas; rename the file")
-        if "," in one.link and one.aliased:
-            problems.append(
-                f"{one.path}#{one.link} ({one.origin}): Spark splits its file lists at commas; rename the alias"
-            )
-        if one.link.partition("/")[0] in _SPARKS_OWN:
-            problems.append(
-                f"{one.path} ({one.origin}): {one.link} is a name of Spark's own in the container; use another"
-            )
+        problems += _name_problems(one)
         earlier = links.setdefault(one.link, one)
         if earlier.path == one.path and (id(earlier) in unpacked) != (id(one) in unpacked):
             problems.append(
@@ -346,6 +337,17 @@ def _check_shipped(spec: JobSpec) -> None:
         raise UsageError(
             "the files to ship contradict each other", details=problems, next_step="change job_specific_config"
         )
+
+
+def _name_problems(one: ShippedFile) -> list[str]:
+    where, problems = f"({one.origin}): ", []
+    if "," in one.path:
+        problems.append(f"{one.path} {where}Spark splits its file lists at commas; rename the file")
+    if "," in one.link and one.aliased:
+        problems.append(f"{one.path}#{one.link} {where}Spark splits its file lists at commas; rename the alias")
+    if one.link.partition("/")[0] in _SPARKS_OWN:
+        problems.append(f"{one.path} {where}{one.link} is a name of Spark's own in the container; use another")
+    return problems
 
 
 def _check_container(spec: JobSpec, *, quotes_all: bool) -> None:
