@@ -175,6 +175,12 @@ def test_a_wrong_number_is_told_before_an_id_is_reserved(conf: dict[str, str], s
         ({"conf": {"spark.yarn.jars": "/opt/jars/*"}}, "lies on this host"),
         ({"conf": {"spark.yarn.jars": "hdfs:///{a,b}/*"}}, "pattern"),
         ({"conf": {"spark.yarn.jars": "s3a://x/jars/*"}}, "is not on"),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "file:/tmp/staging"}}, "stagingDir is file:/tmp/staging: not an"),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "staging"}}, "stagingDir is staging: not an absolute path on"),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "hdfs://other/tmp"}}, "not an absolute path on hdfs://localhost"),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "/tmp/staging"}}, ""),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "hdfs:///tmp/staging"}}, ""),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "hdfs://localhost:9100/tmp"}}, ""),
     ],
 )
 def test_what_needs_spark_submit_says_why(changes: dict[str, object], reason: str) -> None:

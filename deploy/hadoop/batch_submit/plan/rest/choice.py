@@ -100,8 +100,11 @@ def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: st
             return f"spark.yarn.jars holds the pattern {one}: only * and ? behind the last slash are read here"
     spec = plan.spec
     shipped = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
-    places = [one.path for one in shipped if one.is_remote] + [archive, *jars, conf.get("spark.yarn.stagingDir", "")]
+    places = [one.path for one in shipped if one.is_remote] + [archive, *jars]
     for uri in places:
         if has_scheme(uri) and not lies_there(uri, default_fs):
             return f"{uri} is not on {default_fs}"
+    staging = conf.get("spark.yarn.stagingDir", "")
+    if staging and not staging.startswith(("/", "hdfs:///", f"{default_fs}/")):
+        return f"spark.yarn.stagingDir is {staging}: not an absolute path on {default_fs}"
     return ""
