@@ -354,6 +354,15 @@ def test_a_name_that_the_container_can_not_have_is_refused(keys: str, said: str)
     assert len(error.details) == 1 and said in error.details[0], error.details
 
 
+@pytest.mark.parametrize("backend", [YARN, LOCAL])
+@pytest.mark.parametrize("key", ["driver.extraJavaOptions", "driver.defaultJavaOptions", "executor.extraJavaOptions"])
+def test_the_heap_is_not_set_among_java_options(key: str, backend: str) -> None:
+    error = refused(UsageError, f"spark_config: {{spark.{key}: '-Da=1 \"-Xmx4g\"'}}", backend=backend)
+    assert error.message == f"spark.{key} holds -Xmx4g, which Spark refuses among Java options"
+    assert error.where == "c.yaml:1" and f"--{key.partition('.')[0]}-memory" in str(error.next_step)
+    spec(f"spark_config: {{spark.{key}: -Dname=-Xmx4g -Xms1g}}", backend=backend)
+
+
 def test_a_file_may_be_an_archive_under_another_name() -> None:
     job = spec("job_specific_config: {custom: {files: [x.zip], archives: [x.zip#x]}}")
     assert (job.files[0].link, job.archives[0].link) == ("x.zip", "x")

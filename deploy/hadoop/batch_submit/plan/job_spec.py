@@ -25,6 +25,7 @@ from batch_submit.plan.job_params import (
     split,
 )
 from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
+from batch_submit.plan.rest.words import option_words
 from batch_submit.plan.storage import has_scheme, qualify, storage_root
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.units import UnitError, parse_duration_s
@@ -135,6 +136,7 @@ def build_spec(
         notices=(*unused, *conf_notices, *pipeline_notices(config, stages)),
     )
     _check_shipped(spec)
+    _check_heap(spec.conf)
     if backend == YARN:
         # Over REST every argument arrives as it is; when `auto` comes to spark-submit, it looks at them again.
         may_go_over_rest = config.value("execution.launcher") != "spark-submit" and spec.deploy_mode == "cluster"
@@ -337,6 +339,21 @@ def _check_shipped(spec: JobSpec) -> None:
         raise UsageError(
             "the files to ship contradict each other", details=problems, next_step="change job_specific_config"
         )
+
+
+def _check_heap(conf: Mapping[str, Sourced]) -> None:
+    """Spark refuses ``-Xmx`` among Java options: of the driver before it starts, of executors in the driver (4.3.0,
+    ``SparkSubmitCommandBuilder.checkJavaOptions``, ``SparkConf.validateSettings``)."""
+    for role in ("driver", "executor"):
+        for key in (f"spark.{role}.defaultJavaOptions", f"spark.{role}.extraJavaOptions"):
+            given = conf.get(key)
+            heap = [one for one in option_words(str(given.value)) if one.startswith("-Xmx")] if given else []
+            if given and heap:
+                raise UsageError(
+                    f"{key} holds {heap[0]}, which Spark refuses among Java options",
+                    where=given.origin,
+                    next_step=f"remove it and set spark_config.{role}_memory (--{role}-memory)",
+                )
 
 
 def _name_problems(one: ShippedFile) -> list[str]:
