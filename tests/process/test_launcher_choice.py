@@ -110,6 +110,22 @@ def test_the_dry_run_shows_all_that_would_be_sent(door: Door, home: str) -> None
     assert (auto["launcher"], auto["rest"]) == ("spark-submit", None) and "not shared" in auto["launcher_reason"]
 
 
+def test_a_dry_run_names_a_file_that_is_not_there(door: Door, home: str) -> None:
+    flags = ["--launcher", "rest", "--conf", "spark.yarn.archive=/opt/nothere.zip", "--dry-run", "--format", "json"]
+    done = door.submit(*flags, env={"SPARK_HOME": home})
+    assert done.code == 2 and done.said("/opt/nothere.zip", "can't be read: No such file"), done.err
+
+
+@pytest.mark.parametrize("archive", ["hdfs:/spark/a%20b.zip", "hdfs:///spark/a%20b.zip"])
+def test_a_dry_run_shows_one_spelling_of_a_place(door: Door, home: str, archive: str) -> None:
+    flags = ["--launcher", "rest", "--conf", f"spark.yarn.archive={archive}", "--dry-run", "--format", "json"]
+    done = door.submit(*flags, env={"SPARK_HOME": home})
+    assert done.code == 0, done.err
+    entries = done.json["rest"]["context"]["am-container-spec"]["local-resources"]["entry"]
+    (at,) = [one["value"]["resource"] for one in entries if one["key"] == "__spark_libs__"]
+    assert at.startswith("hdfs://") and at.endswith("/spark/a%20b.zip") and "hdfs:/spark" not in at
+
+
 def test_a_word_that_is_no_launcher(door: Door) -> None:
     done = door.submit("--launcher", "livy")
     assert done.code == 2 and done.said("--launcher", "auto, spark-submit, rest"), done.err
