@@ -89,6 +89,18 @@ def test_an_argument_that_spark_submit_would_corrupt_is_never_given_to_it(door: 
     assert done.code == 2 and not door.records()[1:], done.err
 
 
+@pytest.mark.parametrize("name", ["a.txt#b c", "a.txt#b%20c", "a[1].txt"])
+def test_a_name_that_spark_submit_would_lose_is_never_given_to_it(door: Door, name: str) -> None:
+    (door.work / name.partition("#")[0]).write_text("a")
+    door.write_config(f'job_specific_config: {{custom: {{script: job.py, files: ["{name}"]}}}}\n')
+    for flags in ([], ["--launcher", "spark-submit"], ["--conf", "spark.submit.deployMode=client"]):
+        done = door.submit(*flags)
+        assert (done.code, done.out, door.calls) == (2, "", []), done.err
+        assert done.said(name.partition("#")[2] or name, "spark-submit"), done.err
+    home_less = door.submit("--launcher", "spark-submit", "--dry-run")
+    assert home_less.code == 2
+
+
 def test_the_dry_run_shows_all_that_would_be_sent(door: Door, home: str) -> None:
     flags = ["--launcher", "rest", "--conf", JARS, "--conf", "spark.my.password=geheim", "--dry-run"]
     done = door.submit(*flags, "--format", "json", "--", "a b", env={"SPARK_HOME": home})

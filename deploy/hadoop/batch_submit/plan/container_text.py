@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from batch_submit.errors import UnsafeForContainer
 from batch_submit.plan.config import Sourced
 from batch_submit.plan.secrets import holds_secret, is_secret, mask
+from batch_submit.plan.submission import JobSpec
+from batch_submit.plan.uris import quoted_fragment
 
 _REWRITTEN = ("`", "{{", "}}", "<LOG_DIR>", "<CPS>")
 _REWRITTEN_IN_ENVIRONMENT = (*_REWRITTEN, "$", '"')
@@ -64,6 +66,25 @@ def check_file_names(names: Iterable[str]) -> list[str]:
         for name in dict.fromkeys(names)
         for token in _REWRITTEN_IN_NAMES
         if token in name
+    ]
+
+
+def check_names_for_spark_submit(spec: JobSpec) -> list[str]:
+    """Problems of shipped files that spark-submit loses, one line each; over REST they arrive.
+
+    Seen with Spark 4.3.0: an alias is decoded twice, so that no spelling of a blank in it is understood. A path of this
+    host is a pattern (``resolveGlobPaths``): a name with brackets fits itself not.
+    """
+    shipped = (*spec.py_files, *spec.files, *spec.archives, *spec.jars)  # an odd script goes under a name of ours
+    problems = [
+        f"alias {one.link!r} ({one.origin}) can't be handed to spark-submit: use letters, digits, dots, dashes"
+        for one in shipped
+        if one.aliased and quoted_fragment(one.link) != one.link
+    ]
+    return problems + [
+        f"file name {one.path!r} ({one.origin}) is a pattern to spark-submit, which would lose the file; rename it"
+        for one in shipped
+        if not one.is_remote and set(one.path) & set("*?[{")
     ]
 
 

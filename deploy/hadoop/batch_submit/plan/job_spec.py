@@ -374,6 +374,7 @@ def _check_container(spec: JobSpec, *, quotes_all: bool) -> None:
         [
             *container_text.check_arguments(spec.arguments, quotes_all=quotes_all),
             *container_text.check_file_names(names),
+            *(() if quotes_all else container_text.check_names_for_spark_submit(spec)),
             *container_text.check_conf(spec.conf),
         ]
     )
