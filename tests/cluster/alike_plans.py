@@ -131,11 +131,22 @@ PLANS = [
     Alike("archives", job={"archives": ["data.zip#data", "lib.zip"]}),
     Alike("jars", job={"additional_jars": ["empty.jar"]}, executor=True),
     Alike("overhead", {"spark.driver.memoryOverhead": "500m"}),
+    Alike("overhead by its old name", {"spark.yarn.driver.memoryOverhead": "500"}),
     Alike("overhead factor", {"spark.driver.memory": "2g", "spark.driver.memoryOverheadFactor": "0.3"}, sample=True),
     Alike("overhead least", {"spark.driver.minMemoryOverhead": "512m"}),
     Alike("cores of the driver", {"spark.driver.cores": "2"}),
     Alike("environment", {"spark.yarn.appMasterEnv.A": "b c", "spark.executorEnv.D": "e;f"}, executor=True),
     Alike("a path of modules", {"spark.yarn.appMasterEnv.PYTHONPATH": "/opt/own"}),
+    Alike("a path of modules of the host", environment={"PYTHONPATH": "/opt/of-the-host"}, executor=True),
+    Alike(
+        "paths of both",
+        {
+            "spark.executorEnv.PYTHONPATH": "/opt/of-executors",
+            "spark.yarn.appMasterEnv.PYTHONPATH": "/opt/of-the-driver",
+            "spark.yarn.appMasterEnv.CLASSPATH": "/opt/nothing.jar",
+        },
+        executor=True,
+    ),
     Alike("priority", {"spark.yarn.priority": "3"}),
     Alike("tags", {"spark.yarn.tags": "Mine,other-one"}),
     Alike("attempts", {"spark.yarn.maxAppAttempts": "2", "spark.yarn.am.attemptFailuresValidityInterval": "1h"}),
@@ -143,6 +154,13 @@ PLANS = [
     Alike("access", {"spark.ui.view.acls": "bob", "spark.modify.acls": "*", "spark.admin.acls.groups": "ops"}),
     Alike("staging", {"spark.yarn.stagingDir": "hdfs:///tmp/alike"}, {"files": ["other.txt"]}, sample=True),
     Alike("java options", {"spark.driver.extraJavaOptions": _OPTIONS, "spark.driver.defaultJavaOptions": "-Dz=1"}),
+    Alike(
+        "java options that name folders",
+        {
+            "spark.driver.defaultJavaOptions": "-Dmy.logs=<LOG_DIR>",
+            "spark.driver.extraJavaOptions": "-Xlog:gc:file=<LOG_DIR>/gc.log -Dmy.pwd={{PWD}}/x -Dmy.app={{APP_ID}}",
+        },
+    ),
     Alike(
         "class path", {"spark.driver.extraClassPath": "/opt/x.jar:/opt/y", "spark.driver.extraLibraryPath": "/opt/l"}
     ),
@@ -152,5 +170,9 @@ PLANS = [
     Alike("odd values", {"spark.my.value": "a: b = c # ü \\ !x", "spark.my.other": " x y "}, sample=True),
     Alike("jars in HDFS", {"spark.yarn.jars": "{jars},hdfs:///tmp/alike-jars/*.jar"}, executor=True),
     Alike("Spark 3.5", {"spark.yarn.jars": "local:{spark35}/jars/*"}, ALL_FILES, (), tuple(ODD), True, spark35=True),
+    # Only what spark-submit delivers: a name with brackets is a pattern to it, an odd alias is decoded twice.
+    Alike("odd names", job={"files": ["a b.txt", "x%20y.txt", "c d.txt#e.txt"]}, executor=True),
+    # Of a zip with an alias spark-submit names the file in PYTHONPATH, which is not there: ours names the alias.
+    Alike("a python file's alias", job={"additional_py_files": ["alone.py#renamed.py", "lib.zip"]}, executor=True),
     Alike("a name", flags=("-n", 'it\'s a "name" $HOME'), arguments=("x",)),
 ]

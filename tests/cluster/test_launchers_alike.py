@@ -167,7 +167,7 @@ def made_home(cluster: Cluster, home: Path) -> Path:
     (home / "record.py").write_text(SCRIPT, encoding="utf-8")
     (home / "alone.py").write_text("HERE = 1\n", encoding="utf-8")
     (home / "zipped.py").write_text("HERE = 2\n", encoding="utf-8")
-    for name in ("some.txt", "other.txt"):
+    for name in ("some.txt", "other.txt", "a b.txt", "c d.txt", "x%20y.txt"):
         (home / name).write_text(name, encoding="utf-8")
     for archive, member in (("lib.zip", "zipped.py"), ("data.zip", "some.txt"), ("empty.jar", "other.txt")):
         subprocess.run([sys.executable, "-m", "zipfile", "-c", archive, member], cwd=home, check=True)

@@ -36,7 +36,7 @@ spark = SparkSession.builder.getOrCreate()
 import alone, zipped
 assert spark.range(1000).repartition(2).count() == 1000
 def seen(_):
-    return alone.HERE, zipped.HERE, open("renamed.txt").read()
+    return alone.HERE, zipped.HERE, open("renamed.txt").read(), open("a[1].txt").read(), open("c d").read()
 out = {"arguments": sys.argv[2:], "executor": spark.sparkContext.parallelize([1], 1).map(seen).first()}
 out |= {"driver": open("renamed.txt").read(), "environment": os.environ.get("MARK")}
 out["archive"] = sorted(os.listdir("data"))
@@ -53,12 +53,14 @@ def home(tmp_path: Path) -> Path:
     (tmp_path / "alone.py").write_text("HERE = 'alone'\n", encoding="utf-8")
     (tmp_path / "zipped.py").write_text("HERE = 'zipped'\n", encoding="utf-8")
     (tmp_path / "some.txt").write_text("text", encoding="utf-8")
+    for name in ("a[1].txt", "x%20y {1}|.txt"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
     for archive, member in (("lib.zip", "zipped.py"), ("data.zip", "some.txt")):
         subprocess.run([sys.executable, "-m", "zipfile", "-c", archive, member], cwd=tmp_path, check=True)
     (tmp_path / "zipped.py").unlink()
     custom = {
         "additional_py_files": ["alone.py", "lib.zip"],
-        "files": ["some.txt#renamed.txt"],
+        "files": ["some.txt#renamed.txt", "a[1].txt", "x%20y {1}|.txt#c d"],
         "archives": ["data.zip#data"],
         "custom_spark_conf": {"spark.my.value": "a: b = c # ü", "spark.yarn.appMasterEnv.MARK": "m"},
     }
@@ -88,7 +90,7 @@ def test_everything_arrives_and_nothing_is_left_in_staging(cluster: Cluster, hom
     told = cluster.rest(f"{cluster.webhdfs_url}{out}/{part}?op=OPEN&user.name=root")
     assert told == {
         "arguments": WORDS,
-        "executor": ["alone", "zipped", "text"],
+        "executor": ["alone", "zipped", "text", "a[1].txt", "x%20y {1}|.txt"],
         "driver": "text",
         "environment": "m",
         "archive": ["some.txt"],

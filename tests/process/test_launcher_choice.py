@@ -89,6 +89,18 @@ def test_an_argument_that_spark_submit_would_corrupt_is_never_given_to_it(door: 
     assert done.code == 2 and not door.records()[1:], done.err
 
 
+@pytest.mark.parametrize("name", ["a.txt#b c", "a.txt#b%20c", "a[1].txt"])
+def test_a_name_that_spark_submit_would_lose_is_never_given_to_it(door: Door, name: str) -> None:
+    (door.work / name.partition("#")[0]).write_text("a")
+    door.write_config(f'job_specific_config: {{custom: {{script: job.py, files: ["{name}"]}}}}\n')
+    for flags in ([], ["--launcher", "spark-submit"], ["--conf", "spark.submit.deployMode=client"]):
+        done = door.submit(*flags)
+        assert (done.code, done.out, door.calls) == (2, "", []), done.err
+        assert done.said(name.partition("#")[2] or name, "spark-submit"), done.err
+    home_less = door.submit("--launcher", "spark-submit", "--dry-run")
+    assert home_less.code == 2
+
+
 def test_the_dry_run_shows_all_that_would_be_sent(door: Door, home: str) -> None:
     flags = ["--launcher", "rest", "--conf", JARS, "--conf", "spark.my.password=geheim", "--dry-run"]
     done = door.submit(*flags, "--format", "json", "--", "a b", env={"SPARK_HOME": home})
@@ -108,6 +120,22 @@ def test_the_dry_run_shows_all_that_would_be_sent(door: Door, home: str) -> None
     assert text.code == 0 and "spark-submit --master yarn" in text.out and text.said("launcher rest"), text.err
     auto = door.submit("--dry-run", "--format", "json").json
     assert (auto["launcher"], auto["rest"]) == ("spark-submit", None) and "not shared" in auto["launcher_reason"]
+
+
+def test_a_dry_run_names_a_file_that_is_not_there(door: Door, home: str) -> None:
+    flags = ["--launcher", "rest", "--conf", "spark.yarn.archive=/opt/nothere.zip", "--dry-run", "--format", "json"]
+    done = door.submit(*flags, env={"SPARK_HOME": home})
+    assert done.code == 2 and done.said("/opt/nothere.zip", "can't be read: No such file"), done.err
+
+
+@pytest.mark.parametrize("archive", ["hdfs:/spark/a%20b.zip", "hdfs:///spark/a%20b.zip"])
+def test_a_dry_run_shows_one_spelling_of_a_place(door: Door, home: str, archive: str) -> None:
+    flags = ["--launcher", "rest", "--conf", f"spark.yarn.archive={archive}", "--dry-run", "--format", "json"]
+    done = door.submit(*flags, env={"SPARK_HOME": home})
+    assert done.code == 0, done.err
+    entries = done.json["rest"]["context"]["am-container-spec"]["local-resources"]["entry"]
+    (at,) = [one["value"]["resource"] for one in entries if one["key"] == "__spark_libs__"]
+    assert at.startswith("hdfs://") and at.endswith("/spark/a%20b.zip") and "hdfs:/spark" not in at
 
 
 def test_a_word_that_is_no_launcher(door: Door) -> None:

@@ -33,7 +33,18 @@ def test_a_file_name_that_yarn_rewrites_is_found(name: str) -> None:
 @pytest.mark.parametrize("text", SURVIVES)
 def test_what_survives_the_way_is_let_through(text: str) -> None:
     assert check_arguments([text]) == []
-    assert check_file_names([text]) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["it's.csv", "größe", "a b;c", "{one}", "a|b & c", "<log_dir>", "x%20y.txt", "a[1].txt"]
+)
+def test_what_a_file_may_be_called(name: str) -> None:
+    assert check_file_names([name]) == []
+
+
+@pytest.mark.parametrize("name", ["$(id).csv", 'a"b.csv', "a\\b.csv", "two\nlines.csv"])
+def test_a_name_that_the_link_in_the_container_would_lose_is_found(name: str) -> None:
+    assert "which YARN rewrites" in check_file_names(["fine.csv", name])[0]
 
 
 @pytest.mark.parametrize("value", [*REWRITTEN, "$HOME/x", 'a"b'])

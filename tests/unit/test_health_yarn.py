@@ -159,6 +159,11 @@ def test_container_sizes(given: dict[str, str], driver: int, executor: int) -> N
     assert [one.memory_mib for one in health_yarn.containers(conf(**given))] == [driver, executor]
 
 
+def test_the_old_names_of_overheads_count_as_they_do_for_spark() -> None:
+    given = {f"spark.yarn.{role}.memoryOverhead": Sourced("2g", "c.yaml:1") for role in ("driver", "executor")}
+    assert [one.memory_mib for one in health_yarn.containers(given)] == [1024 + 2048, 1024 + 2048]
+
+
 def test_in_client_mode_the_application_master_alone_is_a_container() -> None:
     am, _ = health_yarn.containers(conf(driver_memory="64g"), "client")
     assert am.memory_mib == 512 + 384

@@ -337,6 +337,37 @@ def test_files_that_spark_would_mix_up_are_refused_all_at_once() -> None:
     assert any("both called my_job.py" in line for line in error.details)
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('files: ["x.csv#a,b"]', "/conf/x.csv#a,b (c.yaml:1): Spark splits its file lists at commas; rename the alias"),
+        ("files: [x.csv#__spark_conf__]", "__spark_conf__ is a name of Spark's own"),
+        ("archives: [x.zip#__spark_libs__]", "__spark_libs__ is a name of Spark's own"),
+        ("files: [x.csv#__pyfiles__/x.csv]", "__pyfiles__/x.csv is a name of Spark's own"),
+        ("files: [__app__.jar]", "__app__.jar is a name of Spark's own"),
+        ("{files: [x.zip], archives: [x.zip]}", "is both a file and an archive called x.zip"),
+    ],
+)
+def test_a_name_that_the_container_can_not_have_is_refused(keys: str, said: str) -> None:
+    keys = keys if keys.startswith("{") else f"{{{keys}}}"
+    error = refused(UsageError, f"job_specific_config: {{custom: {keys}}}")
+    assert len(error.details) == 1 and said in error.details[0], error.details
+
+
+@pytest.mark.parametrize("backend", [YARN, LOCAL])
+@pytest.mark.parametrize("key", ["driver.extraJavaOptions", "driver.defaultJavaOptions", "executor.extraJavaOptions"])
+def test_the_heap_is_not_set_among_java_options(key: str, backend: str) -> None:
+    error = refused(UsageError, f"spark_config: {{spark.{key}: '-Da=1 \"-Xmx4g\"'}}", backend=backend)
+    assert error.message == f"spark.{key} holds -Xmx4g, which Spark refuses among Java options"
+    assert error.where == "c.yaml:1" and f"--{key.partition('.')[0]}-memory" in str(error.next_step)
+    spec(f"spark_config: {{spark.{key}: -Dname=-Xmx4g -Xms1g}}", backend=backend)
+
+
+def test_a_file_may_be_an_archive_under_another_name() -> None:
+    job = spec("job_specific_config: {custom: {files: [x.zip], archives: [x.zip#x]}}")
+    assert (job.files[0].link, job.archives[0].link) == ("x.zip", "x")
+
+
 def test_the_same_file_named_twice_is_no_conflict() -> None:
     assert len(spec("job_specific_config: {custom: {files: [x.csv, ./x.csv]}}").files) == 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,107 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_submit.errors import UsageError
-from batch_submit.plan.identity import Fingerprint
 from batch_submit.plan.java_properties import parse_properties
 from batch_submit.plan.rest.choice import why_not
-from batch_submit.plan.rest.distribution import SparkFacts
 from batch_submit.plan.rest.master import size_of
 from batch_submit.plan.rest.properties import properties_text
 from batch_submit.plan.rest.resources import Staged, dist_cache
 from batch_submit.plan.rest.submission import RestJob, access_lists, context_json, spark_properties
 from batch_submit.plan.rest.words import option_words, quoted
-from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
-from ml_pipeline_framework.contract import JobType
+from batch_submit.plan.uris import cluster_path, quoted_path
+from tests.unit.rest_plans import APPLICATION, CONF, FACTS, STAGING, plan, shipped
 
 RECORDED = Path(__file__).parents[1] / "golden" / "rest" / "spark-4.3.0"
-APPLICATION = "application_1795288832125_0001"
-STAGING = f"hdfs://localhost:9100/user/root/.sparkStaging/{APPLICATION}"
-OPTIONS = [
-    "-XX:+IgnoreUnrecognizedVMOptions",
-    "--add-modules=jdk.incubator.vector",
-    *(
-        f"--add-opens=java.base/{one}=ALL-UNNAMED"
-        for one in [
-            "java.lang",
-            "java.lang.invoke",
-            "java.lang.reflect",
-            "java.io",
-            "java.net",
-            "java.nio",
-            "java.util",
-            "java.util.concurrent",
-            "java.util.concurrent.atomic",
-            "jdk.internal.ref",
-            "sun.nio.ch",
-            "sun.nio.cs",
-            "sun.security.action",
-            "sun.util.calendar",
-        ]
-    ),
-    "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
-    "-Dio.netty.tryReflectionSetAccessible=true",
-    "-Dio.netty.allocator.type=pooled",
-    "-Dio.netty.handler.ssl.defaultEndpointVerificationAlgorithm=NONE",
-    "--sun-misc-unsafe-memory-access=allow",
-    "--enable-native-access=ALL-UNNAMED",
-]
-FACTS = SparkFacts(
-    "4.3.0", tuple(OPTIONS), ("/opt/spark/python/lib/pyspark.zip", "/opt/spark/python/lib/py4j-0.10.9.9-src.zip")
-)
-CONF = {
-    "spark.acls.enable": "true",
-    "spark.admin.acls": "eve",
-    "spark.driver.cores": "1",
-    "spark.driver.extraClassPath": "/opt/x.jar",
-    "spark.driver.extraJavaOptions": "-Dq=1 -Dr='a b'",
-    "spark.driver.memory": "600m",
-    "spark.eventLog.dir": "hdfs:///spark-logs",
-    "spark.executor.instances": "1",
-    "spark.executor.memory": "512m",
-    "spark.executorEnv.MY_B": "y",
-    "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
-    "spark.pyspark.python": "/opt/python/bin/python",
-    "spark.ui.view.acls": "bob",
-    "spark.yarn.am.nodeLabelExpression": "",
-    "spark.yarn.appMasterEnv.MY_A": "x",
-    "spark.yarn.appMasterEnv.SPARK_LOCAL_IP": "127.0.0.1",
-    "spark.yarn.jars": "local:/opt/spark/jars/*",
-    "spark.yarn.maxAppAttempts": "1",
-    "spark.yarn.priority": "3",
-    "spark.yarn.queue": "ml-queue",
-    "spark.yarn.rolledLog.includePattern": "spark.*",
-    "spark.yarn.submit.waitAppCompletion": "false",
-    "spark.yarn.tags": "Aa,bb",
-}
-
-
-def shipped(path: str, link: str = "") -> ShippedFile:
-    return ShippedFile(path, link or path.rpartition("/")[2], "here", aliased=bool(link))
-
-
-def plan(**changes: object) -> SubmissionPlan:
-    spec = JobSpec(
-        job_type=JobType.CUSTOM,
-        name="a b'c",
-        run_id="r-1",
-        original_run_id="r-1",
-        day=date(2026, 1, 31),
-        backend="yarn",
-        deploy_mode=str(changes.pop("deploy_mode", "cluster")),
-        storage_root="/ml-pipeline",
-        script=shipped("/home/alice/job.py"),
-        arguments=(),
-        params=None,
-        conf={},
-        py_files=changes.pop("py_files", (shipped("/home/alice/helper.py"), shipped("/home/alice/mod.zip"))),  # type: ignore[arg-type]
-        files=(shipped("/home/alice/data.csv", "d.csv"),),
-        archives=(shipped("/home/alice/env.tar.gz", "env"),),
-    )
-    values = {"argv": (), "environment": {}, "secrets": {}, "tags": ("Aa", "bb"), "fingerprint": Fingerprint({})}
-    given = {"conf": CONF, "arguments": ("a b", 'c"d', "e'f", "$HOME", "back\\slash", "ä", "")}
-    return SubmissionPlan(spec=spec, **{**values, **given, **changes})  # type: ignore[arg-type]
-
-
 JOB = RestJob.of(plan(), FACTS, "root")
 
 
@@ -141,6 +50,7 @@ def test_the_command_is_sparks_own() -> None:
     recorded = json.loads((RECORDED / "environment.json").read_text(encoding="utf-8"))
     colons = {key: value.replace("<CPS>", ":") for key, value in environment.items()}
     assert colons == recorded
+    assert context["application-type"] == "SPARK"
     assert (context["queue"], context["priority"], context["max-app-attempts"]) == ("ml-queue", 3, 1)
     assert context["resource"] == {"memory": 984, "vCores": 1}
     assert context["log-aggregation-context"] == {"rolled-log-include-pattern": "spark.*"}
@@ -181,6 +91,17 @@ def test_what_yarn_replaces_is_broken_up() -> None:
         quoted("a\0b")
 
 
+def test_options_of_java_may_name_the_containers_folders_and_the_application() -> None:
+    options = "-Xlog:gc:<LOG_DIR>/gc.log -Dpwd={{PWD}}/x -Dcp=a<CPS>b -Dapp={{APP_ID}} -Dhome='$HOME `id`'"
+    conf = {"spark.driver.defaultJavaOptions": "-Dd=<LOG_DIR>", "spark.driver.extraJavaOptions": options}
+    context = context_json(RestJob.of(plan(conf=conf), FACTS, "root"), APPLICATION, {}, STAGING, 1)
+    command = context["am-container-spec"]["commands"]["command"]
+    assert (
+        "'-Dd=<LOG_DIR>' '-Xlog:gc:<LOG_DIR>/gc.log' '-Dpwd={{PWD}}/x' '-Dcp=a<CPS>b' "
+        f"'-Dapp={APPLICATION}' '-Dhome=\\$HOME \\`id\\`'"
+    ) in command
+
+
 @pytest.mark.parametrize(
     ("conf", "memory"),
     [
@@ -188,6 +109,8 @@ def test_what_yarn_replaces_is_broken_up() -> None:
         ({"spark.driver.memory": "8g"}, 8192 + 819),
         ({"spark.driver.memory": "8g", "spark.driver.memoryOverhead": "2g"}, 8192 + 2048),
         ({"spark.driver.memory": "8g", "spark.driver.memoryOverhead": "512"}, 8192 + 512),
+        ({"spark.yarn.driver.memoryOverhead": "900"}, 1024 + 900),
+        ({"spark.yarn.driver.memoryOverhead": "9g", "spark.driver.memoryOverhead": "1g"}, 1024 + 1024),
         ({"spark.driver.memory": "8g", "spark.driver.memoryOverheadFactor": "0.4"}, 8192 + 3276),
         ({"spark.driver.memory": "1g", "spark.driver.minMemoryOverhead": "500m"}, 1024 + 500),
     ],
@@ -238,11 +161,26 @@ def test_a_wrong_number_is_told_before_an_id_is_reserved(conf: dict[str, str], s
         ({"conf": {**CONF, "spark.files": "/home/alice/x.txt"}}, "use files, additional_jars"),
         ({"conf": {**CONF, "spark.submit.pyFiles": "x.py"}}, "spark-submit ships what it names"),
         ({"conf": {"spark.yarn.dist.jars": "x.jar", **CONF}}, "Spark's client ships what it names"),
+        ({"conf": {**CONF, "spark.driver.limitActiveProcessorCount.enabled": "true"}}, "the driver's processors"),
+        ({"conf": {**CONF, "spark.driver.limitActiveProcessorCount.enabled": "false"}}, ""),
+        ({"conf": {**CONF, "spark.yarn.am.tokenConfRegex": "^dfs"}}, "travels with the tokens"),
+        ({"conf": {**CONF, "spark.jars.ivySettings": "/etc/ivy.xml"}}, "ships that file"),
+        ({"conf": {**CONF, "spark.yarn.submit.file.replication": "3"}}, "how often its files are kept"),
+        ({"conf": {**CONF, "spark.yarn.preserve.staging.files": "true"}}, "deletes the staging folder"),
+        ({"environment": {"SPARK_SUBMIT_OPTS": "-Dlog4j2.x=1 -Dspark.a='b c'"}}, "SPARK_SUBMIT_OPTS holds -Dspark.a:"),
+        ({"environment": {"SPARK_SUBMIT_OPTS": "-Djava.net.preferIPv6Addresses=true"}}, "preferIPv6Addresses: "),
+        ({"environment": {"SPARK_SUBMIT_OPTS": "-Djava.net.preferIPv6Addresses=false -Xmx1g"}}, ""),
         ({"conf": {}}, "neither spark.yarn.archive nor spark.yarn.jars"),
         ({"conf": {"spark.yarn.archive": "hdfs://other:1/a.zip"}}, "is not on hdfs://localhost:9100"),
         ({"conf": {"spark.yarn.jars": "/opt/jars/*"}}, "lies on this host"),
         ({"conf": {"spark.yarn.jars": "hdfs:///{a,b}/*"}}, "pattern"),
         ({"conf": {"spark.yarn.jars": "s3a://x/jars/*"}}, "is not on"),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "file:/tmp/staging"}}, "stagingDir is file:/tmp/staging: not an"),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "staging"}}, "stagingDir is staging: not an absolute path on"),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "hdfs://other/tmp"}}, "not an absolute path on hdfs://localhost"),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "/tmp/staging"}}, ""),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "hdfs:///tmp/staging"}}, ""),
+        ({"conf": {**CONF, "spark.yarn.stagingDir": "hdfs://localhost:9100/tmp"}}, ""),
     ],
 )
 def test_what_needs_spark_submit_says_why(changes: dict[str, object], reason: str) -> None:
@@ -293,12 +231,85 @@ def test_a_keytab_goes_to_the_driver_alone_under_a_name_of_its_own() -> None:
     assert {one["value"]["visibility"] for one in entries if one["key"] == link} == {"PRIVATE"}
 
 
+def test_an_application_type_of_the_users_is_taken() -> None:
+    job = RestJob.of(plan(conf={**CONF, "spark.yarn.applicationType": "FEATURES"}), FACTS, "root")
+    assert context_json(job, APPLICATION, {}, STAGING, 1)["application-type"] == "FEATURES"
+
+
 def test_tokens_are_the_credentials_of_the_application_master() -> None:
     staged = {one.link: Staged(f"{STAGING}/{one.staged_name}", 1, 1) for one in JOB.resources}
     context = context_json(JOB, APPLICATION, staged, STAGING, 1, {"10.0.0.1:8020": "HQAF"})
     told = context["am-container-spec"]["credentials"]
     assert told == {"tokens": {"entry": [{"key": "10.0.0.1:8020", "value": "HQAF"}]}}
     assert "credentials" not in context_json(JOB, APPLICATION, staged, STAGING, 1)["am-container-spec"]
+
+
+def test_odd_names_are_uris_that_java_reads_back() -> None:
+    files = (
+        shipped("/home/al ice/a b.txt", "c d"),
+        shipped("/home/alice/x%20y.txt"),
+        shipped("/home/alice/a[1].txt"),
+        shipped("hdfs:///x/a%20b", "q"),
+        shipped("/home/alice/ä.txt"),
+    )
+    job = RestJob.of(plan(files=files), FACTS, "root")
+    given = spark_properties(job, 1)["spark.yarn.dist.files"]
+    assert given == (
+        "file:///home/al%20ice/a%20b.txt#c%20d,file:///home/alice/x%2520y.txt,file:///home/alice/a%5B1%5D.txt,"
+        "hdfs:///x/a%20b#q,file:///home/alice/ä.txt"
+    )
+    staged = {one.link: Staged(f"{STAGING}/x", 1, 1) for one in job.resources}
+    names = dist_cache(job.resources, staged, "c")["spark.yarn.cache.filenames"].split(",")
+    assert {"c%20d", "x%2520y.txt", "a[1].txt", "ä.txt"} <= {one.partition("#")[2] for one in names}
+    container = context_json(job, APPLICATION, staged, STAGING, 1)["am-container-spec"]
+    links = {one["key"] for one in container["local-resources"]["entry"]}
+    assert {"c d", "x%20y.txt", "a[1].txt", "q", "ä.txt"} <= links, "a key is no URI"
+    assert files[0].argument() == "/home/al%20ice/a%20b.txt#c%20d" and files[1].argument() == "/home/alice/x%20y.txt"
+    assert files[3].argument() == "hdfs:///x/a%20b#q"
+
+
+def test_python_files_have_the_name_that_their_alias_gives() -> None:
+    given = (shipped("/home/alice/helper.py", "other.py"), shipped("/home/alice/mod.zip", "lib.zip"))
+    job = RestJob.of(plan(py_files=given), FACTS, "root")
+    assert {"__pyfiles__/other.py", "lib.zip"} <= {one.link for one in job.resources}
+    properties = spark_properties(job, 1)
+    assert (
+        properties["spark.submit.pyFiles"] == "file:///home/alice/helper.py#other.py,file:///home/alice/mod.zip#lib.zip"
+    )
+    assert properties["spark.executorEnv.PYTHONPATH"].endswith("{{PWD}}/lib.zip")
+    assert properties["spark.executorEnv.PYTHONPATH"].startswith("{{PWD}}/__pyfiles__<CPS>")
+
+
+def test_paths_of_the_users_are_joined_to_ours() -> None:
+    paths = {
+        "spark.executorEnv.PYTHONPATH": "/opt/own",
+        "spark.yarn.appMasterEnv.PYTHONPATH": "/opt/theirs",
+        "spark.yarn.appMasterEnv.CLASSPATH": "/opt/x.jar",
+    }
+    job = RestJob.of(plan(conf={**CONF, **paths}), FACTS, "root")
+    ours = spark_properties(JOB, 1)["spark.executorEnv.PYTHONPATH"]
+    assert ours and spark_properties(job, 1)["spark.executorEnv.PYTHONPATH"] == f"/opt/own<CPS>{ours}"
+
+    def environment(job: RestJob) -> dict[str, str]:
+        entries = context_json(job, APPLICATION, {}, STAGING, 1)["am-container-spec"]["environment"]["entry"]
+        return {one["key"]: one["value"] for one in entries}
+
+    assert environment(job)["PYTHONPATH"] == f"/opt/theirs<CPS>{ours}"
+    here = RestJob.of(plan(conf={**CONF, **paths}), FACTS, "root", {"PYTHONPATH": "/nfs/ours"})
+    assert environment(here)["PYTHONPATH"] == f"/opt/theirs<CPS>/nfs/ours<CPS>{ours}"
+    assert spark_properties(here, 1)["spark.executorEnv.PYTHONPATH"] == f"/opt/own<CPS>/nfs/ours<CPS>{ours}"
+    assert environment(job)["CLASSPATH"] == f"{environment(JOB)['CLASSPATH']}<CPS>/opt/x.jar"
+
+
+def test_a_name_in_hdfs_is_decoded_once_and_has_many_spellings() -> None:
+    for uri in ("hdfs:///x/a%20b", "hdfs:/x/a%20b", "hdfs://nn/x/a%20b", "hdfs://NN:8020/x/a b"):
+        assert cluster_path(uri, "hdfs://nn:8020") == "/x/a b"
+        assert shipped(uri).is_remote
+        assert why_not(plan(files=(shipped(uri),)), kerberos=False, default_fs="hdfs://nn:8020") == ""
+    for uri in ("local:/opt/x.jar", "hdfs://other/x", "s3a://b/x", "hdfs:///a/../b"):
+        said = why_not(plan(files=(shipped(uri),)), kerberos=False, default_fs="hdfs://nn:8020")
+        assert said == f"{uri} is not on hdfs://nn:8020"
+    assert quoted_path("/a\u3000b/100%") == "/a%E3%80%80b/100%25"
 
 
 def test_jars_in_hdfs_are_localised_and_only_local_ones_stay_in_the_properties() -> None:

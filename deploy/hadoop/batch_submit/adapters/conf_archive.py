@@ -10,7 +10,11 @@ from pathlib import Path
 
 from batch_submit.errors import HostNotReady
 
-_FOR_CONTAINERS = ("log4j2.properties", "metrics.properties")
+#: The names that ``Client.createConfArchive`` looks for (4.3.0).
+_FOR_CONTAINERS = (
+    *(f"log4j2.{ending}" for ending in ("yaml", "yml", "json", "jsn", "xml", "properties")),
+    "metrics.properties",
+)
 
 
 def conf_archive(folders: Sequence[str], texts: Mapping[str, str], spark_folder: str = "") -> bytes:

@@ -44,6 +44,20 @@ def write_small(webhdfs: WebHdfs, session: HttpSession, place: str, data: bytes,
         raise error_for(failure, place, "") from failure
 
 
+def size_of_file(local: Path) -> int:
+    """Bytes of a file of this host.
+
+    Raises
+    ------
+    MissingFile
+        It can't be looked at.
+    """
+    try:
+        return local.stat().st_size
+    except OSError as error:
+        raise MissingFile(f"can't be read: {error.strerror or error}", where=str(local)) from error
+
+
 def make_folder(webhdfs: WebHdfs, path: str, permission: str) -> None:
     """Make a folder, and those above it that are missing, with a mode in octal digits.
 

@@ -24,7 +24,7 @@ from batch_submit.adapters.delegation import DelegationTokens
 from batch_submit.adapters.http import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.shared_folder import SharedFolder
-from batch_submit.adapters.staging import StagingFolder
+from batch_submit.adapters.staging import StagingFolder, size_of_file
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.adapters.visibility import PRIVATE
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
@@ -53,6 +53,7 @@ from batch_submit.plan.rest.resources import (
 from batch_submit.plan.rest.submission import RestJob, context_json, spark_properties
 from batch_submit.plan.resume import MOST_SINCE
 from batch_submit.plan.secrets import mask
+from batch_submit.plan.uris import cluster_path, quoted_path
 from batch_submit.services import Clock
 
 #: How long an application may stay in the states before ACCEPTED: the ResourceManager is writing it down.
@@ -212,12 +213,12 @@ class RestLauncher:
         shared: list[dict[str, Any]] = []
         for one in self._cached(job):
             if one.is_remote:
-                staged[one.link] = Staged(one.source, None, None)
+                staged[one.link] = Staged(self._uri(cluster_path(one.source, self.default_fs)), None, None)
                 continue
-            size = Path(one.source).stat().st_size
+            size = size_of_file(Path(one.source))
             name = self.shared.name_of(Path(one.source)) if one.shared else one.staged_name
             held_in, listed = (common, shared) if one.shared else (place, files)
-            staged[one.link] = Staged(f"{held_in}/{name}", size, None)
+            staged[one.link] = Staged(f"{held_in}/{quoted_path(name)}", size, None)
             listed.append({"name": name, "source": one.source, "bytes": size})
         staged |= {f"{LIBRARIES}/{posixpath.basename(one)}": Staged(one, None, None) for one in remote_jars(job.conf)}
         staged[CONF_ARCHIVE] = Staged(f"{place}/{CONF_ARCHIVE_FILE}", None, None)
@@ -302,11 +303,11 @@ class RestLauncher:
         for one, at in self._libraries(job):
             cached.append(one)
             staged[one.link] = at
-        home, place = (f"{self.default_fs}{one.path}" for one in (self._folder(application_id), folder))
+        home = f"{self.default_fs}{self._folder(application_id).path}"
         texts = {
             "__spark_conf__.properties": properties_text(spark_properties(job, now_ms)),
             "__spark_dist_cache__.properties": properties_text(
-                dist_cache(cached, staged, f"{place}/{CONF_ARCHIVE_FILE}")
+                dist_cache(cached, staged, self._uri(f"{folder.path}/{CONF_ARCHIVE_FILE}"))
             ),
         }
         staged[CONF_ARCHIVE] = self._at(
@@ -329,7 +330,7 @@ class RestLauncher:
             A pattern that fits nothing.
         """
         for pattern in remote_jars(job.conf):
-            folder, name = posixpath.split(self._path(pattern))
+            folder, name = posixpath.split(cluster_path(pattern, self.default_fs))
             found = self.webhdfs.list(folder)
             fitting = [one for one in found if not one.is_folder and fnmatchcase(posixpath.basename(one.path), name)]
             if not fitting:
@@ -350,15 +351,14 @@ class RestLauncher:
         return self._at(folder.put_file(Path(one.source), one.staged_name, secret=one.secret))
 
     def _at(self, held: FileStatus, visibility: str = PRIVATE) -> Staged:
-        return Staged(f"{self.default_fs}{held.path}", held.length, held.modified_ms, visibility)
+        return Staged(self._uri(held.path), held.length, held.modified_ms, visibility)
 
     def _looked_at(self, uri: str) -> Staged:
-        held = self.shared.status(self._path(uri))
+        held = self.shared.status(cluster_path(uri, self.default_fs))
         return self._at(held, self.shared.visibility.of(held))
 
-    def _path(self, uri: str) -> str:
-        path = uri.removeprefix(self.default_fs)
-        return path.removeprefix("hdfs://") if path.startswith("hdfs:///") else path
+    def _uri(self, path: str) -> str:
+        return f"{self.default_fs}{quoted_path(path)}"
 
     def _accepted(self, application_id: str, signals: SignalCount) -> ApplicationReport | None:
         """Wait until the ResourceManager has written the application down; ``None`` when it stays silent."""

@@ -10,8 +10,9 @@ from batch_submit.errors import HostNotReady, NotFound
 from batch_submit.plan.rest.distribution import SparkFacts
 from batch_submit.plan.rest.manifest import MOST_BYTES, Manifest, parse_manifest
 from batch_submit.plan.shared import manifest_name
-from batch_submit.plan.storage import hdfs_path
+from batch_submit.plan.storage import has_scheme
 from batch_submit.plan.submission import SubmissionPlan
+from batch_submit.plan.uris import cluster_path
 
 
 class ManifestNotRead(HostNotReady):
@@ -61,10 +62,10 @@ def read_manifest(webhdfs: WebHdfs, archive: str, default_fs: str) -> Manifest |
     """Read the manifest beside an archive; ``None`` when there is none, or the archive is not one of ours."""
     folder, name = posixpath.split(archive)
     manifest = manifest_name(name)
-    if not manifest or "://" not in folder:
+    if not manifest or not has_scheme(archive):
         return None
     try:
-        content = webhdfs.read_bytes(hdfs_path(f"{folder}/{manifest}", default_fs), MOST_BYTES)
+        content = webhdfs.read_bytes(cluster_path(f"{folder}/{manifest}", default_fs), MOST_BYTES)
     except NotFound:
         return None
     return parse_manifest(content.decode("utf-8", "replace"), f"{folder}/{manifest}")

@@ -12,6 +12,7 @@ from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.spark_submit import Child, secret_properties
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.errors import BatchSubmitError, HostNotReady, Interrupted, OutcomeUnknown
+from batch_submit.plan.container_text import check_names_for_spark_submit, refuse_unsafe
 from batch_submit.plan.identity import try_tag
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, SubmissionPlan
 from batch_submit.plan.submit_output import cause_of, hinted_id
@@ -79,9 +80,12 @@ class SparkSubmitLauncher:
         BatchSubmitError
             Of the class that :func:`batch_submit.plan.submit_output.cause_of` tells: spark-submit failed and the
             ResourceManager knows no application with this try's tag.
+        UnsafeForContainer
+            spark-submit would lose a file of this name.
         OutcomeUnknown
             When it can't be known: the ResourceManager went away meanwhile, a second signal came, or it took too long.
         """
+        refuse_unsafe(check_names_for_spark_submit(plan.spec))  # `auto` let them pass, because rest delivers them
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:

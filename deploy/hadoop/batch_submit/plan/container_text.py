@@ -14,9 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from batch_submit.errors import UnsafeForContainer
 from batch_submit.plan.config import Sourced
 from batch_submit.plan.secrets import holds_secret, is_secret, mask
+from batch_submit.plan.submission import JobSpec
+from batch_submit.plan.uris import quoted_fragment
 
 _REWRITTEN = ("`", "{{", "}}", "<LOG_DIR>", "<CPS>")
 _REWRITTEN_IN_ENVIRONMENT = (*_REWRITTEN, "$", '"')
+#: ``launch_container.sh`` links each file by ``ln -sf -- "place" "name"`` and escapes nothing (3.5.0,
+#: ``UnixShellScriptBuilder.link``).
+_REWRITTEN_IN_NAMES = (*_REWRITTEN, "$", '"', "\\", "\n")
 _ENVIRONMENT_PREFIXES = ("spark.yarn.appMasterEnv.", "spark.executorEnv.")
 _SECRET_OPTION = re.compile(r"-D(\S*?)=")
 #: What may stand before ``=`` as a key; a sentence or a query that happens to hold the word is none.
@@ -55,12 +60,31 @@ def check_arguments(arguments: Sequence[str], *, quotes_all: bool = False) -> li
 
 
 def check_file_names(names: Iterable[str]) -> list[str]:
-    """Problems of the names of shipped files, one line each."""
+    """Problems of the names of shipped files, one line each: in the container, and where nodes keep them."""
     return [
         f"file name {name!r} holds {token!r}, which YARN rewrites on the way into the container"
-        for name in names
-        for token in _REWRITTEN
+        for name in dict.fromkeys(names)
+        for token in _REWRITTEN_IN_NAMES
         if token in name
+    ]
+
+
+def check_names_for_spark_submit(spec: JobSpec) -> list[str]:
+    """Problems of shipped files that spark-submit loses, one line each; over REST they arrive.
+
+    Seen with Spark 4.3.0: an alias is decoded twice, so that no spelling of a blank in it is understood. A path of this
+    host is a pattern (``resolveGlobPaths``): a name with brackets fits itself not.
+    """
+    shipped = (*spec.py_files, *spec.files, *spec.archives, *spec.jars)  # an odd script goes under a name of ours
+    problems = [
+        f"alias {one.link!r} ({one.origin}) can't be handed to spark-submit: use letters, digits, dots, dashes"
+        for one in shipped
+        if one.aliased and quoted_fragment(one.link) != one.link
+    ]
+    return problems + [
+        f"file name {one.path!r} ({one.origin}) is a pattern to spark-submit, which would lose the file; rename it"
+        for one in shipped
+        if not one.is_remote and set(one.path) & set("*?[{")
     ]
 
 

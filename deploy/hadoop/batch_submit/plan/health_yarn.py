@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from batch_submit.plan.config import Sourced
 from batch_submit.plan.health import Finding, ok, red, skipped, warn
+from batch_submit.plan.old_names import under_any_name
 from batch_submit.plan.units import UnitError, format_memory, parse_memory_mib
 
 #: Where Spark submits to when no queue is named (``spark.yarn.queue``).
@@ -319,7 +320,7 @@ def _off_heap(conf: Mapping[str, Sourced]) -> int:
 
 
 def _mib(conf: Mapping[str, Sourced], key: str, default: int) -> int:
-    found = conf.get(key)
+    _, found = under_any_name(conf, key)
     if found is None:
         return default
     text = str(found.value).strip()

@@ -25,9 +25,11 @@ from batch_submit.plan.job_params import (
     split,
 )
 from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
+from batch_submit.plan.rest.words import option_words
 from batch_submit.plan.storage import has_scheme, qualify, storage_root
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.units import UnitError, parse_duration_s
+from batch_submit.plan.uris import decoded
 from ml_pipeline_framework.contract import PARAMS, ContractError, JobType, Params
 
 #: Spark properties that only mean something on YARN; backend ``local`` leaves them out.
@@ -41,6 +43,8 @@ _CLUSTER_ONLY = (
     "spark.eventLog.",
     "spark.shuffle.service.",
 )
+#: What Spark's client puts into the container under names of its own.
+_SPARKS_OWN = ("__spark_conf__", "__spark_libs__", "__pyfiles__", "__app__.jar")
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ def build_spec(
         notices=(*unused, *conf_notices, *pipeline_notices(config, stages)),
     )
     _check_shipped(spec)
+    _check_heap(spec.conf)
     if backend == YARN:
         # Over REST every argument arrives as it is; when `auto` comes to spark-submit, it looks at them again.
         may_go_over_rest = config.value("execution.launcher") != "spark-submit" and spec.deploy_mode == "cluster"
@@ -281,7 +286,12 @@ def shipped_file(sourced: Sourced, places: Places) -> ShippedFile:
         path = posixpath.normpath(posixpath.join(sourced.base or places.cwd, path))
     elif path.startswith("file:"):
         path = path.removeprefix("file://").removeprefix("file:")
-    return ShippedFile(path, alias or posixpath.basename(path), sourced.origin, bool(alias))
+    return ShippedFile(path, alias or _name_of(path), sourced.origin, bool(alias))
+
+
+def _name_of(path: str) -> str:
+    """The last name of a path, or of a URI, which Spark decodes."""
+    return posixpath.basename(decoded(path) if has_scheme(path) else path)
 
 
 def _timeout(config: Config, key: str, job_type: JobType) -> float | None:
@@ -308,14 +318,19 @@ def _typed_rank(sourced: Sourced) -> int:
 
 
 def _check_shipped(spec: JobSpec) -> None:
-    """Commas split Spark's lists, and of two files of one name Spark keeps one in silence."""
+    """Commas split Spark's lists, of two files of one name Spark keeps one in silence, and some names are its own."""
     problems = []
     links: dict[str, ShippedFile] = {}
+    unpacked = {id(one) for one in spec.archives}
     for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars):
-        if "," in one.path:
-            problems.append(f"{one.path} ({one.origin}): Spark splits its file lists at commas; rename the file")
+        problems += _name_problems(one)
         earlier = links.setdefault(one.link, one)
-        if earlier is not one and earlier.path != one.path:
+        if earlier.path == one.path and (id(earlier) in unpacked) != (id(one) in unpacked):
+            problems.append(
+                f"{one.path} ({one.origin}) is both a file and an archive called {one.link}; give one of them an alias"
+                " (path#alias)"
+            )
+        elif earlier is not one and earlier.path != one.path:
             problems.append(
                 f"{one.path} ({one.origin}) and {earlier.path} ({earlier.origin}) are both called {one.link} in the"
                 " container; give one of them an alias (path#alias)"
@@ -326,12 +341,40 @@ def _check_shipped(spec: JobSpec) -> None:
         )
 
 
+def _check_heap(conf: Mapping[str, Sourced]) -> None:
+    """Spark refuses ``-Xmx`` among Java options: of the driver before it starts, of executors in the driver (4.3.0,
+    ``SparkSubmitCommandBuilder.checkJavaOptions``, ``SparkConf.validateSettings``)."""
+    for role in ("driver", "executor"):
+        for key in (f"spark.{role}.defaultJavaOptions", f"spark.{role}.extraJavaOptions"):
+            given = conf.get(key)
+            heap = [one for one in option_words(str(given.value)) if one.startswith("-Xmx")] if given else []
+            if given and heap:
+                raise UsageError(
+                    f"{key} holds {heap[0]}, which Spark refuses among Java options",
+                    where=given.origin,
+                    next_step=f"remove it and set spark_config.{role}_memory (--{role}-memory)",
+                )
+
+
+def _name_problems(one: ShippedFile) -> list[str]:
+    where, problems = f"({one.origin}): ", []
+    if "," in one.path:
+        problems.append(f"{one.path} {where}Spark splits its file lists at commas; rename the file")
+    if "," in one.link and one.aliased:
+        problems.append(f"{one.path}#{one.link} {where}Spark splits its file lists at commas; rename the alias")
+    if one.link.partition("/")[0] in _SPARKS_OWN:
+        problems.append(f"{one.path} {where}{one.link} is a name of Spark's own in the container; use another")
+    return problems
+
+
 def _check_container(spec: JobSpec, *, quotes_all: bool) -> None:
-    names = [one.link for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)]
+    shipped = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
+    names = [name for one in shipped for name in (one.link, _name_of(one.path))]
     container_text.refuse_unsafe(
         [
             *container_text.check_arguments(spec.arguments, quotes_all=quotes_all),
             *container_text.check_file_names(names),
+            *(() if quotes_all else container_text.check_names_for_spark_submit(spec)),
             *container_text.check_conf(spec.conf),
         ]
     )

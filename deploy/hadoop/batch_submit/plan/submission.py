@@ -8,6 +8,8 @@ from datetime import date
 
 from batch_submit.plan.config import Sourced
 from batch_submit.plan.identity import Fingerprint
+from batch_submit.plan.storage import has_scheme
+from batch_submit.plan.uris import quoted_fragment, quoted_path
 from ml_pipeline_framework.contract import JobType, Params
 
 #: Stands in argv where a launcher puts the path of the 0600 file with the secret properties.
@@ -27,11 +29,17 @@ class ShippedFile:
     @property
     def is_remote(self) -> bool:
         """Whether the path names a filesystem, so that it is not looked for on this host."""
-        return "://" in self.path
+        return has_scheme(self.path)
 
     def argument(self) -> str:
-        """The text for ``--files`` and its like."""
-        return f"{self.path}#{self.link}" if self.aliased else self.path
+        """The text for ``--files`` and its like.
+
+        Spark takes it as a URI when there is an alias, and decodes both parts; a local path alone it takes as it is
+        (``Utils.resolveURI``).
+        """
+        if not self.aliased:
+            return self.path
+        return f"{self.path if self.is_remote else quoted_path(self.path)}#{quoted_fragment(self.link)}"
 
 
 @dataclass(frozen=True)

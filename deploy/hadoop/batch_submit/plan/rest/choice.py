@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batch_submit.plan.rest.resources import KEYTAB, PRINCIPAL, local_jars, remote_jars
+from batch_submit.plan.rest.words import option_words
+from batch_submit.plan.storage import has_scheme
 from batch_submit.plan.submission import SubmissionPlan
+from batch_submit.plan.uris import lies_there
 
 #: Properties that only Spark's own client can fulfil, and why.
 _ONLY_SPARK: Mapping[str, str] = {
@@ -21,6 +24,11 @@ _ONLY_SPARK: Mapping[str, str] = {
     ),
     "spark.yarn.config.gatewayPath": "paths of the nodes differ from those of this host",
     "spark.driver.userClassPathFirst": "the order of the class path",
+    "spark.driver.limitActiveProcessorCount.enabled": "Spark's client counts the driver's processors",
+    "spark.yarn.am.tokenConfRegex": "Spark's client picks the configuration that travels with the tokens",
+    "spark.jars.ivySettings": "Spark's client ships that file",
+    "spark.yarn.submit.file.replication": "Spark's client sets how often its files are kept",
+    "spark.yarn.preserve.staging.files": "this tool deletes the staging folder of what has ended",
     **dict.fromkeys(("spark.yarn.keytab", "spark.yarn.principal"), "an old name; use security_config"),
 }
 #: What names servers whose tokens the driver needs besides HDFS; the file systems of several generations of Spark.
@@ -32,6 +40,8 @@ _MORE_TOKENS = (
 )
 _ONLY_SPARK_PREFIXES = ("spark.driver.resource.", "spark.yarn.driver.resource.")
 _OFF = ("", "false")
+#: Java options of spark-submit itself that its client hands on to the application.
+_HANDED_ON = ("-Dspark.", "-Djava.net.preferIPv6Addresses=true")
 
 
 def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str, metastore: bool = False) -> str:
@@ -59,6 +69,9 @@ def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str, metastore:
     for key in conf:
         if key.startswith(_ONLY_SPARK_PREFIXES):
             return f"{key} is set: a resource of the application master"
+    for option in option_words(plan.environment.get("SPARK_SUBMIT_OPTS", "")):
+        if option.startswith(_HANDED_ON):
+            return f"SPARK_SUBMIT_OPTS holds {option.partition('=')[0]}: spark-submit hands it on to the application"
     return _why_not_files(plan, conf, default_fs)
 
 
@@ -80,15 +93,18 @@ def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: st
     if not archive and not jars and not local_jars(conf):
         return "Spark's jars are not shared: neither spark.yarn.archive nor spark.yarn.jars is set"
     for one in jars:
-        if "://" not in one:
+        if not has_scheme(one):
             return f"spark.yarn.jars names {one}, which lies on this host: spark-submit uploads it"
         folder, _, name = one.rpartition("/")
         if set("*?[{\\") & set(folder) or set("[{\\") & set(name):
             return f"spark.yarn.jars holds the pattern {one}: only * and ? behind the last slash are read here"
     spec = plan.spec
     shipped = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
-    places = [one.path for one in shipped if one.is_remote] + [archive, *jars, conf.get("spark.yarn.stagingDir", "")]
+    places = [one.path for one in shipped if one.is_remote] + [archive, *jars]
     for uri in places:
-        if "://" in uri and not uri.startswith((f"{default_fs}/", "hdfs:///")):
+        if has_scheme(uri) and not lies_there(uri, default_fs):
             return f"{uri} is not on {default_fs}"
+    staging = conf.get("spark.yarn.stagingDir", "")
+    if staging and not staging.startswith(("/", "hdfs:///", f"{default_fs}/")):
+        return f"spark.yarn.stagingDir is {staging}: not an absolute path on {default_fs}"
     return ""

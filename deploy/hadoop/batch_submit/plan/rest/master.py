@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from batch_submit.plan.old_names import under_any_name
 from batch_submit.plan.rest.distribution import SparkFacts
 from batch_submit.plan.rest.resources import CONF_ARCHIVE, LIBRARIES, local_jars
-from batch_submit.plan.rest.words import option_words, quoted
+from batch_submit.plan.rest.words import option_words, quoted, quoted_option
 from batch_submit.plan.units import UnitError, parse_memory_mib
 
 LOG_DIR = "<LOG_DIR>"
@@ -46,9 +47,9 @@ def size_of(conf: Mapping[str, str]) -> Size:
         A value that is no size or number; the message names the key.
     """
     heap = _mib(conf, "spark.driver.memory", DEFAULT_MEMORY)
-    told = conf.get("spark.driver.memoryOverhead", "")
+    key, told = under_any_name(conf, "spark.driver.memoryOverhead")
     if told:
-        overhead = _mib(conf, "spark.driver.memoryOverhead", "")
+        overhead = _mib(conf, key, "")
     else:
         factor = _number(conf, "spark.driver.memoryOverheadFactor", OVERHEAD_FACTOR)
         least = _mib(conf, "spark.driver.minMemoryOverhead", f"{LEAST_OVERHEAD_MIB}m")
@@ -71,7 +72,9 @@ def _number(conf: Mapping[str, str], key: str, default: float) -> float:
         raise UnitError(f"{key}: {conf[key]!r} is no number") from error
 
 
-def command_of(conf: Mapping[str, str], facts: SparkFacts, size: Size, script: str, arguments: Sequence[str]) -> str:
+def command_of(
+    conf: Mapping[str, str], facts: SparkFacts, size: Size, script: str, arguments: Sequence[str], application_id: str
+) -> str:
     """Return the command that YARN is to run.
 
     Parameters
@@ -80,6 +83,8 @@ def command_of(conf: Mapping[str, str], facts: SparkFacts, size: Size, script: s
         The name that the script has in the container.
     arguments
         Those of the script; each arrives as it is given here.
+    application_id
+        For ``{{APP_ID}}`` in Java options.
     """
     words = ["{{JAVA_HOME}}/bin/java", "-server"]
     if facts.generation >= _SAYS_IPV6:
@@ -87,7 +92,7 @@ def command_of(conf: Mapping[str, str], facts: SparkFacts, size: Size, script: s
     words += facts.module_options
     words += [f"-Xmx{size.heap_mib}m", "-Djava.io.tmpdir={{PWD}}/tmp"]
     for key in ("spark.driver.defaultJavaOptions", "spark.driver.extraJavaOptions"):
-        words += [quoted(one) for one in option_words(conf.get(key, ""))]
+        words += [quoted_option(one, application_id) for one in option_words(conf.get(key, ""))]
     words.append(f"-Dspark.yarn.app.container.log.dir={LOG_DIR}")
     words += [_MASTER, "--class", quoted(_PYTHON_RUNNER), "--primary-py-file", quoted(script)]
     for one in arguments:
@@ -111,7 +116,7 @@ def environment_of(
     submitted_ms: int,
     host: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return the application master's environment.
+    """Return the application master's environment; a path of the user's is joined to ours (``addPathToEnvironment``).
 
     Parameters
     ----------
@@ -140,9 +145,8 @@ def environment_of(
         for key, value in conf.items()
         if key.startswith(_MASTER_ENVIRONMENT)
     }
-    given = own.pop("PYTHONPATH", "")
-    if given:
-        found["PYTHONPATH"] = CPS.join([given, found["PYTHONPATH"]])
+    found["PYTHONPATH"] = CPS.join([*filter(None, [own.pop("PYTHONPATH", "")]), found["PYTHONPATH"]])
+    found["CLASSPATH"] = CPS.join([found["CLASSPATH"], *filter(None, [own.pop("CLASSPATH", "")])])
     interpreters = {name: host[name] for name in _INTERPRETERS if name in host}
     return {**found, **interpreters, **own}
 

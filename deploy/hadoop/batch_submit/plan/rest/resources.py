@@ -6,7 +6,9 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from batch_submit.plan.storage import has_scheme
 from batch_submit.plan.submission import ShippedFile, SubmissionPlan
+from batch_submit.plan.uris import quoted_fragment, quoted_path
 
 FILE, ARCHIVE = "FILE", "ARCHIVE"
 KEYTAB, PRINCIPAL = "spark.kerberos.keytab", "spark.kerberos.principal"
@@ -45,7 +47,7 @@ class Resource:
     @property
     def is_remote(self) -> bool:
         """Whether it lies in a file system of the cluster."""
-        return "://" in self.source
+        return has_scheme(self.source)
 
     @property
     def staged_name(self) -> str:
@@ -57,7 +59,7 @@ class Resource:
 class Staged:
     """Where a resource lies, and what YARN compares before it hands it out (``None`` in a dry run)."""
 
-    uri: str
+    uri: str  # percent-encoded
     size: int | None
     timestamp_ms: int | None
     visibility: str = "PRIVATE"
@@ -78,9 +80,12 @@ def resources_of(plan: SubmissionPlan, python_zips: Sequence[str]) -> list[Resou
     found += [Resource(one.link, one.path) for one in spec.files]
     found += [Resource(one.link, one.path, ARCHIVE) for one in spec.archives]
     found += [
-        Resource(link_of(path), path.partition("#")[0] if "://" in path else path, shared=True) for path in python_zips
+        Resource(link_of(path), path.partition("#")[0] if has_scheme(path) else path, shared=True)
+        for path in python_zips
     ]
-    found += [Resource(_python_link(path), path, shared=path in plan.own_py_files) for path in python_files(plan)]
+    found += [
+        Resource(_python_link(one.link), one.path, shared=one.path in plan.own_py_files) for one in python_files(plan)
+    ]
     if keytab := plan.conf.get(KEYTAB, ""):
         found.append(Resource(keytab_link(plan), keytab, only_driver=True, secret=True))
     return found
@@ -88,7 +93,7 @@ def resources_of(plan: SubmissionPlan, python_zips: Sequence[str]) -> list[Resou
 
 def link_of(path: str) -> str:
     """The name in a container of a local path, or of a URI that may carry it behind a ``#``."""
-    return path.partition("#")[2] if "://" in path and "#" in path else posixpath.basename(path)
+    return path.partition("#")[2] if has_scheme(path) and "#" in path else posixpath.basename(path)
 
 
 def keytab_link(plan: SubmissionPlan) -> str:
@@ -110,22 +115,26 @@ def _jars(conf: Mapping[str, str]) -> list[str]:
     return [one.strip() for one in conf.get("spark.yarn.jars", "").split(",") if one.strip()]
 
 
-def python_files(plan: SubmissionPlan) -> list[str]:
+def python_files(plan: SubmissionPlan) -> list[ShippedFile]:
     """Return the Python files of a plan, this tool's own first."""
-    return [*plan.own_py_files, *(one.path for one in plan.spec.py_files)]
+    own = [ShippedFile(path, posixpath.basename(path), "this tool") for path in plan.own_py_files]
+    return [*own, *plan.spec.py_files]
 
 
-def _python_link(path: str) -> str:
+def _python_link(name: str) -> str:
     """Single modules lie in a folder of their own, which is on the path; zips and eggs are on the path themselves."""
-    name = posixpath.basename(path)
     return f"{PYTHON_FILES}/{name}" if name.endswith(".py") else name
 
 
-def python_path(python_zips: Sequence[str], py_files: Sequence[str]) -> list[str]:
-    """Return the entries of ``PYTHONPATH`` in Spark's order, in YARN's words for any platform."""
-    entries = [f"{{{{PWD}}}}/{PYTHON_FILES}"] if any(path.endswith(".py") for path in py_files) else []
-    archives = [path for path in py_files if not path.endswith(".py")]
-    return entries + [f"{{{{PWD}}}}/{link_of(path)}" for path in (*python_zips, *archives)]
+def python_path(python_zips: Sequence[str], py_files: Sequence[ShippedFile]) -> list[str]:
+    """Return the entries of ``PYTHONPATH`` in Spark's order, in YARN's words for any platform.
+
+    An archive with an alias is named by it; Spark's client names the file, which is not there then.
+    """
+    links = [one.link for one in py_files]
+    entries = [f"{{{{PWD}}}}/{PYTHON_FILES}"] if any(link.endswith(".py") for link in links) else []
+    archives = [link for link in links if not link.endswith(".py")]
+    return entries + [f"{{{{PWD}}}}/{link}" for link in (*map(link_of, python_zips), *archives)]
 
 
 def doubled(resources: Iterable[Resource]) -> list[str]:
@@ -146,7 +155,9 @@ def dist_cache(resources: Iterable[Resource], staged: Mapping[str, Staged], conf
     shown = [one for one in resources if not one.only_driver]
     placed = [staged[one.link] for one in shown]
     return {
-        "spark.yarn.cache.filenames": ",".join(f"{at.uri}#{one.link}" for one, at in zip(shown, placed, strict=True)),
+        "spark.yarn.cache.filenames": ",".join(
+            f"{at.uri}#{quoted_fragment(one.link)}" for one, at in zip(shown, placed, strict=True)
+        ),
         "spark.yarn.cache.sizes": ",".join(str(at.size) for at in placed),
         "spark.yarn.cache.timestamps": ",".join(str(at.timestamp_ms) for at in placed),
         "spark.yarn.cache.visibilities": ",".join(at.visibility for at in placed),
@@ -157,5 +168,9 @@ def dist_cache(resources: Iterable[Resource], staged: Mapping[str, Staged], conf
 
 def argument_of(one: ShippedFile) -> str:
     """Return a file as Spark notes it in its configuration: a URI, with its alias."""
-    uri = one.path if one.is_remote else f"file://{one.path}"
-    return f"{uri}#{one.link}" if one.aliased else uri
+    return f"{uri_of(one.path)}#{quoted_fragment(one.link)}" if one.aliased else uri_of(one.path)
+
+
+def uri_of(path: str) -> str:
+    """A path of this host as a URI; a URI as it is."""
+    return path if has_scheme(path) else f"file://{quoted_path(path)}"

@@ -25,9 +25,13 @@ from batch_submit.plan.rest.resources import (
     python_path,
     remote_jars,
     resources_of,
+    uri_of,
 )
-from batch_submit.plan.submission import SubmissionPlan
+from batch_submit.plan.submission import ShippedFile, SubmissionPlan
 from batch_submit.plan.units import UnitError, parse_duration_s
+from batch_submit.plan.uris import quoted_path
+
+_EXECUTOR_PATH = "spark.executorEnv.PYTHONPATH"
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,17 @@ class RestJob:
     conf
         Every Spark property, secrets included.
     py_files
-        Local paths or URIs, this tool's own first.
+        This tool's own first.
     host
-        The environment of this process, from which Spark's client takes the interpreters' names.
+        The environment of this process, from which Spark's client takes the interpreters' names and
+        ``PYTHONPATH``.
     """
 
     plan: SubmissionPlan
     facts: SparkFacts
     conf: Mapping[str, str]
     resources: tuple[Resource, ...]
-    py_files: tuple[str, ...]
+    py_files: tuple[ShippedFile, ...]
     user: str
     host: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,10 +83,16 @@ class RestJob:
         """Of the application master."""
         return size_of(self.conf)
 
+    @property
+    def python_path(self) -> list[str]:
+        """Entries of ``PYTHONPATH`` in all containers: this process's own come first (``Client.setupLaunchEnv``)."""
+        return [*filter(None, [self.host.get("PYTHONPATH")]), *python_path(self.facts.python_zips, self.py_files)]
+
 
 def spark_properties(job: RestJob, submitted_ms: int) -> dict[str, str]:
     """Return ``__spark_conf__.properties``: what the driver's SparkConf begins with."""
     spec = job.plan.spec
+    of_executors = [job.conf.get(_EXECUTOR_PATH, ""), *job.python_path]
     found = {
         **job.conf,
         "spark.master": "yarn",
@@ -89,26 +100,22 @@ def spark_properties(job: RestJob, submitted_ms: int) -> dict[str, str]:
         "spark.yarn.isPython": "true",
         "spark.app.name": spec.name,
         "spark.app.submitTime": str(submitted_ms),
-        "spark.executorEnv.PYTHONPATH": CPS.join(python_path(job.facts.python_zips, job.py_files)),
+        _EXECUTOR_PATH: CPS.join(filter(None, of_executors)),
     }
     if job.conf.get(KEYTAB):
         found[KEYTAB] = keytab_link(job.plan)  # the driver logs in by it, and renews its tokens
     listed = {
-        "spark.submit.pyFiles": [_uri(path) for path in job.py_files],
-        "spark.yarn.dist.pyFiles": [_uri(path) for path in job.py_files],
-        "spark.yarn.dist.files": [*map(_uri, job.plan.own_files), *map(argument_of, spec.files)],
+        "spark.submit.pyFiles": [argument_of(one) for one in job.py_files],
+        "spark.yarn.dist.pyFiles": [argument_of(one) for one in job.py_files],
+        "spark.yarn.dist.files": [*map(uri_of, job.plan.own_files), *map(argument_of, spec.files)],
         "spark.yarn.dist.archives": [argument_of(one) for one in spec.archives],
         "spark.yarn.dist.jars": [argument_of(one) for one in spec.jars],
     }
     if remote_jars(job.conf):
         found["spark.yarn.jars"] = ",".join(local_jars(job.conf))  # the others are localised (``Client.scala``)
     if spec.jars:
-        found["spark.yarn.secondary.jars"] = ",".join(one.link for one in spec.jars)
+        found["spark.yarn.secondary.jars"] = ",".join(quoted_path(one.link) for one in spec.jars)
     return found | {key: ",".join(values) for key, values in listed.items() if values}
-
-
-def _uri(path: str) -> str:
-    return path if "://" in path else f"file://{path}"
 
 
 def context_json(
@@ -135,8 +142,9 @@ def context_json(
     found: dict[str, Any] = {
         "application-id": application_id,
         "application-name": job.plan.spec.name,
-        "application-type": "SPARK",
-        "am-container-spec": _container(job, staged, staging, submitted_ms) | _credentials(tokens or {}),
+        "application-type": conf.get("spark.yarn.applicationType") or "SPARK",
+        "am-container-spec": _container(job, application_id, staged, staging, submitted_ms)
+        | _credentials(tokens or {}),
         "unmanaged-AM": False,
         "max-app-attempts": _attempts(conf),
         "resource": {"memory": job.size.memory_mib, "vCores": job.size.vcores},
@@ -153,7 +161,9 @@ def context_json(
     return {**said, "app-node-label-expression": None}
 
 
-def _container(job: RestJob, staged: Mapping[str, Staged], staging: str, submitted_ms: int) -> dict[str, Any]:
+def _container(
+    job: RestJob, application_id: str, staged: Mapping[str, Staged], staging: str, submitted_ms: int
+) -> dict[str, Any]:
     """Return what YARN starts for the application master."""
     kinds = {one.link: one.kind for one in job.resources} | {CONF_ARCHIVE: ARCHIVE, LIBRARIES: ARCHIVE}
     environment = environment_of(
@@ -161,13 +171,13 @@ def _container(job: RestJob, staged: Mapping[str, Staged], staging: str, submitt
         job.facts,
         user=job.user,
         staging=staging,
-        python_path=python_path(job.facts.python_zips, job.py_files),
+        python_path=job.python_path,
         submitted_ms=submitted_ms,
         host=job.host,
     )
     script, arguments = job.plan.spec.script.link, job.plan.arguments
     return {
-        "commands": {"command": command_of(job.conf, job.facts, job.size, script, arguments)},
+        "commands": {"command": command_of(job.conf, job.facts, job.size, script, arguments, application_id)},
         "environment": _entries(environment),
         "local-resources": {"entry": [_resource(link, at, kinds.get(link, FILE)) for link, at in staged.items()]},
         "application-acls": _entries(access_lists(job.conf, job.user)),

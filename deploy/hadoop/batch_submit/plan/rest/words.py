@@ -27,10 +27,28 @@ def quoted(word: str) -> str:
     ValueError
         There is a NUL character in it.
     """
+    return _YARNS_OWN.sub(r"\g<0>''", _for_shells(word))
+
+
+def _for_shells(word: str) -> str:
     if "\0" in word:
         raise ValueError("an argument can't hold a NUL character")
-    inner = "'" + _YARNS_OWN.sub(r"\g<0>''", word.replace("'", "'\\''")) + "'"
+    inner = "'" + word.replace("'", "'\\''") + "'"
     return _SPECIAL_IN_DOUBLE_QUOTES.sub(r"\\\1", inner)
+
+
+def quoted_option(word: str, application_id: str) -> str:
+    """Return a Java option as it is to stand in the command: through both shells as it is, YARN's own words left to it.
+
+    ``<LOG_DIR>`` and ``{{PWD}}`` are the only way to name the container's folders; ``{{APP_ID}}`` is Spark's own
+    (``Utils.substituteAppId``).
+
+    Raises
+    ------
+    ValueError
+        There is a NUL character in it.
+    """
+    return _for_shells(word.replace("{{APP_ID}}", application_id))
 
 
 def option_words(text: str) -> list[str]:
