@@ -55,7 +55,7 @@ def way_of(context: Context, plan: SubmissionPlan) -> dict[str, Any]:
         ``launcher: rest`` is asked for and can't take this job.
     """
     from batch_submit.backends.yarn import REST, SPARK_SUBMIT, YarnBackend
-    from batch_submit.launchers.rest import NeedsSparkSubmit
+    from batch_submit.launchers.rest_errors import NeedsSparkSubmit
     from batch_submit.launchers.rest_spark import ManifestNotRead
 
     wanted = str(context.config.value("execution.launcher") or SPARK_SUBMIT)
