@@ -221,3 +221,32 @@ def test_a_second_post_that_can_not_be_staged_leaves_nothing_of_its_own(
     del webhdfs.fail["CREATE"]
     again = submit(host, "--run-id", "r1")
     assert again.code == 0 and len(rm.applications) == 1, again.err
+
+
+def without_java(host: Door) -> dict[str, str]:
+    return {"PATH": host.env["PATH"].replace(f"{host.folder / 'java'}:", "")}
+
+
+def test_a_host_without_java_submits_over_rest(host: Door, rm: TakingResourceManager) -> None:
+    done = submit(host, env=without_java(host))
+    assert done.code == 0 and done.said("launcher: rest") and len(rm.posted) == 1, done.err
+
+
+def test_a_host_without_java_is_told_both_reasons(
+    host: Door, rm: TakingResourceManager, webhdfs: CannedWebHdfs
+) -> None:
+    done = submit(host, "--conf", "spark.jars.packages=a:b:1", env=without_java(host))
+    assert (done.code, rm.posted, host.calls) == (3, [], []), done.err
+    assert done.said("no Java", "launcher rest, which needs none, can't take this job: spark.jars.packages"), done.err
+    assert host.last_try["state"] == "NOT_SUBMITTED"
+
+
+def test_an_outage_is_no_lack_of_a_host_without_java(host: Door, webhdfs: CannedWebHdfs) -> None:
+    webhdfs.fail["CREATE"] = Remote(403, "SafeModeException", "Cannot create: Name node is in safe mode")
+    done = submit(host, env=without_java(host))
+    assert done.code == 5 and done.said("safe mode", "spark-submit can't do it in its place: no Java"), done.err
+
+
+def test_client_mode_needs_its_programs_at_once(host: Door) -> None:
+    done = submit(host, env={**without_java(host), "BATCH_SUBMIT_SPARK_CONFIG__DEPLOY_MODE": "client"})
+    assert done.code == 3 and done.said("no Java") and host.records() == [], done.err

@@ -8,7 +8,7 @@ from batch_submit.adapters.delegation import DelegationTokens, names_metastore
 from batch_submit.adapters.spark_distribution import spark_conf_dir
 from batch_submit.backends.yarn import REST, _hdfs_path
 from batch_submit.backends.yarn_shared import shared_folder
-from batch_submit.errors import BatchSubmitError, OutcomeUnknown, UsageError
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady, OutcomeUnknown, UsageError
 from batch_submit.launchers.posting import KEPT_KEY
 from batch_submit.launchers.rest import RestLauncher
 from batch_submit.launchers.rest_errors import NeedsSparkSubmit
@@ -85,10 +85,32 @@ def fall_back(backend: YarnBackend, plan: SubmissionPlan, needed: NeedsSparkSubm
             f"launcher rest can't take this job: {needed.message}",
             next_step="use --launcher spark-submit (execution.launcher)",
         )
-    from batch_submit.adapters.spark_finder import find_java, find_spark
     from batch_submit.plan.container_text import check_arguments, refuse_unsafe
 
     backend.terminal.debug(f"launcher: spark-submit, because {needed.message}")
-    find_spark(backend.environment)  # `auto` let a host pass that has no programs
-    find_java(backend.environment)
+    _check_programs(backend, needed)
     refuse_unsafe(check_arguments(plan.spec.arguments))  # `auto` let them pass, because rest delivers them
+
+
+def _check_programs(backend: YarnBackend, needed: NeedsSparkSubmit) -> None:
+    """`auto` let a host pass that has no Spark or Java: REST needs neither.
+
+    Raises
+    ------
+    HostNotReady
+        One is missing; the details say why it is not REST.
+    ClusterUnreachable
+        The same where the cluster was away, or half of it: this host needs none of them once it is back.
+    """
+    from batch_submit.adapters.spark_finder import find_java, find_spark
+
+    try:
+        find_spark(backend.environment)
+        find_java(backend.environment)
+    except HostNotReady as missing:
+        outage = needed.__cause__
+        if isinstance(outage, ClusterUnreachable):
+            outage.details = (*outage.details, f"spark-submit can't do it in its place: {missing.message}")
+            raise outage from missing
+        missing.details = (*missing.details, f"launcher rest, which needs none, can't take this job: {needed.message}")
+        raise
