@@ -250,3 +250,50 @@ def test_an_outage_is_no_lack_of_a_host_without_java(host: Door, webhdfs: Canned
 def test_client_mode_needs_its_programs_at_once(host: Door) -> None:
     done = submit(host, env={**without_java(host), "BATCH_SUBMIT_SPARK_CONFIG__DEPLOY_MODE": "client"})
     assert done.code == 3 and done.said("no Java") and host.records() == [], done.err
+
+
+def configured(host: Door, files: str) -> None:
+    text = f"execution: {{log_file: our.log}}\njob_specific_config: {{custom: {{script: job.py, files: {files}}}}}\n"
+    host.write_config(text)
+
+
+def same_names(host: Door) -> None:
+    (host.work / "a").mkdir()
+    for name in ("a/o.txt", "o.txt"):
+        (host.work / name).write_text(name)
+    configured(host, "['a/o.txt#q', 'o.txt']")
+
+
+@pytest.mark.parametrize(
+    ("property_", "words"),
+    [
+        ("spark.driver.memoryOverheadFactor=inf", "a Spark property is wrong"),
+        ("spark.driver.memoryOverheadFactor=nan", "a Spark property is wrong"),
+        ("spark.yarn.priority=", "a Spark property is wrong"),
+        ("spark.yarn.maxAppAttempts=", "a Spark property is wrong"),
+        ("spark.yarn.archive=/opt/nothere.zip", "can't be read"),
+    ],
+)
+def test_the_dry_run_says_what_the_submission_would(
+    host: Door, rm: TakingResourceManager, webhdfs: CannedWebHdfs, property_: str, words: str
+) -> None:
+    shown = submit(host, "--conf", property_, "--dry-run", "--format", "json")
+    assert (shown.code, webhdfs.asked) == (2, []) and shown.said(words), shown.err
+    done = submit(host, "--conf", property_)
+    assert done.code == 2 and done.said(words), done.err
+    assert (rm.posted, host.calls, staged(webhdfs)) == ([], [], [])
+
+
+def test_two_files_of_one_name_are_refused_in_the_dry_run_too(host: Door, rm: TakingResourceManager) -> None:
+    same_names(host)
+    for flags in (["--dry-run", "--format", "json"], []):
+        done = submit(host, *flags)
+        assert (done.code, rm.posted) == (2, []) and done.said("are both called o.txt"), done.err
+
+
+def test_a_shared_folder_elsewhere_is_spark_submits_in_the_dry_run_too(host: Door) -> None:
+    env = {"BATCH_SUBMIT_EXECUTION__SHARED_DIR": "hdfs://other:8020/shared"}
+    shown = submit(host, "--dry-run", "--format", "json", env=env)
+    assert shown.code == 0 and shown.json["launcher"] == "spark-submit", shown.err
+    done = submit(host, env=env)
+    assert done.code == 0 and done.said(f"launcher: spark-submit, because {shown.json['launcher_reason']}"), done.err

@@ -12,13 +12,14 @@ from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotRea
 from batch_submit.launchers.posting import KEPT_KEY
 from batch_submit.launchers.rest import RestLauncher
 from batch_submit.launchers.rest_errors import NeedsSparkSubmit
-from batch_submit.launchers.rest_spark import spark_of
+from batch_submit.launchers.rest_spark import ManifestNotRead, spark_of
 from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES
 from batch_submit.plan.rest.choice import why_not
 from batch_submit.plan.rest.submission import RestJob
 
 if TYPE_CHECKING:
     from batch_submit.backends.yarn import YarnBackend
+    from batch_submit.plan.rest.distribution import SparkFacts
     from batch_submit.plan.submission import SubmissionPlan
 
 
@@ -34,6 +35,8 @@ def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) 
     ------
     NeedsSparkSubmit
         It can't take this job.
+    UsageError
+        Nobody can: something is wrong with the job itself.
     """
     servers = backend.servers
     webhdfs, session, default_fs = servers.webhdfs, servers.session, servers.default_fs.rstrip("/")
@@ -42,17 +45,17 @@ def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) 
     conf, manager = servers.conf, servers.resource_manager
     folders = [plan.environment[name] for name in CONF_DIR_VARIABLES if plan.environment.get(name)]
     spark_folder = spark_conf_dir(plan.environment)
-    metastore = conf.kerberos and names_metastore([*folders, spark_folder])
-    if reason := why_not(plan, kerberos=conf.kerberos, default_fs=default_fs, metastore=metastore):
-        raise NeedsSparkSubmit(reason)
     try:
+        metastore = conf.kerberos and names_metastore([*folders, spark_folder])
+        if reason := why_not(plan, kerberos=conf.kerberos, default_fs=default_fs, metastore=metastore):
+            raise NeedsSparkSubmit(reason)
         shared = shared_folder(servers, backend.shared_dir, backend.clock)
         facts = spark_of(webhdfs if asks else None, plan, default_fs)
     except BatchSubmitError as error:
-        if backend.launcher == REST or not asks:
+        if backend.launcher == REST or isinstance(error, ManifestNotRead):
             raise
         raise NeedsSparkSubmit(error.message) from error
-    job = RestJob.of(plan, facts, backend.user, backend.environment)
+    job = _job_of(plan, facts, backend)
     tokens = DelegationTokens(webhdfs, manager, conf, default_fs) if conf.kerberos else None
     base = _hdfs_path(job.conf.get("spark.yarn.stagingDir", ""), default_fs)
     kept = conf.get(KEPT_KEY) or ""
@@ -71,6 +74,20 @@ def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) 
         int(kept) if kept.isdecimal() else 0,
     )
     return launcher, job
+
+
+def _job_of(plan: SubmissionPlan, facts: SparkFacts, backend: YarnBackend) -> RestJob:
+    """The job; what is wrong with it is wrong for spark-submit too, and is told here in 0.1 s.
+
+    Raises
+    ------
+    UsageError
+        See `RestJob.of`.
+    """
+    try:
+        return RestJob.of(plan, facts, backend.user, backend.environment)
+    except ArithmeticError as error:  # a factor of "inf"
+        raise UsageError(f"a Spark property is wrong: {error}", next_step="correct it in spark_config") from error
 
 
 def fall_back(backend: YarnBackend, plan: SubmissionPlan, needed: NeedsSparkSubmit, reserved_id: str) -> None:
