@@ -297,3 +297,47 @@ def test_a_shared_folder_elsewhere_is_spark_submits_in_the_dry_run_too(host: Doo
     assert shown.code == 0 and shown.json["launcher"] == "spark-submit", shown.err
     done = submit(host, env=env)
     assert done.code == 0 and done.said(f"launcher: spark-submit, because {shown.json['launcher_reason']}"), done.err
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "env", "words"),
+    [
+        ("hive-site.xml", "<configuration/>", {}, "hive-site.xml is part of the configuration"),
+        ("core-site.xml", "<configuration/>", {}, "core-site.xml is part of the configuration"),
+        ("spark-env.sh", "# what\nexport PYSPARK_PYTHON=/opt/python\n", {}, "spark-env.sh sets"),
+        ("", "", {"AWS_ACCESS_KEY_ID": "abc"}, "AWS_ACCESS_KEY_ID is set"),
+        ("", "", {"SPARK_DIST_CLASSPATH": "/opt/hadoop/*"}, "SPARK_DIST_CLASSPATH is set"),
+    ],
+)
+def test_what_only_sparks_client_hands_over(
+    host: Door, rm: TakingResourceManager, file: str, text: str, env: dict[str, str], words: str
+) -> None:
+    folder = host.folder / "spark-conf"
+    folder.mkdir()
+    (folder / "spark-env.sh").write_text("#!/usr/bin/env bash\n\n  # nothing yet\n")
+    host.env["SPARK_CONF_DIR"] = str(folder)
+    plain = submit(host)
+    assert plain.code == 0 and plain.said("launcher: rest"), plain.err
+    if file:
+        (folder / file).write_text(text)
+    shown = submit(host, "--dry-run", "--format", "json", env=env)
+    assert shown.json["launcher"] == "spark-submit" and words in shown.json["launcher_reason"], shown.err
+    done = submit(host, env=env)
+    assert done.code == 0 and done.said("launcher: spark-submit, because", words), done.err
+    assert (len(rm.posted), len(host.calls)) == (1, 1)
+    refused = submit(host, "--launcher", "rest", env=env)
+    assert refused.code == 2 and refused.said(words), refused.err
+
+
+@pytest.mark.parametrize("scheme", ["hdfs", "viewfs", "s3a"])
+def test_the_event_log_is_only_turned_on_where_webhdfs_shows_the_default_file_system(
+    host: Door, webhdfs: CannedWebHdfs, scheme: str
+) -> None:
+    webhdfs.nodes["/spark-logs"] = Node()
+    site = host.folder / "conf" / "core-site.xml"
+    if scheme != "hdfs":
+        site.write_text(site.read_text().replace("hdfs://127.0.0.1:9000", f"{scheme}://mine"))
+    done = submit(host, "--launcher", "spark-submit")
+    assert done.code == 0, done.err
+    assert host.call.conf.get("spark.eventLog.enabled") == ("true" if scheme == "hdfs" else None)
+    assert host.call.conf.get("spark.eventLog.dir") == ("hdfs:///spark-logs" if scheme == "hdfs" else None)

@@ -282,13 +282,7 @@ class ResourceManager:
         return as_mapping(self._call("POST", path, json.dumps(body).encode(), may_be_empty=True))
 
     def post_once(self, path: str, body: Mapping[str, Any]) -> None:
-        """Write to the active one and never a second time: whether that may be is for the caller to find out.
-
-        Raises
-        ------
-        NotActive
-            It went to a standby, which has done nothing.
-        """
+        """Write to the active one, never twice: the caller knows if it may be. `NotActive`: nothing was done."""
         deadline = self._deadline()
         base = self._active or self._look(deadline, ())
         try:

@@ -88,7 +88,8 @@ class YarnBackend:
         return self._event_log(conf)
 
     def _event_log(self, conf: dict[str, Sourced]) -> Preparation:
-        if EVENT_LOG in conf or self.servers.webhdfs is None:
+        # On viewfs or s3a the folder that WebHDFS shows is not the one that Spark would find under its name.
+        if EVENT_LOG in conf or self.servers.webhdfs is None or not self.servers.default_fs.startswith("hdfs://"):
             return Preparation(conf)
         named = conf.get(EVENT_LOG_FOLDER)
         folder = str(named.value) if named is not None else DEFAULT_EVENT_LOG_FOLDER

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from batch_submit.adapters.delegation import DelegationTokens, names_metastore
 from batch_submit.adapters.spark_distribution import spark_conf_dir
+from batch_submit.adapters.spark_surroundings import needs_sparks_client
 from batch_submit.backends.yarn import REST, _hdfs_path
 from batch_submit.backends.yarn_shared import shared_folder
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady, OutcomeUnknown, UsageError
@@ -48,6 +49,8 @@ def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) 
     try:
         metastore = conf.kerberos and names_metastore([*folders, spark_folder])
         if reason := why_not(plan, kerberos=conf.kerberos, default_fs=default_fs, metastore=metastore):
+            raise NeedsSparkSubmit(reason)
+        if reason := needs_sparks_client(plan.environment.get("SPARK_HOME", ""), spark_folder, backend.environment):
             raise NeedsSparkSubmit(reason)
         shared = shared_folder(servers, backend.shared_dir, backend.clock)
         facts = spark_of(webhdfs if asks else None, plan, default_fs)
