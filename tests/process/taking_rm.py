@@ -30,6 +30,16 @@ class TakingResourceManager(CannedResourceManager):
         The ids that were posted, in their order.
     kills_are_slow
         A kill is taken, and the application does not end.
+    answers_to_post
+        What ``POST apps`` answers, one after the other, without taking anything; then it takes what comes.
+    lose_replies_to_post
+        So many times ``POST apps`` is carried out, and the answer is none of a ResourceManager.
+    most
+        ``maximum-resource-capability``.
+    epoch
+        The time in the ids that are given out.
+    settings
+        What ``/conf`` tells by name.
     """
 
     def __init__(self) -> None:
@@ -38,7 +48,12 @@ class TakingResourceManager(CannedResourceManager):
         self.hold_reply_to_post: threading.Event | None = None
         self.posted: list[str] = []
         self.kills_are_slow = False
-        self._given = 0
+        self.answers_to_post: list[Reply] = []
+        self.lose_replies_to_post = 0
+        self.most: dict[str, Any] = {"memory": 8192, "vCores": 4}
+        self.epoch = CLUSTER_TIMESTAMP
+        self.settings: dict[str, str] = {}
+        self.given = 0
 
     def answer(self, asked: Asked) -> Reply:
         """The reply to one request; a held one holds up nobody else."""
@@ -49,13 +64,25 @@ class TakingResourceManager(CannedResourceManager):
 
     def _route(self, asked: Asked) -> Reply:
         if (asked.method, asked.path) == ("POST", "/ws/v1/cluster/apps/new-application"):
-            self._given += 1
-            most = {"memory": 8192, "vCores": 4}
-            application_id = f"application_{CLUSTER_TIMESTAMP}_{self._given:04d}"
-            return json_reply(200, {"application-id": application_id, "maximum-resource-capability": most})
+            self.given += 1
+            application_id = f"application_{self.epoch}_{self.given:04d}"
+            return json_reply(200, {"application-id": application_id, "maximum-resource-capability": self.most})
         if (asked.method, asked.path) == ("POST", "/ws/v1/cluster/apps"):
-            return self._taken(asked.body, asked.user)
+            if self.answers_to_post:
+                return self.answers_to_post.pop(0)
+            reply = self._taken(asked.body, asked.user)
+            if self.lose_replies_to_post:
+                self.lose_replies_to_post -= 1
+                return Reply(202, b"<html>cut", "text/html")  # no JSON: the answer is lost
+            return reply
+        if asked.path == "/conf" and asked.query.get("name") in self.settings:
+            name = asked.query["name"]
+            told = {"key": name, "value": self.settings[name], "isFinal": False, "resource": "yarn-default.xml"}
+            return json_reply(200, {"property": told})
         return super()._route(asked)
+
+    def _info(self) -> dict[str, Any]:
+        return {**super()._info(), "id": self.epoch, "startedOn": self.epoch}
 
     def _kill(self, asked: Asked, application: Application) -> Reply:
         if not self.kills_are_slow:

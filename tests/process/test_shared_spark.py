@@ -237,3 +237,11 @@ def test_gc_tells_what_hdfs_refuses(door: Door) -> None:
     door.webhdfs.fail["DELETE"] = Plain(500, b"<html>")
     refused = door.run("gc", env=AS_ALICE)
     assert "kept: can't be deleted" in refused.out and OLD in names(door)
+
+
+def test_a_spark_without_hadoop_is_refused(door: Door, spark: Path) -> None:
+    with zipfile.ZipFile(spark / "jars" / "spark-yarn_2.13-4.3.0.jar", "w") as jar:
+        jar.writestr("org/apache/spark/deploy/yarn/config.properties", "spark.yarn.isHadoopProvided = true\n")
+    done = door.run("init-hdfs", "--spark", str(spark), env=AS_ALICE)
+    assert done.code == 3 and done.said("built without Hadoop", "name a Spark with Hadoop"), done.err
+    assert names(door) == set()

@@ -48,10 +48,10 @@ class DelegationTokens:
         self._resource_manager = resource_manager
         self._conf = conf
         self._default_fs = default_fs
-        self._given: list[str] = []
+        self._given: dict[str, str] = {}
 
     def fetch(self) -> Mapping[str, str]:
-        """Return a fresh token under its service, for the ``credentials`` of a submission.
+        """Return the token under its service, for the ``credentials`` of a submission; asked for once.
 
         It is a secret: whoever has it is the user in HDFS until it is cancelled or expires.
 
@@ -62,6 +62,8 @@ class DelegationTokens:
         ClusterUnreachable
             Its answer holds no token.
         """
+        if self._given:
+            return dict(self._given)
         service = self._service()
         reply = self._webhdfs.ask(
             "GET", "/", "GETDELEGATIONTOKEN", renewer=self._renewer(), kind=HDFS_KIND, service=service
@@ -69,7 +71,7 @@ class DelegationTokens:
         text = as_mapping(reply.get("Token")).get("urlString")
         if not isinstance(text, str) or not text:
             raise ClusterUnreachable("the NameNode's answer holds no delegation token", where=self._default_fs)
-        self._given.append(text)
+        self._given[service] = text
         return {service: text}
 
     def cancel(self) -> list[str]:
@@ -77,7 +79,7 @@ class DelegationTokens:
         problems = []
         while self._given:
             try:
-                self._webhdfs.ask("PUT", "/", "CANCELDELEGATIONTOKEN", token=self._given.pop())
+                self._webhdfs.ask("PUT", "/", "CANCELDELEGATIONTOKEN", token=self._given.popitem()[1])
             except BatchSubmitError as error:
                 problems.append(error.message)
         return problems

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from batch_submit.adapters.http_reply import HttpResponse, NotJson
-from batch_submit.adapters.rm_errors import TICKET_HINT, raise_for
+from batch_submit.adapters.rm_errors import TICKET_HINT, NotActive, raise_for
 from batch_submit.adapters.rm_replies import (
     Lifetime,
     as_mapping,
@@ -25,12 +25,7 @@ from batch_submit.adapters.rm_replies import (
     parse_lifetime,
     queue_matches,
 )
-from batch_submit.errors import (
-    BatchSubmitError,
-    ClusterUnreachable,
-    HostNotReady,
-    UsageError,
-)
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady, UsageError
 from batch_submit.model import APPLICATION_ID, ApplicationReport, AttemptReport, State
 
 if TYPE_CHECKING:
@@ -286,13 +281,23 @@ class ResourceManager:
         """Write to the active one, where a good answer may be empty. Only for writes that may be repeated."""
         return as_mapping(self._call("POST", path, json.dumps(body).encode(), may_be_empty=True))
 
+    def post_once(self, path: str, body: Mapping[str, Any]) -> None:
+        """Write to the active one, never twice: the caller knows if it may be. `NotActive`: nothing was done."""
+        deadline = self._deadline()
+        base = self._active or self._look(deadline, ())
+        try:
+            self._send(base, "POST", path, json.dumps(body).encode(), deadline, may_be_empty=True)
+        except _LookAgain as again:
+            self._forget()
+            raise again.error from again.error.__cause__
+
     def _deadline(self) -> float:
         return self._clock() + self._timeout_s * 2 * (len(self._urls) + 2)
 
     def _call(self, method: str, target: str, body: bytes | None = None, *, may_be_empty: bool = False) -> Any:
         """Ask the active one and return its JSON; when it proves not to be, look for it once more and ask again.
 
-        All writes of this class may be repeated, so a lost reply is a reason to look again as well.
+        What is written this way may be repeated, so a lost reply is a reason to look again as well.
         """
         deadline = self._deadline()
         base = self._active or self._look(deadline, ())
@@ -351,7 +356,7 @@ class ResourceManager:
         except ClusterUnreachable as error:
             raise _LookAgain(error) from error
         if 300 <= reply.status < 400:
-            standby = ClusterUnreachable("this ResourceManager is not active", where=base, details=reply.words())
+            standby = NotActive("this ResourceManager is not active", where=base, details=reply.words())
             raise _LookAgain(standby, _peer(base, target, reply.headers.get("location", "")))
         if reply.status in (200, 202):
             if may_be_empty and not reply.body:

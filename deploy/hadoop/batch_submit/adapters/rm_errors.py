@@ -11,6 +11,10 @@ from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreach
 TICKET_HINT = "klist -s || kinit   (the server wants a Kerberos ticket that is valid for this host name)"
 
 
+class NotActive(ClusterUnreachable):
+    """A standby: it has carried nothing out."""
+
+
 def raise_for(reply: HttpResponse) -> NoReturn:
     """Map an error status. The server's own error is the ``__cause__``, as data.
 

@@ -59,6 +59,8 @@ class SharedFolder:
         ------
         UsageError
             Everybody may write to it.
+        ClusterRefused
+            Who may is not told.
         """
         if self._listed is None:
             try:
@@ -66,7 +68,10 @@ class SharedFolder:
             except NotFound:
                 self._listed = {}
                 return self._listed
-            if int(self.visibility.folder(self.path).permission[-1]) & _EVERYBODY_WRITES:
+            others = self.visibility.folder(self.path).others
+            if others is None:
+                raise ClusterRefused("the server does not tell who may write to the shared folder", where=self.path)
+            if others & _EVERYBODY_WRITES:
                 raise UsageError(
                     "everybody may write to the shared folder, and what lies there runs in your applications",
                     where=self.path,
@@ -175,7 +180,7 @@ class SharedFolder:
         won = False
         try:
             sent = send(temporary)
-            if not int(sent.permission[-1]) & _EVERYBODY_READS:  # a umask of the servers
+            if not (sent.others or 0) & _EVERYBODY_READS:  # a umask of the servers
                 self._webhdfs.ask("PUT", waiting, "SETPERMISSION", permission=_FILE_MODE)
             won = self._renamed(waiting, place)
         finally:

@@ -37,18 +37,28 @@ def reserve(resource_manager: ResourceManager) -> Reserved:
     application_id, most = reply.get("application-id"), as_mapping(reply.get("maximum-resource-capability"))
     if not isinstance(application_id, str) or not APPLICATION_ID.fullmatch(application_id):
         raise ClusterUnreachable("the ResourceManager's answer names no new application")
-    return Reserved(application_id, int(most.get("memory") or 0), int(most.get("vCores") or 0))
+    return Reserved(application_id, _count(most.get("memory")), _count(most.get("vCores")))
+
+
+def _count(told: object) -> int:
+    """A number of the server's; 0 for anything else: the limit is then the server's to hold."""
+    text = str(told).partition(".")[0]
+    return int(text) if text.isdecimal() else 0
 
 
 def submit(resource_manager: ResourceManager, context: Mapping[str, Any]) -> None:
-    """Hand over a submission context.
+    """Hand over a submission context, once.
 
     Safe to repeat with the same application id while the same ResourceManager counts (seen on 3.5.0: 202 each time, one
-    application), so a lost reply is asked again. The 202 says only that it was taken: look at the state.
+    application), and not at another one; who repeats it looks at the epoch first. The 202 says only that it was taken:
+    look at the state.
 
     Raises
     ------
-    ClusterRefused
-        With the server's words: too large, not allowed, REST submissions switched off.
+    ClusterRefused, HostNotReady
+        With the server's words: too large, not allowed, REST submissions switched off, no ticket.
+    ClusterUnreachable
+        No answer, or none of a working ResourceManager: it may have been taken (``NotActive`` and ``CannotConnect``:
+        it was not).
     """
-    resource_manager.post(_APPS, context)
+    resource_manager.post_once(_APPS, context)

@@ -21,10 +21,10 @@ class Visibility:
 
     def of(self, held: FileStatus) -> str:
         """YARN's word for a file."""
-        if not held.permission or not int(held.permission[-1]) & 4:
+        if not (held.others or 0) & 4:
             return PRIVATE
         folder = posixpath.dirname(held.path)
-        while int(self.folder(folder).permission[-1]) & 1:
+        while (self.folder(folder).others or 0) & 1:
             if folder == "/":
                 return PUBLIC
             folder = posixpath.dirname(folder)

@@ -20,6 +20,12 @@ class FileStatus:
     modified_ms: int = 0
     accessed_ms: int = 0
 
+    @property
+    def others(self) -> int | None:
+        """What everybody else may do, as the last octal digit; ``None`` where the server does not say (a gateway)."""
+        last = self.permission[-1:]
+        return int(last) if last and last in "01234567" else None
+
 
 def file_status(path: str, fields: Mapping[str, Any]) -> FileStatus:
     """What a NameNode says of ``path``; what it leaves out is 0 or empty."""

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_submit.backends.base import Preparation
-from batch_submit.errors import BatchSubmitError, HostNotReady, NotFound, OutcomeUnknown, UsageError
-from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES
+from batch_submit.errors import BatchSubmitError, HostNotReady, NotFound, OutcomeUnknown
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.tags import OUR_TAG, run_tag, try_tag
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from batch_submit.adapters.terminal import Terminal
     from batch_submit.backends.base import LaunchRecord
     from batch_submit.container_logs import ApplicationLogs
-    from batch_submit.launchers.rest import NeedsSparkSubmit, RestLauncher
+    from batch_submit.launchers.rest import RestLauncher
     from batch_submit.launchers.spark_submit import SignalCount
     from batch_submit.model import ApplicationReport, AttemptReport, Search
     from batch_submit.plan.rest.submission import RestJob
@@ -89,7 +88,8 @@ class YarnBackend:
         return self._event_log(conf)
 
     def _event_log(self, conf: dict[str, Sourced]) -> Preparation:
-        if EVENT_LOG in conf or self.servers.webhdfs is None:
+        # On viewfs or s3a the folder that WebHDFS shows is not the one that Spark would find under its name.
+        if EVENT_LOG in conf or self.servers.webhdfs is None or not self.servers.default_fs.startswith("hdfs://"):
             return Preparation(conf)
         named = conf.get(EVENT_LOG_FOLDER)
         folder = str(named.value) if named is not None else DEFAULT_EVENT_LOG_FOLDER
@@ -110,21 +110,26 @@ class YarnBackend:
     def submit(self, plan: SubmissionPlan, number: int, signals: SignalCount, record: LaunchRecord) -> str:
         """See :class:`batch_submit.backends.base.Backend`."""
         if self.launcher != SPARK_SUBMIT or record.reserved_id:
-            from batch_submit.launchers.rest import NeedsSparkSubmit
+            from batch_submit.backends.yarn_rest import fall_back
+            from batch_submit.launchers.rest_errors import NeedsSparkSubmit, internal
 
             try:
                 launcher, job = self.over_rest(plan)
                 if record.reserved_id:
                     return launcher.post_again(job, record.reserved_id, signals)
-                able = launcher.asked_whether_able() if self.launcher == AUTO else None
+                able = launcher.asked_whether_able(job) if self.launcher == AUTO else None
             except NeedsSparkSubmit as needed:
-                self._fall_back(plan, needed, record.reserved_id)
+                fall_back(self, plan, needed, record.reserved_id)
             except OutcomeUnknown:
                 raise
             except BatchSubmitError as error:
                 if not record.reserved_id:
                     raise
-                self._fall_back(plan, NeedsSparkSubmit(error.message), record.reserved_id)
+                fall_back(self, plan, NeedsSparkSubmit(error.message), record.reserved_id)
+            except Exception as error:
+                if record.reserved_id:
+                    raise  # an earlier call may have posted it
+                raise internal(error) from error
             else:
                 self.terminal.debug("launcher: rest")
                 return launcher.launch(job, signals, record.reserved, able)
@@ -140,26 +145,6 @@ class YarnBackend:
         self._child = launched.child
         return launched.application_id
 
-    def _fall_back(self, plan: SubmissionPlan, needed: NeedsSparkSubmit, reserved_id: str) -> None:
-        """Let spark-submit do it, where that is allowed and does no harm to the job."""
-        if reserved_id:
-            raise OutcomeUnknown(
-                f"{reserved_id}, which an earlier call reserved, can't be posted again: {needed.message}",
-                next_step="undo what was changed since and run the same command again, or use another --run-id",
-            )
-        if self.launcher == REST:
-            raise UsageError(
-                f"launcher rest can't take this job: {needed.message}",
-                next_step="use --launcher spark-submit (execution.launcher)",
-            )
-        from batch_submit.adapters.spark_finder import find_java, find_spark
-        from batch_submit.plan.container_text import check_arguments, refuse_unsafe
-
-        self.terminal.debug(f"launcher: spark-submit, because {needed.message}")
-        find_spark(self.environment)  # `auto` let a host pass that has no programs
-        find_java(self.environment)
-        refuse_unsafe(check_arguments(plan.spec.arguments))  # `auto` let them pass, because rest delivers them
-
     def epoch(self) -> str:
         """The ResourceManager's cluster timestamp, which stands in every application id that it gives out."""
         return str(self.servers.resource_manager.info().get("id") or "")
@@ -171,58 +156,10 @@ class YarnBackend:
         return Marks(self.epoch(), self.servers.resource_manager.submitted_so_far())
 
     def over_rest(self, plan: SubmissionPlan, *, asks: bool = True) -> tuple[RestLauncher, RestJob]:
-        """The launcher that needs no JVM, and the job as it takes it.
+        """The launcher that needs no JVM, and the job as it takes it; see `backends.yarn_rest.over_rest`."""
+        from batch_submit.backends.yarn_rest import over_rest
 
-        Parameters
-        ----------
-        asks
-            Whether HDFS may be asked for the manifest of Spark's archive; a dry run asks nobody.
-
-        Raises
-        ------
-        NeedsSparkSubmit
-            It can't take this job.
-        """
-        from batch_submit.adapters.delegation import DelegationTokens, names_metastore
-        from batch_submit.adapters.spark_distribution import spark_conf_dir
-        from batch_submit.backends.yarn_shared import shared_folder
-        from batch_submit.launchers.rest import NeedsSparkSubmit, RestLauncher
-        from batch_submit.launchers.rest_spark import spark_of
-        from batch_submit.plan.rest.choice import why_not
-        from batch_submit.plan.rest.submission import RestJob
-
-        webhdfs, session, default_fs = self.servers.webhdfs, self.servers.session, self.servers.default_fs.rstrip("/")
-        if webhdfs is None or session is None:
-            raise NeedsSparkSubmit("no NameNode with a web address is known")
-        conf, manager = self.servers.conf, self.servers.resource_manager
-        folders = [plan.environment[name] for name in CONF_DIR_VARIABLES if plan.environment.get(name)]
-        metastore = conf.kerberos and names_metastore([*folders, spark_conf_dir(plan.environment)])
-        if reason := why_not(plan, kerberos=conf.kerberos, default_fs=default_fs, metastore=metastore):
-            raise NeedsSparkSubmit(reason)
-        try:
-            shared = shared_folder(self.servers, self.shared_dir, self.clock)
-            facts = spark_of(webhdfs if asks else None, plan, default_fs)
-        except BatchSubmitError as error:
-            if self.launcher == REST or not asks:
-                raise
-            raise NeedsSparkSubmit(error.message) from error
-        job = RestJob.of(plan, facts, self.user, self.environment)
-        tokens = DelegationTokens(webhdfs, manager, conf, default_fs) if conf.kerberos else None
-        base = _hdfs_path(job.conf.get("spark.yarn.stagingDir", ""), default_fs)
-        launcher = RestLauncher(
-            manager,
-            webhdfs,
-            session,
-            tuple(dict.fromkeys(folders)),
-            default_fs,
-            f"{base}/{self.user}" if base else self.servers.home_folder,
-            shared,
-            self.clock,
-            self.terminal,
-            spark_conf_dir(plan.environment),
-            tokens,
-        )
-        return launcher, job
+        return over_rest(self, plan, asks=asks)
 
     def find_run(self, run_id: str) -> list[ApplicationReport]:
         """See :class:`batch_submit.backends.base.Backend`."""

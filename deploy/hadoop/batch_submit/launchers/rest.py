@@ -13,7 +13,8 @@ from __future__ import annotations
 import posixpath
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from batch_submit.adapters.delegation import DelegationTokens
 from batch_submit.adapters.http import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.shared_folder import SharedFolder
-from batch_submit.adapters.staging import StagingFolder, size_of_file
+from batch_submit.adapters.staging import IN_MEMORY_BYTES, StagingFolder, size_of_file
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.adapters.visibility import PRIVATE
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
@@ -36,9 +37,12 @@ from batch_submit.errors import (
     Interrupted,
     NotFound,
     OutcomeUnknown,
+    UsageError,
 )
+from batch_submit.launchers.posting import Poster
+from batch_submit.launchers.rest_errors import NeedsSparkSubmit, internal, not_posted_again, words
 from batch_submit.launchers.spark_submit import SignalCount
-from batch_submit.model import ApplicationReport, Result, State, judge
+from batch_submit.model import Result, judge
 from batch_submit.plan.rest.properties import properties_text
 from batch_submit.plan.rest.resources import (
     ARCHIVE,
@@ -51,31 +55,12 @@ from batch_submit.plan.rest.resources import (
     remote_jars,
 )
 from batch_submit.plan.rest.submission import RestJob, context_json, spark_properties
-from batch_submit.plan.resume import MOST_SINCE
 from batch_submit.plan.secrets import mask
 from batch_submit.plan.uris import cluster_path, quoted_path
 from batch_submit.services import Clock
 
-#: How long an application may stay in the states before ACCEPTED: the ResourceManager is writing it down.
-ACCEPT_PATIENCE_S = 30.0
-_POLL_S = 0.03
 #: Stands in a dry run for the id that the ResourceManager would give.
 ANY_APPLICATION = "application_<cluster timestamp>_<sequence>"
-_BEFORE_ACCEPTED = (State.NEW, State.NEW_SAVING, State.SUBMITTED)
-
-
-class NeedsSparkSubmit(Exception):
-    """Why a job can't go over REST; found before anything is submitted.
-
-    Parameters
-    ----------
-    message
-        The reason, as the end of "because …".
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 @dataclass(frozen=True)
@@ -98,6 +83,8 @@ class RestLauncher:
         Spark's own configuration on this host; "" for none.
     tokens
         Of a cluster with Kerberos.
+    completed_kept
+        How many ended applications the ResourceManager keeps, by this host's configuration; 0: that does not say.
     """
 
     resource_manager: ResourceManager
@@ -111,26 +98,56 @@ class RestLauncher:
     terminal: Terminal
     spark_folder: str = ""
     tokens: DelegationTokens | None = None
+    completed_kept: int = 0
+    _written: dict[str, FileStatus] = field(default_factory=dict)
 
-    def asked_whether_able(self) -> submission.Reserved:
-        """Ask the cluster whether it takes submissions over REST; the id that it gave for one.
+    def asked_whether_able(self, job: RestJob) -> submission.Reserved:
+        """Begin a submission as far as nothing is recorded of it; the id that was reserved for it.
+
+        Asking alone does not tell: a DataNode's port may be closed, a gateway may answer with a page to log in, and a
+        server older than Hadoop 3 sends a redirect for an answer. So the staging folder is made, a small file put
+        there, and the token fetched, all of which `launch` needs anyway.
 
         Raises
         ------
         NeedsSparkSubmit
-            REST submissions are switched off (403), a gateway hides them, or WebHDFS does not serve us.
+            REST submissions are switched off (403), a gateway hides them, or WebHDFS does not serve us; nothing is
+            left behind.
+        MissingFile
+            A file of this host can't be read.
         """
         try:
             reserved = submission.reserve(self.resource_manager)
         except (ClusterRefused, ClusterUnreachable, HostNotReady) as error:
-            raise NeedsSparkSubmit(f"the ResourceManager takes no submission over REST: {_words(error)}") from error
+            raise NeedsSparkSubmit(f"the ResourceManager takes no submission over REST: {words(error)}") from error
+        self._check_size(job, reserved)
+        folder = self._folder(reserved.application_id)
         try:
-            self.webhdfs.status(self.staging_base)
-        except NotFound:
-            pass  # it is made with the staging folder, where that is allowed
+            self._tried(job, folder)
+        except UsageError:
+            self._undo(folder)
+            raise
         except BatchSubmitError as error:
-            raise NeedsSparkSubmit(f"WebHDFS does not serve us: {_words(error)}") from error
+            self._undo(folder)
+            raise NeedsSparkSubmit(f"WebHDFS does not serve us: {words(error)}") from error
+        except BaseException:
+            self._undo(folder)
+            raise
         return reserved
+
+    def _tried(self, job: RestJob, folder: StagingFolder) -> None:
+        """Write a small file of the job, or an empty one in the place of the configuration where it has none."""
+        folder.make()
+        own = (one for one in self._cached(job) if not (one.is_remote or one.shared or one.secret))
+        small = next((one for one in own if size_of_file(Path(one.source)) <= IN_MEMORY_BYTES), None)
+        if small is not None:
+            self._written[f"{folder.path}/{small.staged_name}"] = folder.put_file(Path(small.source), small.staged_name)
+        else:
+            folder.put(CONF_ARCHIVE_FILE, b"")
+        with suppress(ClusterRefused):  # then its files go into the staging folder
+            self.shared.files()
+        if self.tokens is not None:
+            self.tokens.fetch()
 
     def launch(
         self,
@@ -152,16 +169,20 @@ class RestLauncher:
         """
         reserved = reserved or submission.reserve(self.resource_manager)
         self._check_size(job, reserved)
-        application_id = on_reserved(reserved.application_id)
-        if application_id != reserved.application_id:
-            return self._post_beside(job, application_id, signals)
-        folder = self._folder(application_id)
+        folder = self._folder(reserved.application_id)
         try:
-            context = self._staged(job, application_id, folder, signals)
-        except BaseException:
-            self._clean_up(folder)
+            application_id = on_reserved(reserved.application_id)
+            if application_id == reserved.application_id:
+                context = self._staged(job, application_id, folder, signals)
+        except BaseException as error:
+            self._undo(folder)
+            if isinstance(error, Exception) and not isinstance(error, BatchSubmitError):
+                raise internal(error) from error
             raise
-        return self._post(context, signals)
+        if application_id != reserved.application_id:
+            self._undo(folder)  # what `asked_whether_able` has put there
+            return self._post_beside(job, application_id, signals)
+        return self._post(context, signals, first=True)
 
     def post_again(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
         """Stage and post under an id that another call reserved and may have posted, in the same epoch.
@@ -173,27 +194,24 @@ class RestLauncher:
             Or it is so old that the ResourceManager may have forgotten it.
         """
         try:
-            newest = submission.reserve(self.resource_manager).application_id
+            self._poster.refuse_if_forgotten(application_id, self.completed_kept)
+        except OutcomeUnknown:
+            raise
         except BatchSubmitError as error:
-            raise _not_posted_again(application_id, error) from error
-        # One that it has forgotten would run again.
-        since = int(newest.rpartition("_")[2]) - int(application_id.rpartition("_")[2])
-        if since > MOST_SINCE:
-            raise OutcomeUnknown(
-                f"{application_id} was reserved by an earlier call, and {since:,} ids were given out since: it may have"
-                " run and been forgotten",
-                next_step="look for it in the history; then use another --run-id",
-            )
+            raise not_posted_again(application_id, error) from error
         return self._post_beside(job, application_id, signals)
 
     def _post_beside(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
         """Stage beside whoever else posts this id, and post it."""
         folder = self._folder(application_id, f"again-{secrets.token_hex(4)}")
         try:
-            context = self._staged(job, application_id, folder)
-        except BatchSubmitError as error:
-            raise _not_posted_again(application_id, error) from error
-        return self._post(context, signals)
+            context = self._staged(job, application_id, folder, signals)
+        except BaseException as error:
+            self._undo(folder)  # it alone: the rest of the application's folder may be in use
+            if isinstance(error, BatchSubmitError):
+                raise not_posted_again(application_id, error) from error
+            raise
+        return self._post(context, signals, first=False)
 
     def shown(self, job: RestJob) -> dict[str, Any]:
         """Return what would be posted and staged, for people and programs to read: asks nobody, holds no secret.
@@ -236,43 +254,28 @@ class RestLauncher:
         path = posixpath.join(self.staging_base, ".sparkStaging", application_id, inside).rstrip("/")
         return StagingFolder(self.webhdfs, self.session, path)
 
-    def _post(self, context: Mapping[str, Any], signals: SignalCount) -> str:
+    @property
+    def _poster(self) -> Poster:
+        return Poster(self.resource_manager, self.clock, self.terminal)
+
+    def _post(self, context: Mapping[str, Any], signals: SignalCount, *, first: bool) -> str:
         application_id = str(context["application-id"])
         folder = self._folder(application_id)
         self.terminal.debug(f"staged in {folder.path}; posting {application_id}")
         try:
-            submission.submit(self.resource_manager, context)
-        except ClusterRefused:
-            if self._is_known(application_id):
-                return application_id  # taken from another host, which posts the same id
-            self._clean_up(folder)
-            self._cancel_tokens()
+            self._poster.post(context, first=first)
+        except OutcomeUnknown:
+            raise  # an application may use what lies there
+        except BatchSubmitError:
+            self._undo(folder)
             raise
-        except BatchSubmitError as error:
-            raise OutcomeUnknown(
-                f"the answer to the submission of {application_id} was lost: {error.message}",
-                next_step="run the same command again with the same run id: it looks for this application first",
-            ) from error
-        report = self._accepted(application_id, signals)
+        report = self._poster.accepted(application_id, signals)
         verdict = judge(report) if report is not None else None
         if verdict is not None:
             self._clean_up(folder)  # it has ended, mostly by a refusal, which the caller reads from the application
         if verdict is not None and verdict.result is Result.REFUSED:
             self._cancel_tokens()
         return application_id
-
-    def _is_known(self, application_id: str) -> bool:
-        try:
-            self.resource_manager.application(application_id)
-        except NotFound:
-            return False
-        except BatchSubmitError as error:
-            raise OutcomeUnknown(
-                f"the post of {application_id} was refused, and whether another host's was taken is not known: "
-                f"{error.message}",
-                next_step="run the same command again with the same run id: it looks for this application first",
-            ) from error
-        return True
 
     def _check_size(self, job: RestJob, most: submission.Reserved) -> None:
         size = job.size
@@ -347,8 +350,9 @@ class RestLauncher:
                 held = self.shared.provide(Path(one.source))
                 return self._at(held, self.shared.visibility.of(held))
             except ClusterRefused as error:  # it is a team's, or full
-                self.terminal.note(f"{one.link} goes into the run's staging folder: {_words(error)}")
-        return self._at(folder.put_file(Path(one.source), one.staged_name, secret=one.secret))
+                self.terminal.note(f"{one.link} goes into the run's staging folder: {words(error)}")
+        written = self._written.pop(f"{folder.path}/{one.staged_name}", None)
+        return self._at(written or folder.put_file(Path(one.source), one.staged_name, secret=one.secret))
 
     def _at(self, held: FileStatus, visibility: str = PRIVATE) -> Staged:
         return Staged(self._uri(held.path), held.length, held.modified_ms, visibility)
@@ -360,19 +364,10 @@ class RestLauncher:
     def _uri(self, path: str) -> str:
         return f"{self.default_fs}{quoted_path(path)}"
 
-    def _accepted(self, application_id: str, signals: SignalCount) -> ApplicationReport | None:
-        """Wait until the ResourceManager has written the application down; ``None`` when it stays silent."""
-        deadline = self.clock.monotonic() + ACCEPT_PATIENCE_S
-        while self.clock.monotonic() < deadline and len(signals.received) < 2:
-            try:
-                report = self.resource_manager.application(application_id)
-            except BatchSubmitError:
-                self.clock.sleep(1.0)  # it was posted: an outage now is for the waiting to bear
-                continue
-            if report.state not in _BEFORE_ACCEPTED:
-                return report
-            self.clock.sleep(_POLL_S)
-        return None
+    def _undo(self, folder: StagingFolder) -> None:
+        """Nothing of it will be used: take away what was staged, and the token."""
+        self._clean_up(folder)
+        self._cancel_tokens()
 
     def _clean_up(self, folder: StagingFolder) -> None:
         try:
@@ -383,16 +378,3 @@ class RestLauncher:
     def _cancel_tokens(self) -> None:
         for problem in self.tokens.cancel() if self.tokens is not None else ():
             self.terminal.debug(f"a delegation token is left to expire: {problem}")
-
-
-def _words(error: BatchSubmitError) -> str:
-    """An error in one line, with the server's own words."""
-    return " - ".join([error.message, *error.details[:1]])
-
-
-def _not_posted_again(application_id: str, error: BatchSubmitError) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"{application_id}, which an earlier call reserved, could not be posted again: {error.message}",
-        details=error.lines(),
-        next_step="run the same command again with the same run id once that is mended",
-    )

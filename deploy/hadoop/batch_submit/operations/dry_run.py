@@ -52,10 +52,11 @@ def way_of(context: Context, plan: SubmissionPlan) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        ``launcher: rest`` is asked for and can't take this job.
+        ``launcher: rest`` is asked for and can't take this job, or something is wrong with the job itself: as `submit`
+        would say it.
     """
     from batch_submit.backends.yarn import REST, SPARK_SUBMIT, YarnBackend
-    from batch_submit.launchers.rest import NeedsSparkSubmit
+    from batch_submit.launchers.rest_errors import NeedsSparkSubmit
     from batch_submit.launchers.rest_spark import ManifestNotRead
 
     wanted = str(context.config.value("execution.launcher") or SPARK_SUBMIT)
@@ -63,17 +64,18 @@ def way_of(context: Context, plan: SubmissionPlan) -> dict[str, Any]:
     if wanted != SPARK_SUBMIT:
         try:
             backend = open_backend(context)
-            assert isinstance(backend, YarnBackend)  # the plan says so
+        except BatchSubmitError as error:
+            if wanted == REST:
+                raise
+            return {"launcher": SPARK_SUBMIT, "launcher_reason": error.message, "rest": None}
+        assert isinstance(backend, YarnBackend)  # the plan says so
+        try:
             launcher, job = backend.over_rest(plan, asks=False)
             return {"launcher": REST, "launcher_reason": "", "rest": launcher.shown(job)}
         except NeedsSparkSubmit as needed:
             reason = needed.message
         except ManifestNotRead as error:
             return {"launcher": REST, "launcher_reason": error.message, "rest": None}
-        except BatchSubmitError as error:
-            if wanted == REST:
-                raise
-            reason = error.message
     if wanted == REST:
         raise UsageError(f"launcher rest can't take this job: {reason}", next_step="use --launcher spark-submit")
     return {"launcher": SPARK_SUBMIT, "launcher_reason": reason, "rest": None}

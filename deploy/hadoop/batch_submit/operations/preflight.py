@@ -131,7 +131,7 @@ def sizes(
     """The containers of a plan against the cluster; nothing where a size can't be read (that is said elsewhere)."""
     try:
         wanted = health_yarn.containers(conf, deploy_mode)
-    except UnitError:
+    except (UnitError, ValueError, OverflowError):  # also a factor of "nan" or "inf"
         return []
     origins = {
         "spark_config.driver_memory": "spark.driver.memory",

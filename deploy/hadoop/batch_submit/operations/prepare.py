@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import posixpath
 import re
 import sys
 from collections.abc import Sequence
@@ -26,7 +25,6 @@ from batch_submit.plan.dates import parse_day
 from batch_submit.plan.identity import RunId, make_run_id, normalise_run_id
 from batch_submit.plan.job_spec import Call, Places, build_spec, shipped_file
 from batch_submit.plan.locks import LockWish
-from batch_submit.plan.shared import manifest_name
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
 from ml_pipeline_framework.contract import GIT_REVISION_KEY, JobType, job_type, params_file_name
 
@@ -161,11 +159,9 @@ def _user_script(context: Context, identified: Identified, places: Places) -> Sh
 
 
 def _may_need_none(context: Context, spec: JobSpec) -> bool:
-    """Whether the job may go over REST with what a manifest in HDFS tells of Spark; the backend looks there."""
+    """Whether the job may go over REST, which starts no program; a fallback to spark-submit looks for them itself."""
     launcher = context.config.value("execution.launcher")
-    named = spec.conf.get("spark.yarn.archive")
-    may_know = named is not None and bool(manifest_name(posixpath.basename(str(named.value))))
-    return spec.backend == YARN and (launcher == REST or (launcher == AUTO and may_know))
+    return spec.backend == YARN and (launcher == REST or (launcher == AUTO and spec.deploy_mode == "cluster"))
 
 
 def make_tools(context: Context, spec: JobSpec, *, needed: bool) -> Toolchain:
@@ -175,7 +171,7 @@ def make_tools(context: Context, spec: JobSpec, *, needed: bool) -> Toolchain:
     Raises
     ------
     HostNotReady
-        When spark-submit or Java is needed and missing.
+        When spark-submit or Java is needed for sure and missing.
     """
     services = context.services
     needed = needed and not _may_need_none(context, spec)

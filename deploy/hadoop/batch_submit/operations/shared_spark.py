@@ -12,6 +12,7 @@ from batch_submit.adapters.shared_folder import SharedFolder
 from batch_submit.adapters.spark_archive import archive_name, build_archive, file_digest
 from batch_submit.adapters.spark_distribution import spark_facts
 from batch_submit.adapters.spark_finder import find_spark
+from batch_submit.adapters.spark_surroundings import lacks_hadoop
 from batch_submit.adapters.transfer_progress import transfer_progress
 from batch_submit.backends.yarn import YarnBackend
 from batch_submit.backends.yarn_shared import shared_folder
@@ -59,7 +60,7 @@ def put_spark(services: Services, selection: Selection, options: SparkOptions) -
     Raises
     ------
     HostNotReady
-        There is no whole Spark on this host.
+        There is no whole Spark on this host, or it is one without Hadoop.
     """
     context = open_context(services, selection)
     backend = open_backend(context)
@@ -90,6 +91,12 @@ def _look_at(home: str) -> _Spark:
             "it is not known where Spark lies", next_step="batch-submit init-hdfs --spark <home of a Spark>"
         )
     facts = spark_facts(home)
+    if lacks_hadoop(home):
+        raise HostNotReady(
+            "this Spark is built without Hadoop: its jars alone start no application",
+            where=home,
+            next_step="name a Spark with Hadoop: batch-submit init-hdfs --spark <home of a Spark>",
+        )
     jars = tuple(sorted(Path(home, "jars").glob("*.jar")))
     zips = [Path(one) for one in facts.python_zips]
     named = tuple((shared_name(one.name, digest_of(one.read_bytes())), one) for one in zips)
