@@ -16,7 +16,6 @@ SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executor
 QUEUE = "capacity-scheduler:yarn.scheduler.capacity.root"
 SETTINGS = (
     "yarn-site:yarn.node-labels.enabled=true",
-    "yarn-site:yarn.node-labels.fs-store.root-dir=/yarn/node-labels",
     f"{QUEUE}.accessible-node-labels=gpu",
     f"{QUEUE}.accessible-node-labels.gpu.capacity=100",
     f"{QUEUE}.default.accessible-node-labels=gpu",
@@ -33,9 +32,11 @@ MASTER, EXECUTORS = "spark.yarn.am.nodeLabelExpression=gpu", "spark.yarn.executo
 
 
 @pytest.fixture(scope="module")
-def labelled() -> Iterator[tuple[Cluster, str]]:
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, str]]:
     """A cluster of two nodes, and the one of them that bears the label gpu, which only its own applications use."""
-    flags = [word for setting in SETTINGS for word in ("--set", setting)]
+    store = tmp_path_factory.mktemp("labels").as_uri()  # not HDFS, which is up only after the ResourceManager
+    settings = (*SETTINGS, f"yarn-site:yarn.node-labels.fs-store.root-dir={store}")
+    flags = [word for setting in settings for word in ("--set", setting)]
     with cluster_of_its_own("test-label-cluster", "--nodemanagers", "2", *flags) as folder:
         cluster = Cluster(folder)
         base = f"{cluster.rm_url}/ws/v1/cluster"
