@@ -135,8 +135,8 @@ def test_a_launch_that_led_to_nothing_frees_it_after_a_look(door: Door) -> None:
     first.process.wait()
     gate.touch()
     door.submits()
-    quick = door.changed_program("from batch_submit.operations import locks", "locks._SETTLE_S = 1.0")
-    second = door.submit("--lock", "nightly", "--lock-wait", "30s", program=quick)
+    quick = {"BATCH_SUBMIT_EXECUTION__SUBMIT_SETTLE": "1s"}
+    second = door.submit("--lock", "nightly", "--lock-wait", "30s", env=quick)
     assert second.code == 0, second.err
     assert second.said("looking for 1s whether an application of it appears")
 

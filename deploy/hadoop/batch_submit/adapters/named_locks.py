@@ -82,17 +82,3 @@ class LockFile:
             where=str(self.path),
             next_step="make the folder writable, or set XDG_STATE_HOME to one that is",
         )
-
-
-def session_lives(leader: int) -> bool:
-    """Whether any process of a session is alive; ``leader`` is the session's id (0: of none)."""
-    if leader <= 0:
-        return False
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            try:
-                if os.getsid(int(entry.name)) == leader:
-                    return True
-            except OSError:
-                continue  # it has ended meanwhile
-    return False

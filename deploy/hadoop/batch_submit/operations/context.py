@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # list and status have to start fast: what a command needs is
     from batch_submit.plan.merged import Config
     from batch_submit.plan.sourced import ConfigSources
 
+#: How long a ResourceManager may be away, while its answer is waited for, unless ``execution.rm_patience`` says so.
+DEFAULT_RM_PATIENCE_S = 15 * 60.0
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -256,3 +259,9 @@ def child_environment(env: Mapping[str, str]) -> dict[str, str]:
     if not re.search(r"(?i)utf-?8", locale):
         out["LC_ALL"] = "C.UTF-8"
     return out
+
+
+def rm_patience(context: Context) -> float:
+    """``execution.rm_patience`` in seconds."""
+    patience = context.config.duration_s("execution.rm_patience")
+    return DEFAULT_RM_PATIENCE_S if patience is None else float(patience)

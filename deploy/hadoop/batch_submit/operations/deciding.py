@@ -12,7 +12,9 @@ from batch_submit.errors import BatchSubmitError, Interrupted, NotFound, Outcome
 from batch_submit.ledger import Run, Try, TryState
 from batch_submit.model import ApplicationReport
 from batch_submit.operations.claiming import Claims
+from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, rm_patience
 from batch_submit.operations.recording import Recorder, known_of
+from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.claims import Held, known_of_both
 from batch_submit.plan.resume import Action, Decision, Known, Marks, decide, seen_under, superfluous, why_forgotten
 from batch_submit.plan.units import format_duration
@@ -43,20 +45,16 @@ class LookLimits:
     """
 
     settle_s: float = 30.0
-    rm_patience_s: float = 900.0
-    program_patience_s: float = 3600.0
+    rm_patience_s: float = DEFAULT_RM_PATIENCE_S
+    program_patience_s: float = PROGRAM_PATIENCE_S
 
 
 def limits_of(context: Context) -> LookLimits:
     """The configured ones; a run on this host can be seen at once."""
-    from batch_submit.plan.backend_choice import LOCAL
-
     settle = 0.0 if context.choice.backend == LOCAL else context.config.duration_s("execution.submit_settle")
-    patience = context.config.duration_s("execution.rm_patience")
-    default = LookLimits()
     return LookLimits(
-        default.settle_s if settle is None else float(settle),
-        default.rm_patience_s if patience is None else float(patience),
+        LookLimits.settle_s if settle is None else float(settle),
+        rm_patience(context),
         PROGRAM_PATIENCE_S,
     )
 
@@ -251,8 +249,9 @@ def decision_of(backend: Backend, known: Known, seen: list[ApplicationReport]) -
 def live_processes(services: Services, one: Try) -> tuple[int, ...]:
     """The processes of this host by which a try may still be submitted; none survives a restart of the host."""
     processes = services.processes
-    same_boot = processes.here().boot_id == one.boot_id
-    return processes.live_in_session(one.pid, one.process_start) if same_boot else ()
+    if one.process_start <= 0 or processes.here().boot_id != one.boot_id:
+        return ()
+    return processes.live_in_session(one.pid, one.process_start)
 
 
 def knows_as_much(run: Run | None, held: Held) -> bool:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from batch_submit.errors import BatchSubmitError
 from batch_submit.model import Verdict, judge
-from batch_submit.operations.context import Selection
+from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, Selection, rm_patience
 from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
-from batch_submit.operations.submit import rm_patience
 from batch_submit.operations.targets import Target, resolve
 from batch_submit.operations.waiting import Waiting, end_json, wait_for_end
-from batch_submit.operations.watch import DEFAULT_RM_PATIENCE_S
 from batch_submit.plan.units import parse_duration_s
 from batch_submit.services import Services
 

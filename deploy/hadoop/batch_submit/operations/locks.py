@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from batch_submit.adapters.clock import Signals
-from batch_submit.adapters.named_locks import LockFile, session_lives
+from batch_submit.adapters.named_locks import LockFile
 from batch_submit.backends.base import Backend
 from batch_submit.errors import Interrupted, LockHeld, NotFound
 from batch_submit.ledger import Ledger, Run, Try
 from batch_submit.model import ApplicationReport, Search, State
-from batch_submit.operations.context import ledger_of
+from batch_submit.operations.context import Context, ledger_of
+from batch_submit.operations.deciding import limits_of, live_processes
 from batch_submit.operations.record_alone import may_run
 from batch_submit.operations.recording import stamp
 from batch_submit.plan.locks import LockHolder, LockWish
@@ -23,13 +24,19 @@ from batch_submit.services import Services
 
 _LIVE = tuple(state for state in State if not state.terminal and state is not State.UNKNOWN)
 _POLL_S = 1.0
-#: A run whose process is gone and that the cluster does not show: for so long it may still turn up. A ResourceManager
-#: lists an application from the moment it takes the request, and after a restart once it has recovered it.
-_SETTLE_S = 30.0
 
 
 @dataclass
 class _Lock:
+    """One wish for one lock.
+
+    Parameters
+    ----------
+    settle_s
+        How long the application of a run whose process is gone may still turn up: a ResourceManager lists it from the
+        moment it takes the request, and after a restart once it has recovered it.
+    """
+
     services: Services
     backend: Backend
     ledger: Ledger
@@ -37,6 +44,7 @@ class _Lock:
     wish: LockWish
     run_id: str
     file: LockFile
+    settle_s: float
 
     def try_take(self) -> str:
         """Take it; "" when that went well, else who has it.
@@ -77,10 +85,11 @@ class _Lock:
         if run is None or last is None or not may_run(run):
             return ""
         clock = self.services.clock
-        deadline = clock.monotonic() + _SETTLE_S
+        deadline = clock.monotonic() + self.settle_s
         told = False
         while True:
-            launching = session_lives(last.pid)  # before the question: a launch that ends between them is seen by it
+            # Before the question: a launch that ends between them is seen by it.
+            launching = bool(live_processes(self.services, last))
             seen = self._seen(run.run_id, last)
             if seen is not None:
                 return "" if seen.state.terminal else _told(seen)
@@ -92,7 +101,7 @@ class _Lock:
                 told = True
                 self.services.terminal.note(
                     f"lock {self.wish.name}: the call that submitted run {run.run_id} is gone; looking for "
-                    f"{format_duration(_SETTLE_S)} whether an application of it appears"
+                    f"{format_duration(round(self.settle_s))} whether an application of it appears"
                 )
             self.pause()
 
@@ -124,7 +133,7 @@ def _told(report: ApplicationReport) -> str:
 
 
 @contextmanager
-def lock_held(services: Services, backend: Backend, signals: Signals, wish: LockWish, run_id: str) -> Iterator[bool]:
+def lock_held(context: Context, backend: Backend, signals: Signals, wish: LockWish, run_id: str) -> Iterator[bool]:
     """Hold a lock within the block; yields ``False`` when it is held by another run and that is no failure.
 
     Raises
@@ -134,8 +143,10 @@ def lock_held(services: Services, backend: Backend, signals: Signals, wish: Lock
     Interrupted
         A signal came while waiting.
     """
-    folder = services.state_folder / "locks" / backend.cluster / backend.user
-    lock = _Lock(services, backend, ledger_of(services, backend), signals, wish, run_id, LockFile(folder, wish.name))
+    services = context.services
+    file = LockFile(services.state_folder / "locks" / backend.cluster / backend.user, wish.name)
+    ledger, settle_s = ledger_of(services, backend), limits_of(context).settle_s
+    lock = _Lock(services, backend, ledger, signals, wish, run_id, file, settle_s)
     try:
         yield _taken(lock)
     finally:

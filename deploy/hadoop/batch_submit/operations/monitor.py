@@ -7,14 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batch_submit.model import Verdict
-from batch_submit.operations.context import Selection
+from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, Selection, rm_patience
 from batch_submit.operations.following import DEFAULT_STALL_AFTER_S, FollowOptions, Style
 from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
-from batch_submit.operations.submit import rm_patience
 from batch_submit.operations.targets import Target, resolve
 from batch_submit.operations.waiting import Waiting, end_json, wait_for_end
-from batch_submit.operations.watch import DEFAULT_RM_PATIENCE_S
 from batch_submit.render.narration import Event
 from batch_submit.services import Services
 

@@ -17,7 +17,7 @@ from batch_submit.errors import (
     UsageError,
 )
 from batch_submit.model import Result, Verdict, judge
-from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context
+from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context, rm_patience
 from batch_submit.operations.dry_run import show_plan
 from batch_submit.operations.launch_errors import after_launch, nothing_submitted
 from batch_submit.operations.once import Accepted, SubmitOptions, submit_once
@@ -32,7 +32,7 @@ from batch_submit.operations.prepare import (
 )
 from batch_submit.operations.record_alone import unless_on_record
 from batch_submit.plan.submission import JobSpec
-from batch_submit.plan.units import UnitError, format_duration, parse_duration_s
+from batch_submit.plan.units import format_duration
 from batch_submit.services import Clock, Services
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
         return _dry_run(context, identified, options)
     with nothing_submitted(), unless_on_record(services, identified.run_id.value):
         backend = open_backend(context)
-    with services.clock.listening() as signals, _locked(services, backend, signals, identified) as free:
+    with services.clock.listening() as signals, _locked(context, backend, signals, identified) as free:
         if not free:
             return ExitCode.SUCCEEDED
         tries = _Tries(context, identified, backend, signals, options)
@@ -122,7 +122,7 @@ def _policy(context: Context, options: SubmitOptions) -> RetryPolicy | None:
 
 
 @contextmanager
-def _locked(services: Services, backend: Backend, signals: Signals, identified: Identified) -> Iterator[bool]:
+def _locked(context: Context, backend: Backend, signals: Signals, identified: Identified) -> Iterator[bool]:
     """Hold the lock that was asked for; ``False``: it is held, and then there is nothing to do."""
     if identified.call.lock is None:
         yield True
@@ -131,7 +131,7 @@ def _locked(services: Services, backend: Backend, signals: Signals, identified: 
 
     with ExitStack() as held:
         with nothing_submitted():
-            taken = lock_held(services, backend, signals, identified.call.lock, identified.run_id.value)
+            taken = lock_held(context, backend, signals, identified.call.lock, identified.run_id.value)
             free = held.enter_context(taken)
         yield free
 
@@ -275,17 +275,6 @@ def _limit_lifetime(
         instead = "it is killed by this process at that time" if options.wait else "NOTHING ends it at that time"
         terminal.warn(f"YARN's own time limit ({format_duration(timeout_s)}) could not be set: {reason}; {instead}")
     return done
-
-
-def rm_patience(context: Context) -> float:
-    """``execution.rm_patience`` in seconds."""
-    named = context.config.get("execution.rm_patience")
-    if named is None or named.value is None:
-        return 15 * 60.0
-    try:
-        return float(parse_duration_s(str(named.value)))
-    except UnitError as error:
-        raise UsageError(str(error), where=f"{named.origin}: execution.rm_patience") from error
 
 
 def _answer(ended: Ended) -> dict[str, object]:

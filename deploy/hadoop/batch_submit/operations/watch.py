@@ -10,11 +10,11 @@ from batch_submit.backends.base import Backend
 from batch_submit.errors import BatchSubmitError, NotFound, OutcomeUnknown
 from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import ApplicationReport, Result, State, Verdict, judge
+from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S
 from batch_submit.operations.following import Follower
 from batch_submit.plan.units import format_duration
 from batch_submit.services import Clock
 
-DEFAULT_RM_PATIENCE_S = 15 * 60.0
 #: A ResourceManager that has just restarted may not have recovered an application yet: "not found" counts after this.
 _FORGOTTEN_PATIENCE_S = 30.0
 #: YARN's lifetime monitor looks every 3 s by default; past this margin we kill by ourselves.

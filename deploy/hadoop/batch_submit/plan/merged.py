@@ -49,7 +49,7 @@ class Config:
         from batch_submit.plan.units import parse_duration_s
 
         found = self.get(dotted)
-        return None if found is None else parse_duration_s(str(found.value))
+        return None if found is None or found.value is None else parse_duration_s(str(found.value))
 
     def memory_mib(self, dotted: str | Path) -> int | None:
         """A memory size in MiB; None when it is not set."""
