@@ -39,6 +39,7 @@ SHARED = {
     "host_check",
     "ledger",
     "ledger.exports",
+    "ledger.opening",
     "ledger.protocol",
     "ledger.records",
     "ledger.store",

@@ -62,6 +62,23 @@ def test_the_shipped_package_is_found_and_whole(tmp_path: Path) -> None:
     assert f"{PACKAGE}/contract/__init__.py" in names
 
 
+def test_the_zip_is_made_once_and_again_after_a_change_or_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, made = package(tmp_path, FILES), []
+    zipped = framework_archive.archive_bytes
+    monkeypatch.setattr(framework_archive, "package_folder", lambda: folder)
+    monkeypatch.setattr(framework_archive, "archive_bytes", lambda one: made.append(one) or zipped(one))
+    path = framework_archive.framework_archive(tmp_path / "cache")
+    assert framework_archive.framework_archive(tmp_path / "cache") == path and len(made) == 1
+    path.write_bytes(b"half")
+    assert framework_archive.framework_archive(tmp_path / "cache") == path and len(made) == 2
+    assert path.read_bytes() == zipped(folder)
+    (folder / "b.py").write_text("B = 3\n")
+    assert framework_archive.framework_archive(tmp_path / "cache") != path and len(made) == 3
+    for note in (tmp_path / "cache/framework").glob("*.zip-of"):
+        note.write_text("../../elsewhere")
+    assert framework_archive.framework_archive(tmp_path / "cache").read_bytes() == zipped(folder) and len(made) == 4
+
+
 # --- the cache --------------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batch_submit.adapters.auth import KeytabLogin
     from batch_submit.adapters.clock import Signals
     from batch_submit.adapters.hadoop_conf import HadoopConf
-    from batch_submit.adapters.http import HttpSession
+    from batch_submit.adapters.http_session import HttpSession
     from batch_submit.adapters.processes import Processes
     from batch_submit.adapters.resource_manager import ResourceManager
     from batch_submit.adapters.webhdfs import WebHdfs

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from batch_submit.adapters.plain_http import PlainSession
 
 if TYPE_CHECKING:
-    from batch_submit.adapters.http import Clock, HttpSession
+    from batch_submit.adapters.http_session import Clock, HttpSession
 
 
 @dataclass(frozen=True)

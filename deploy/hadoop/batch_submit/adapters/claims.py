@@ -9,8 +9,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
-from batch_submit.adapters.http import HttpSession
 from batch_submit.adapters.http_reply import CannotConnect
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.staging import make_folder, write_small
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, NotFound

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from batch_submit.adapters.auth import KeytabLogin
-from batch_submit.adapters.http import CannotConnect, RemoteFailure, kerberos_auth_factory, masked, tls_context
-from batch_submit.adapters.http_reply import mask_connection_log, scrubbed
+from batch_submit.adapters.http_reply import CannotConnect, RemoteFailure, mask_connection_log, masked, scrubbed
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 
@@ -99,6 +98,8 @@ class HdfsLibrary:
             message = "the Python package hdfs can't be loaded"
             step = "pip install hdfs"
             raise HostNotReady(message, next_step=step, details=(str(error),)) from error
+        from batch_submit.adapters.http import kerberos_auth_factory, tls_context
+
         if self._ca_bundle:
             tls_context(self._ca_bundle)  # an unreadable file is told here, in our words
         mask_connection_log()

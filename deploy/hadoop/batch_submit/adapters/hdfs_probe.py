@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from batch_submit.adapters.host_probe import Watch
-from batch_submit.adapters.http import HttpResponse, HttpSession
+from batch_submit.adapters.http_reply import HttpResponse
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.rm_replies import as_list, as_mapping
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, NotFound

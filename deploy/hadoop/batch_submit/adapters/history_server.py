@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from batch_submit.adapters.framed_source import read_framed
-from batch_submit.adapters.http import HttpSession
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.log_replies import parse_log_files, parts_of, raise_for
 from batch_submit.container_logs import LogFile
 

@@ -1,4 +1,4 @@
-"""HTTP towards Hadoop: one small protocol, two implementations, and no foreign exception that leaks.
+"""HTTP towards Hadoop: the whole sessions, and no foreign exception that leaks.
 
 :class:`StdlibSession` (simple authentication) costs nothing but the standard library, because ``status`` and ``list``
 have to start fast; :class:`RequestsSession` (Kerberos) loads ``requests`` and ``requests_kerberos`` when it is built.
@@ -13,7 +13,7 @@ import http.client
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
 from batch_submit.adapters.http_reply import (
@@ -30,6 +30,7 @@ from batch_submit.adapters.http_reply import (
     request_target,
     split_url,
 )
+from batch_submit.adapters.http_session import Clock, HttpSession
 from batch_submit.adapters.http_stream import StreamedReply, of_http_client, of_requests
 from batch_submit.adapters.keytab import keytab_identity
 from batch_submit.errors import HostNotReady
@@ -56,41 +57,11 @@ __all__ = [
 ]
 
 
-#: Seconds on a clock that never goes back; ``time.monotonic`` outside of tests.
-Clock = Callable[[], float]
-
 #: More than any ResourceManager listing (about 2 kB for each of at most some ten thousand applications).
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
 _CHUNK_BYTES = 1 << 16
 _STALE = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected, http.client.CannotSendRequest)
-
-
-class HttpSession(Protocol):
-    """What the adapters need of HTTP. Passed in, so that a test can pass its own."""
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float,
-    ) -> HttpResponse:
-        """Send one request and read the whole answer within ``timeout_s`` seconds; redirects are not followed."""
-
-    def stream(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float
-    ) -> StreamedReply:
-        """Send one request without a body and return when the answer's head is there; a context manager.
-
-        ``timeout_s`` bounds the connecting and then each wait for a byte, not the whole: a long answer may last.
-        Redirects are not followed. Raises what :meth:`request` raises.
-        """
-
-    def close(self) -> None:
-        """Close the connections that are kept."""
 
 
 class StdlibSession:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from batch_submit.adapters.framed_source import read_framed
-from batch_submit.adapters.http import HttpSession
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.log_replies import parse_log_files, raise_for
 from batch_submit.container_logs import LogFile
 

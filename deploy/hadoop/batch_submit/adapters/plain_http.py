@@ -1,7 +1,8 @@
-"""Questions over plain HTTP with nothing but a socket: ``http.client`` loads the mail package and OpenSSL first.
+"""Requests over plain HTTP with nothing but a socket: ``http.client`` loads the mail package and OpenSSL first.
 
-That took a quarter of the time of ``list``. Anything but a simple question with a simple answer (a write, TLS, a
-stream, an answer in chunks) goes through :class:`~batch_submit.adapters.http.StdlibSession`, loaded at that moment.
+That took a quarter of the time of ``list``, and of the processor's time of a submission over REST. TLS and streams go
+through :class:`~batch_submit.adapters.http.StdlibSession`, loaded at that moment, and so does a question whose answer
+is not simple (in chunks). A write is never sent a second time: what its answer says of the write stands in its head.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from batch_submit.adapters.http_reply import (
 )
 
 if TYPE_CHECKING:
-    from batch_submit.adapters.http import Clock, HttpSession
+    from batch_submit.adapters.http_session import Clock, HttpSession
     from batch_submit.adapters.http_stream import StreamedReply
 
 #: More than any ResourceManager listing (about 2 kB for each of at most some ten thousand applications).
@@ -50,8 +51,9 @@ class PlainSession:
     ) -> HttpResponse:
         """See :meth:`batch_submit.adapters.http.StdlibSession.request`, also for what it raises."""
         parts = split_url(url)
-        if method == "GET" and body is None and parts.scheme == "http" and self._whole is None:
-            answer = self._ask(parts, url, headers or {}, timeout_s)
+        is_write = method != "GET"
+        if parts.scheme == "http" and (is_write or self._whole is None):
+            answer = self._exchanged(method, parts, url, body, headers or {}, timeout_s)
             if answer is not None:
                 return answer
         return self._session().request(method, url, body=body, headers=headers, timeout_s=timeout_s)
@@ -68,20 +70,30 @@ class PlainSession:
             self._whole.close()
 
     def _session(self) -> HttpSession:
-        """The whole session; from its first use on it answers everything, over connections that it keeps."""
+        """The whole session; from its first use on it answers every question, over connections that it keeps."""
         if self._whole is None:
             from batch_submit.adapters.http import StdlibSession
 
             self._whole = StdlibSession(self._user, self._ca_bundle, clock=self._clock)
         return self._whole
 
-    def _ask(self, parts: SplitResult, url: str, headers: Mapping[str, str], timeout_s: float) -> HttpResponse | None:
-        """One question, one connection; ``None`` for an answer that is not simple: it may be asked for again."""
+    def _exchanged(
+        self,
+        method: str,
+        parts: SplitResult,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout_s: float,
+    ) -> HttpResponse | None:
+        """One request, one connection; ``None`` for an answer to a question that is not simple: ask it again."""
         deadline = self._clock() + timeout_s
         host = parts.hostname or ""
         fields = {"Host": parts.netloc.rpartition("@")[2], "Accept": "*/*", **headers, "Connection": "close"}
+        if body is not None or method in ("PUT", "POST"):
+            fields["Content-Length"] = str(len(body or b""))
         # HTTP/1.0: then the server neither sends chunks nor keeps the connection.
-        first = f"GET {request_target(parts, self._user)} HTTP/1.0"
+        first = f"{method} {request_target(parts, self._user)} HTTP/1.0"
         head = "\r\n".join([first, *(f"{key}: {value}" for key, value in fields.items())])
         try:
             # As bytes: a text would go through the codec for international names, and loading that takes time.
@@ -91,9 +103,9 @@ class PlainSession:
             raise cannot_connect(error, url, timeout_s) from error
         try:
             with connection:
-                connection.sendall((head + "\r\n\r\n").encode("latin-1"))
+                connection.sendall((head + "\r\n\r\n").encode("latin-1") + (body or b""))
                 data = self._read(connection, deadline)
-            return _answer(data, url)
+            return _answer(data, url, is_write=method != "GET")
         except (OSError, ValueError) as error:
             raise lost_answer(error, url, timeout_s) from error
 
@@ -114,26 +126,60 @@ class PlainSession:
             chunks.append(chunk)
 
 
-def _answer(data: bytes, url: str) -> HttpResponse | None:
-    """Head and body of an answer.
+def _answer(data: bytes, url: str, *, is_write: bool) -> HttpResponse | None:
+    """Head and body of an answer; ``None`` for one to a question that is not simple.
+
+    Raises
+    ------
+    ValueError
+        It broke off, or it is no HTTP.
+    """
+    head, separator, body = data.partition(b"\r\n\r\n")
+    while is_write and separator and _status(head).startswith("1"):  # "continue", which nobody asked for
+        head, separator, body = body.partition(b"\r\n\r\n")
+    if not separator:
+        raise ValueError("the connection broke before the answer began" if not data else "the answer's head broke off")
+    status, fields = _status(head), _fields(head)
+    odd = any(name in fields for name in ("transfer-encoding", "content-encoding"))
+    if not is_write and (odd or not status or status.startswith("1")):
+        return None
+    if not status:
+        raise ValueError("the answer is no HTTP")
+    if "chunked" in fields.get("transfer-encoding", "").lower():
+        return HttpResponse(int(status), fields, _unchunked(body), url)
+    length = fields.get("content-length", "")
+    if length.isdigit() and len(body) < int(length):
+        raise ValueError(f"{len(body)} of {length} bytes came")
+    return HttpResponse(int(status), fields, body[: int(length)] if length.isdigit() else body, url)
+
+
+def _status(head: bytes) -> str:
+    """The three digits of a head's first line; "" when it is not HTTP's."""
+    words = head.partition(b"\r\n")[0].decode("latin-1").split(None, 2)
+    is_http = len(words) > 1 and words[0].startswith("HTTP/1.") and words[1].isdigit() and len(words[1]) == 3
+    return words[1] if is_http else ""
+
+
+def _fields(head: bytes) -> Headers:
+    lines = head.decode("latin-1").split("\r\n")[1:]
+    return Headers([(key.strip(), value.strip()) for key, _, value in (line.partition(":") for line in lines)])
+
+
+def _unchunked(body: bytes) -> bytes:
+    """A body that came in chunks (RFC 9112 section 7.1), though we asked in HTTP/1.0.
 
     Raises
     ------
     ValueError
         It broke off.
     """
-    head, separator, body = data.partition(b"\r\n\r\n")
-    first, *rest = head.decode("latin-1").split("\r\n")
-    words = first.split(None, 2)
-    if not separator:
-        raise ValueError("the connection broke before the answer began" if not data else "the answer's head broke off")
-    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit() or len(words[1]) != 3:
-        return None
-    pairs = [(key.strip(), value.strip()) for key, _, value in (line.partition(":") for line in rest)]
-    fields = Headers(pairs)
-    if words[1].startswith("1") or any(name in fields for name in ("transfer-encoding", "content-encoding")):
-        return None
-    length = fields.get("content-length", "")
-    if length.isdigit() and len(body) < int(length):
-        raise ValueError(f"{len(body)} of {length} bytes came")
-    return HttpResponse(int(words[1]), fields, body[: int(length)] if length.isdigit() else body, url)
+    pieces: list[bytes] = []
+    while True:
+        size, line_end, rest = body.partition(b"\r\n")
+        length = int(size.partition(b";")[0], 16)
+        if not line_end or length < 0 or len(rest) < length:
+            raise ValueError("the answer broke off within its chunks")
+        if length == 0:
+            return b"".join(pieces)
+        pieces.append(rest[:length])
+        body = rest[length:].removeprefix(b"\r\n")

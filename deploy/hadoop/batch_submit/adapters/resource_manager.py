@@ -29,7 +29,7 @@ from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotRea
 from batch_submit.model import APPLICATION_ID, ApplicationReport, AttemptReport, State
 
 if TYPE_CHECKING:
-    from batch_submit.adapters.http import Clock, HttpSession
+    from batch_submit.adapters.http_session import Clock, HttpSession
 
 _BASE = "/ws/v1/cluster"
 _INFO = f"{_BASE}/info"  # the one path that a standby answers itself

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from batch_submit.adapters.http import CannotConnect, HttpSession
+from batch_submit.adapters.http_reply import CannotConnect
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.staging import StagingFolder, make_folder
 from batch_submit.adapters.visibility import Visibility
 from batch_submit.adapters.webhdfs import FileStatus, Progress, WebHdfs

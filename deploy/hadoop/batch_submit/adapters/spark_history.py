@@ -17,7 +17,7 @@ from batch_submit.errors import ClusterUnreachable, NotFound
 from batch_submit.model import SparkHistoryReport
 
 if TYPE_CHECKING:
-    from batch_submit.adapters.http import HttpSession
+    from batch_submit.adapters.http_session import HttpSession
 
 _DEFAULT_PORT = 18080
 #: What ``spark.yarn.historyServer.address`` may hold (source: "Running Spark on YARN").

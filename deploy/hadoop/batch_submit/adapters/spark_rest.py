@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from batch_submit.adapters.http import HttpSession
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.spark_replies import parse_executors, parse_jobs, parse_stages
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable

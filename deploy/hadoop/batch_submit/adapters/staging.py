@@ -9,8 +9,8 @@ from __future__ import annotations
 import posixpath
 from pathlib import Path
 
-from batch_submit.adapters.http import HttpSession
 from batch_submit.adapters.http_reply import NotJson
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
 from batch_submit.adapters.webhdfs_errors import error_for
 from batch_submit.errors import ClusterRefused, ClusterUnreachable, MissingFile, NotFound

@@ -11,15 +11,19 @@ import posixpath
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from batch_submit.adapters.auth import KeytabLogin
 from batch_submit.adapters.hdfs_client import HdfsLibrary
-from batch_submit.adapters.http import CannotConnect, HttpResponse, HttpSession, NotJson, RemoteFailure, StreamedReply
+from batch_submit.adapters.http_reply import CannotConnect, HttpResponse, NotJson, RemoteFailure
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
 from batch_submit.adapters.webhdfs_status import FileStatus, file_status
 from batch_submit.errors import ClusterRefused, ClusterUnreachable, HostNotReady, MissingFile, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.http_stream import StreamedReply
 
 __all__ = ["FileStatus", "Progress", "WebHdfs"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from batch_submit.adapters.host_probe import Watch, clock_offset_s
-from batch_submit.adapters.http import HttpSession
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.rm_replies import as_list, as_mapping
 from batch_submit.errors import BatchSubmitError
 from batch_submit.plan.health_yarn import Node, Queue, RmAnswer, Scheduler

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from batch_submit.adapters.http import HttpSession
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.running_containers import CONTAINER_ID, RunningContainer, RunningContainers
 from batch_submit.container_logs import ApplicationLogs, ContainerLogs, LogFile, LogSource
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, HostNotReady, NotFound

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch_submit.adapters import submission
-from batch_submit.adapters.http import CannotConnect
-from batch_submit.adapters.http_reply import RemoteFailure
+from batch_submit.adapters.http_reply import CannotConnect, RemoteFailure
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.rm_errors import NotActive
 from batch_submit.adapters.terminal import Terminal

@@ -22,7 +22,7 @@ from typing import Any
 from batch_submit.adapters import submission
 from batch_submit.adapters.conf_archive import conf_archive
 from batch_submit.adapters.delegation import DelegationTokens
-from batch_submit.adapters.http import HttpSession
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.shared_folder import SharedFolder
 from batch_submit.adapters.staging import IN_MEMORY_BYTES, StagingFolder, size_of_file

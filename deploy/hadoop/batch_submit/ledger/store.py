@@ -1,8 +1,4 @@
-"""The ledger behind its protocol: SQLite, opened for each question and each change.
-
-A connection is not kept, because a run is waited for during hours: a ledger that was deleted, moved aside or built anew
-meanwhile is found again, where a connection that is held would write into a file that has no name any more.
-"""
+"""The ledger behind its protocol: SQLite, opened for each question and each change; under a run's lock once for all."""
 
 from __future__ import annotations
 
@@ -15,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from batch_submit.errors import OutcomeUnknown
 from batch_submit.ledger import exports
 from batch_submit.ledger.exports import Unreadable
-from batch_submit.ledger.protocol import LedgerTooNew, LedgerUnwritable, remedy_for
+from batch_submit.ledger.opening import Opener, Unusable
+from batch_submit.ledger.protocol import LedgerUnwritable, remedy_for
 from batch_submit.ledger.records import Run
 
 if TYPE_CHECKING:  # SQLite and its module are loaded where there is a ledger to be read
@@ -28,10 +25,6 @@ FILE_NAME = "ledger.db"
 BUSY_S = 5.0
 _BUSY_AFTER_TROUBLE_S = 0.1
 _Answer = TypeVar("_Answer")
-
-
-class _Unusable(Exception):
-    """The database can't be used now: why, in SQLite's or the system's words."""
 
 
 class SqliteLedger:
@@ -58,7 +51,8 @@ class SqliteLedger:
         self.folder = folder
         self.path = folder / FILE_NAME
         self.trouble = ""
-        self._warn, self._note, self._now_s = warn, note, now_s
+        self._opener = Opener(self.path, note)
+        self._warn, self._now_s = warn, now_s
         self._told = False
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -174,12 +168,12 @@ class SqliteLedger:
         self, ask: Callable[[sqlite3.Connection], _Answer], otherwise: Callable[[], _Answer], nothing: _Answer
     ) -> _Answer:
         """Ask the database; where it can't be used, the exports; where there is neither, the answer is `nothing`."""
-        if not self._is_there() and not exports.has_exports(self.folder):
+        if not self._opener.is_there() and not exports.has_exports(self.folder):
             return nothing
         try:
             with self._opened(writing=False) as connection:
                 return ask(connection)
-        except _Unusable as error:
+        except Unusable as error:
             self.trouble = self.trouble or str(error)
             self.tell(f"the ledger can't be read: {error} ({self.path}); going on with the exports beside it")
             return otherwise()
@@ -207,7 +201,7 @@ class SqliteLedger:
                 there = read_runs(connection, "WHERE run_id = ?", (run.run_id,))
                 changed = change(there[0] if there else run)
                 write_run(connection, changed, int(self._now_s() * 1000))
-        except _Unusable as error:
+        except Unusable as error:
             self.trouble = self.trouble or str(error)
             with contextlib.suppress(OSError):
                 exports.write_export(self.folder, change(run), only_trace=True)
@@ -234,63 +228,11 @@ class SqliteLedger:
                 delete_run(connection, run_id)
                 # Within the transaction: an export that stays would come back when the ledger is built again.
                 exports.export_path(self.folder, run_id).unlink(missing_ok=True)
-        except (_Unusable, OSError) as error:
+        except (Unusable, OSError) as error:
             raise _unwritable(self.path, str(error)) from error
 
-    @contextlib.contextmanager
-    def _opened(self, *, writing: bool) -> Iterator[sqlite3.Connection]:
-        """A connection to the database, which is made if there is none.
-
-        Raises
-        ------
-        _Unusable
-            Damaged, locked, full, not writable; also by what is done within.
-        """
-        import sqlite3
-
-        from batch_submit.ledger import database
-
-        try:
-            if not self._is_there():
-                database.make_file(self.path)
-            busy_s = _BUSY_AFTER_TROUBLE_S if self.trouble else BUSY_S
-            with contextlib.closing(database.connect(self.path, busy_s=busy_s)) as connection:
-                if database.version_of(connection) < database.VERSION:
-                    self._bring_up(connection)
-                if writing and database.ready_to_write(connection, self.path):
-                    self._note(_shared(database.file_system(self.path)))
-                yield connection
-        except database.NewerVersion as error:
-            raise LedgerTooNew(
-                f"the ledger is of version {error.args[0]}, and this release knows {database.VERSION}",
-                where=str(self.path),
-                next_step="use the newer release of this tool, or set XDG_STATE_HOME to another folder",
-            ) from error
-        except (sqlite3.Error, OSError) as error:
-            words = error.strerror if isinstance(error, OSError) else None
-            raise _Unusable(words or str(error)) from error
-        except (ValueError, TypeError) as error:  # rows that hold what nobody wrote into them
-            raise _Unusable(f"its rows are damaged: {error}") from error
-
-    def _is_there(self) -> bool:
-        try:
-            self.path.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError:
-            return True  # opening it tells what is wrong; it is not "no such record"
-        return True
-
-    def _bring_up(self, connection: sqlite3.Connection) -> None:
-        from batch_submit.ledger import database
-        from batch_submit.plan.file_systems import is_network
-
-        taken = database.bring_up(connection, self.folder)
-        if taken:
-            self._note(f"took {taken} run record{'' if taken == 1 else 's'} over into {self.path}")
-        kind = database.file_system(self.path)
-        if is_network(kind):
-            self._note(_shared(kind))
+    def _opened(self, *, writing: bool) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        return self._opener.opened(writing=writing, busy_s=_BUSY_AFTER_TROUBLE_S if self.trouble else BUSY_S)
 
     def tell(self, text: str) -> None:
         """See :class:`Ledger`."""
@@ -321,6 +263,7 @@ class SqliteLedger:
             except OSError as error:
                 self.trouble = self.trouble or (error.strerror or str(error))
                 self.tell(f"the ledger's folder can't be written to: {error.strerror or error} ({path})")
+            stack.enter_context(self._opener.keeping())
             yield
 
 
@@ -336,7 +279,3 @@ def _unwritable(path: Path, reason: str) -> LedgerUnwritable:
     return LedgerUnwritable(
         f"the run's record can't be written: {reason}", where=str(path), next_step=remedy_for(reason)
     )
-
-
-def _shared(kind: str) -> str:
-    return f"the ledger lies on a file system that hosts share ({kind}): it does without SQLite's write-ahead log"

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from batch_submit.adapters.claims import ClaimFolder
-from batch_submit.adapters.http import HttpSession
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import YarnBackend

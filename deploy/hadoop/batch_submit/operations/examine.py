@@ -14,7 +14,8 @@ from batch_submit.adapters.addresses import Addresses
 from batch_submit.adapters.auth import build_session
 from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.hdfs_probe import HdfsProbe
-from batch_submit.adapters.http import HttpSession, StdlibSession
+from batch_submit.adapters.http import StdlibSession
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.adapters.yarn_probe import (

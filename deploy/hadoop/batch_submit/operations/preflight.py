@@ -10,7 +10,7 @@ from batch_submit.adapters.addresses import override_addresses
 from batch_submit.adapters.auth import build_session
 from batch_submit.adapters.hdfs_probe import HdfsProbe
 from batch_submit.adapters.host_probe import own_groups
-from batch_submit.adapters.http import HttpSession
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.yarn_probe import ask_json, conf_flag, parse_nodes, parse_scheduler
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import YarnBackend
