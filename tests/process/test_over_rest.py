@@ -11,7 +11,7 @@ import pytest
 
 from tests.process.canned_replies import Reply, html_reply, remote_exception
 from tests.process.canned_webhdfs import CannedWebHdfs, Node, Plain, Remote
-from tests.process.door import SUCCEEDED, Door, Outcome
+from tests.process.door import RUNNING, SUCCEEDED, Door, Outcome
 from tests.process.taking_rm import SHARED_JARS, TakingResourceManager, spark_home
 
 NO_TICKET = Reply(401, b"", "text/html", {"WWW-Authenticate": "Negotiate"})
@@ -284,11 +284,27 @@ def test_the_dry_run_says_what_the_submission_would(
     assert (rm.posted, host.calls, staged(webhdfs)) == ([], [], [])
 
 
-def test_two_files_of_one_name_are_refused_in_the_dry_run_too(host: Door, rm: TakingResourceManager) -> None:
+def test_files_of_one_name_in_two_folders_both_arrive_over_rest(
+    host: Door, rm: TakingResourceManager, webhdfs: CannedWebHdfs
+) -> None:
     same_names(host)
-    for flags in (["--dry-run", "--format", "json"], []):
-        done = submit(host, *flags)
-        assert (done.code, rm.posted) == (2, []) and done.said("are both called o.txt"), done.err
+    shown = submit(host, "--dry-run", "--format", "json")
+    assert shown.code == 0 and shown.json["launcher"] == "rest", shown.err
+    rm.steps = [RUNNING]
+    done = submit(host, "--no-wait")
+    assert done.code == 0 and len(rm.posted) == 1, done.err
+    held = {path.rpartition("/")[2]: node.data for path, node in webhdfs.nodes.items() if path.endswith("o.txt")}
+    assert sorted(held.values()) == [b"a/o.txt", b"o.txt"], held
+
+
+def test_spark_submit_would_lose_one_of_them_and_is_not_asked(host: Door, rm: TakingResourceManager) -> None:
+    same_names(host)
+    elsewhere = {"BATCH_SUBMIT_EXECUTION__SHARED_DIR": "hdfs://other:8020/shared"}
+    for flags in (["--dry-run"], ["--dry-run", "--format", "json"], []):
+        for how in ({"env": elsewhere}, {"env": {"BATCH_SUBMIT_EXECUTION__LAUNCHER": "spark-submit"}}):
+            done = submit(host, *flags, **how)
+            assert (done.code, rm.posted, host.calls) == (2, [], []), done.err
+            assert done.said("spark-submit would lose one of them"), done.err
 
 
 def test_a_shared_folder_elsewhere_is_spark_submits_in_the_dry_run_too(host: Door) -> None:

@@ -62,7 +62,9 @@ def test_the_shipped_package_is_found_and_whole(tmp_path: Path) -> None:
     assert f"{PACKAGE}/contract/__init__.py" in names
 
 
-def test_the_zip_is_made_once_and_again_after_a_change_or_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_zip_is_made_once_and_again_after_a_change_or_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, made = package(tmp_path, FILES), []
     zipped = framework_archive.archive_bytes
     monkeypatch.setattr(framework_archive, "package_folder", lambda: folder)

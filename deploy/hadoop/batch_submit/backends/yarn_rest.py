@@ -105,11 +105,11 @@ def fall_back(backend: YarnBackend, plan: SubmissionPlan, needed: NeedsSparkSubm
             f"launcher rest can't take this job: {needed.message}",
             next_step="use --launcher spark-submit (execution.launcher)",
         )
-    from batch_submit.plan.container_text import check_arguments, refuse_unsafe
+    from batch_submit.plan.container_text import check_for_spark_submit, refuse_unsafe
 
     backend.terminal.debug(f"launcher: spark-submit, because {needed.message}")
     _check_programs(backend, needed)
-    refuse_unsafe(check_arguments(plan.spec.arguments))  # `auto` let them pass, because rest delivers them
+    refuse_unsafe(check_for_spark_submit(plan.spec))  # `auto` let them pass, because rest delivers them
 
 
 def _check_programs(backend: YarnBackend, needed: NeedsSparkSubmit) -> None:

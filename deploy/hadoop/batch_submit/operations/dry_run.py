@@ -9,7 +9,7 @@ from batch_submit.errors import BatchSubmitError, UsageError
 from batch_submit.operations.context import Context, open_backend
 from batch_submit.plan.backend_choice import YARN
 from batch_submit.plan.command import plan_json, shell_command
-from batch_submit.plan.container_text import check_arguments, refuse_unsafe
+from batch_submit.plan.container_text import check_for_spark_submit, refuse_unsafe
 from batch_submit.plan.submission import SubmissionPlan
 
 
@@ -19,17 +19,18 @@ def show_plan(context: Context, plan: SubmissionPlan, *, as_json: bool) -> None:
     Raises
     ------
     UsageError
-        ``launcher: rest`` is asked for and can't take this job, or spark-submit would corrupt its arguments.
+        ``launcher: rest`` is asked for and can't take this job, or spark-submit would corrupt its arguments or lose its
+        files.
     """
     terminal = context.services.terminal
     if plan.secrets:
         keys = ", ".join(sorted(plan.secrets))
         terminal.note(f"fill a file (mode 0600) with these properties and name it above: {keys}")
     by_rest = context.config.value("execution.launcher") == "rest"
-    told = plan.spec.backend == YARN and (as_json or by_rest or bool(check_arguments(plan.spec.arguments)))
+    told = plan.spec.backend == YARN and (as_json or by_rest or bool(check_for_spark_submit(plan.spec)))
     way = way_of(context, plan) if told else {}
     if way.get("launcher") == "spark-submit":
-        refuse_unsafe(check_arguments(plan.spec.arguments))
+        refuse_unsafe(check_for_spark_submit(plan.spec))
     if as_json:
         terminal.answer(json.dumps({**plan_json(plan), **way}, sort_keys=True))
         return

@@ -8,13 +8,14 @@ with the logs.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from batch_submit.errors import UnsafeForContainer
 from batch_submit.plan.config import Sourced
 from batch_submit.plan.secrets import holds_secret, is_secret, mask
-from batch_submit.plan.submission import JobSpec
+from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.uris import quoted_fragment
 
 _REWRITTEN = ("`", "{{", "}}", "<LOG_DIR>", "<CPS>")
@@ -73,7 +74,8 @@ def check_names_for_spark_submit(spec: JobSpec) -> list[str]:
     """Problems of shipped files that spark-submit loses, one line each; over REST they arrive.
 
     Seen with Spark 4.3.0: an alias is decoded twice, so that no spelling of a blank in it is understood. A path of this
-    host is a pattern (``resolveGlobPaths``): a name with brackets fits itself not.
+    host is a pattern (``resolveGlobPaths``): a name with brackets fits itself not. Of two files with one name in two
+    folders it leaves one out, whatever their aliases (``Client.addDistributedUri``).
     """
     shipped = (*spec.py_files, *spec.files, *spec.archives, *spec.jars)  # an odd script goes under a name of ours
     problems = [
@@ -81,11 +83,25 @@ def check_names_for_spark_submit(spec: JobSpec) -> list[str]:
         for one in shipped
         if one.aliased and quoted_fragment(one.link) != one.link
     ]
+    names: dict[str, ShippedFile] = {}
+    for one in (spec.script, *shipped):
+        other = names.setdefault(posixpath.basename(one.path), one)
+        if other.path != one.path:
+            problems.append(
+                f"{other.path} ({other.origin}) and {one.path} ({one.origin}) have one name in their folders, and"
+                " spark-submit would lose one of them in spite of the aliases; rename one"
+            )
     return problems + [
         f"file name {one.path!r} ({one.origin}) is a pattern to spark-submit, which would lose the file; rename it"
         for one in shipped
         if not one.is_remote and set(one.path) & set("*?[{")
     ]
+
+
+def check_for_spark_submit(spec: JobSpec) -> list[str]:
+    """Problems of a job that only spark-submit has, one line each; launcher ``auto`` lets them pass as long as it is
+    not known that REST can't take the job."""
+    return [*check_arguments(spec.arguments), *check_names_for_spark_submit(spec)]
 
 
 def check_conf(conf: Mapping[str, Sourced]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batch_submit.plan.storage import has_scheme
 from batch_submit.plan.submission import ShippedFile, SubmissionPlan
@@ -35,6 +35,8 @@ class Resource:
         does not take it.
     secret
         Nobody but its owner may read the copy in staging, which has the name `link`: a keytab.
+    staged_as
+        The name of the copy in staging where another file has its own already.
     """
 
     link: str
@@ -43,6 +45,7 @@ class Resource:
     only_driver: bool = False
     shared: bool = False
     secret: bool = False
+    staged_as: str = ""
 
     @property
     def is_remote(self) -> bool:
@@ -51,8 +54,8 @@ class Resource:
 
     @property
     def staged_name(self) -> str:
-        """The name under which a copy lies in staging: that of the file, as Spark names it."""
-        return self.link if self.secret else posixpath.basename(self.source)
+        """The name under which a copy lies in staging: that of the file, as Spark names it, unless another has it."""
+        return self.link if self.secret else self.staged_as or posixpath.basename(self.source)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,25 @@ def resources_of(plan: SubmissionPlan, python_zips: Sequence[str]) -> list[Resou
     ]
     if keytab := plan.conf.get(KEYTAB, ""):
         found.append(Resource(keytab_link(plan), keytab, only_driver=True, secret=True))
-    return found
+    return _apart(found)
+
+
+def _apart(resources: Sequence[Resource]) -> list[Resource]:
+    """Give every file of this host a name of its own in staging: of two folders' files the names may be the same."""
+    taken: dict[str, str] = {}
+    out = []
+    for one in resources:
+        if not (one.is_remote or one.secret):
+            name = next(
+                name
+                for number in range(len(resources) + 1)
+                if taken.get(name := f"{number}-{one.staged_name}" if number else one.staged_name, one.source)
+                == one.source
+            )
+            taken[name] = one.source
+            one = replace(one, staged_as="" if name == one.staged_name else name)
+        out.append(one)
+    return out
 
 
 def link_of(path: str) -> str:
@@ -138,15 +159,13 @@ def python_path(python_zips: Sequence[str], py_files: Sequence[ShippedFile]) -> 
 
 
 def doubled(resources: Iterable[Resource]) -> list[str]:
-    """Return a line for every name that two different resources would have in the container, or in staging."""
+    """Return a line for every name that two different resources would have in the container."""
     problems: list[str] = []
     by_link: dict[str, Resource] = {}
-    by_name: dict[str, Resource] = {}
     for one in resources:
-        for names, name in ((by_link, one.link), (by_name, "" if one.is_remote else one.staged_name)):
-            other = names.setdefault(name, one) if name else one
-            if other.source != one.source:
-                problems.append(f"{other.source} and {one.source} are both called {name}")
+        other = by_link.setdefault(one.link, one)
+        if other.source != one.source:
+            problems.append(f"{other.source} and {one.source} are both called {one.link}")
     return list(dict.fromkeys(problems))
 
 
