@@ -23,7 +23,7 @@ from batch_submit.operations.deciding import Deciding, LookLimits, decision_of, 
 from batch_submit.operations.recording import Recorder
 from batch_submit.operations.resolve import _Case, _give_up
 from batch_submit.plan.identity import Fingerprint
-from batch_submit.plan.resume import MOST_SINCE, Action, Here, Marks
+from batch_submit.plan.resume import KEPT_BY_DEFAULT, Action, Here, Marks
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
 from ml_pipeline_framework.contract import JobType
 from tests.unit.fake_clock import FakeClock
@@ -266,7 +266,7 @@ class ModelBackend:
     def submit(self, plan: Any, number: int, signals: Any, record: Any) -> str:
         if record.reserved_id:
             newest = self.world.new_id()
-            if int(newest.rpartition("_")[2]) - int(record.reserved_id.rpartition("_")[2]) > MOST_SINCE:
+            if int(newest.rpartition("_")[2]) - int(record.reserved_id.rpartition("_")[2]) > KEPT_BY_DEFAULT // 2:
                 raise OutcomeUnknown("it may have run and been forgotten")
             return self._post(record.reserved_id, number)
         if self.launcher == "rest":
@@ -395,6 +395,6 @@ def restarted(world: World, *, remembers: bool) -> None:
 
 def many_others(world: World) -> None:
     """So many applications of others that what has ended is forgotten."""
-    world.given_ids += MOST_SINCE + 100
+    world.given_ids += KEPT_BY_DEFAULT // 2 + 100
     world.in_flight.clear()  # no request takes that long
     world.apps = [replace(app, forgotten=app.forgotten or app.state != LIVE) for app in world.apps]

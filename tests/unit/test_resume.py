@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_submit.model import ApplicationReport, FinalStatus, Result, State, judge
-from batch_submit.plan.resume import Action, Decision, Known, decide
+from batch_submit.plan.resume import Action, Decision, Known, Marks, decide, why_forgotten
 
 RUN = "nightly"
 
@@ -178,3 +178,11 @@ def test_a_reserved_id_is_posted_again_in_its_own_epoch_only() -> None:
     for epoch in ("", "1700000000001"):
         assert decide(known, [], epoch).action is Action.UNCERTAIN
     assert decide(Known(number=2, may_have_launched=True), [], "1700000000000").action is Action.UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    ("since", "kept", "forgotten"), [(500, 1000, False), (501, 1000, True), (40, 50, True), (25, 50, False)]
+)
+def test_a_resource_manager_is_trusted_with_half_of_what_it_keeps(since: int, kept: int, forgotten: bool) -> None:
+    told = why_forgotten(Marks("1", 10), Marks("1", 10 + since, kept))
+    assert bool(told) is forgotten and (not forgotten or f"it keeps {kept:,} that have ended" in told)

@@ -8,10 +8,13 @@ from typing import Any
 
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.rm_replies import as_mapping
-from batch_submit.errors import ClusterUnreachable, UsageError
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, UsageError
 from batch_submit.model import APPLICATION_ID
+from batch_submit.plan.resume import KEPT_BY_DEFAULT
 
 _APPS = "/ws/v1/cluster/apps"
+#: How many applications that have ended a ResourceManager keeps.
+COMPLETED_KEPT = "yarn.resourcemanager.max-completed-applications"
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,22 @@ def submit(resource_manager: ResourceManager, context: Mapping[str, Any]) -> Non
         it was not).
     """
     resource_manager.post_once(_APPS, context)
+
+
+def completed_kept(resource_manager: ResourceManager, configured: str | None) -> int:
+    """How many ended applications the cluster keeps: as this host's configuration says, else as the server does (it may
+    let only its administrators see its settings), else its default.
+
+    Parameters
+    ----------
+    configured
+        Value of `COMPLETED_KEPT` on this host.
+    """
+    value = configured or ""
+    if not value.isdecimal():
+        try:
+            told = resource_manager.get("/conf", {"name": COMPLETED_KEPT}).get("property")
+        except BatchSubmitError:
+            return KEPT_BY_DEFAULT
+        value = str(told.get("value") or "") if isinstance(told, Mapping) else ""
+    return int(value) if value.isdecimal() else KEPT_BY_DEFAULT

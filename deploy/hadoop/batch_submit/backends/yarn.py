@@ -151,9 +151,13 @@ class YarnBackend:
 
     def marks(self) -> Marks:
         """See :class:`batch_submit.backends.base.Backend`."""
+        from batch_submit.adapters.submission import COMPLETED_KEPT, completed_kept
         from batch_submit.plan.resume import Marks
 
-        return Marks(self.epoch(), self.servers.resource_manager.submitted_so_far())
+        manager = self.servers.resource_manager
+        return Marks(
+            self.epoch(), manager.submitted_so_far(), completed_kept(manager, self.servers.conf.get(COMPLETED_KEPT))
+        )
 
     def over_rest(self, plan: SubmissionPlan, *, asks: bool = True) -> tuple[RestLauncher, RestJob]:
         """The launcher that needs no JVM, and the job as it takes it; see `backends.yarn_rest.over_rest`."""

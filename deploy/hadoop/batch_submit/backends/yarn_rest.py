@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from batch_submit.adapters.delegation import DelegationTokens, names_metastore
 from batch_submit.adapters.spark_distribution import spark_conf_dir
 from batch_submit.adapters.spark_surroundings import needs_sparks_client
+from batch_submit.adapters.submission import COMPLETED_KEPT
 from batch_submit.backends.yarn import REST, _hdfs_path
 from batch_submit.backends.yarn_shared import shared_folder
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady, OutcomeUnknown, UsageError
-from batch_submit.launchers.posting import KEPT_KEY
 from batch_submit.launchers.rest import RestLauncher
 from batch_submit.launchers.rest_errors import NeedsSparkSubmit
 from batch_submit.launchers.rest_spark import ManifestNotRead, spark_of
@@ -61,7 +61,6 @@ def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) 
     job = _job_of(plan, facts, backend)
     tokens = DelegationTokens(webhdfs, manager, conf, default_fs) if conf.kerberos else None
     base = _hdfs_path(job.conf.get("spark.yarn.stagingDir", ""), default_fs)
-    kept = conf.get(KEPT_KEY) or ""
     launcher = RestLauncher(
         manager,
         webhdfs,
@@ -74,7 +73,7 @@ def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) 
         backend.terminal,
         spark_folder,
         tokens,
-        int(kept) if kept.isdecimal() else 0,
+        conf.get(COMPLETED_KEPT),
     )
     return launcher, job
 

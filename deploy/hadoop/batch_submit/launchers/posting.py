@@ -30,10 +30,8 @@ from batch_submit.services import Clock
 
 #: How long an application may stay in the states before ACCEPTED: the ResourceManager is writing it down.
 ACCEPT_PATIENCE_S = 30.0
-#: How many ended applications a ResourceManager keeps unless it is told (yarn-default.xml of Hadoop 3.5.0).
-KEPT_BY_DEFAULT = 1000
-KEPT_KEY = "yarn.resourcemanager.max-completed-applications"
-_POLL_S = 0.03
+#: Between two looks; twice as long each time, because many who submit at once ask one server.
+_FIRST_POLL_S, _LAST_POLL_S = 0.03, 0.5
 _BEFORE_ACCEPTED = (State.NEW, State.NEW_SAVING, State.SUBMITTED)
 #: A gateway's answers that leave open what became of the request behind it.
 _UNDECIDED = (408, 502, 504)
@@ -91,7 +89,7 @@ class Poster:
 
     def accepted(self, application_id: str, signals: SignalCount) -> ApplicationReport | None:
         """Wait until the ResourceManager has written the application down; ``None`` when it stays silent."""
-        deadline = self.clock.monotonic() + ACCEPT_PATIENCE_S
+        deadline, poll_s = self.clock.monotonic() + ACCEPT_PATIENCE_S, _FIRST_POLL_S
         while self.clock.monotonic() < deadline and len(signals.received) < 2:
             try:
                 report = self.resource_manager.application(application_id)
@@ -100,10 +98,11 @@ class Poster:
                 continue
             if report.state not in _BEFORE_ACCEPTED:
                 return report
-            self.clock.sleep(_POLL_S)
+            self.clock.sleep(poll_s)
+            poll_s = min(_LAST_POLL_S, poll_s * 2)
         return None
 
-    def refuse_if_forgotten(self, application_id: str, kept: int) -> None:
+    def refuse_if_forgotten(self, application_id: str, kept: str | None) -> None:
         """Refuse an id that is so old that its application may have ended and been forgotten: it would run again.
 
         Half of what a ResourceManager keeps: others may end theirs between this look and the post.
@@ -111,7 +110,7 @@ class Poster:
         Parameters
         ----------
         kept
-            How many ended applications it keeps; 0: ask it.
+            How many ended applications it keeps, by this host's configuration; ``None``: ask it.
 
         Raises
         ------
@@ -122,23 +121,13 @@ class Poster:
         """
         newest = submission.reserve(self.resource_manager).application_id
         since = int(newest.rpartition("_")[2]) - int(application_id.rpartition("_")[2])
-        most = (kept or self._kept()) // 2
+        most = submission.completed_kept(self.resource_manager, kept) // 2
         if since > most:
             raise OutcomeUnknown(
                 f"{application_id} was reserved by an earlier call, and {since:,} ids were given out since"
-                f" (at most {most:,} may be, half of {KEPT_KEY}): it may have run and been forgotten",
+                f" (at most {most:,} may be, half of {submission.COMPLETED_KEPT}): it may have run and been forgotten",
                 next_step="look for it in the history; then use another --run-id",
             )
-
-    def _kept(self) -> int:
-        """What the ResourceManager itself is set to; its default where it does not say (it may let only its
-        administrators see its settings)."""
-        try:
-            told = self.resource_manager.get("/conf", {"name": KEPT_KEY}).get("property")
-        except BatchSubmitError:
-            return KEPT_BY_DEFAULT
-        value = str(told.get("value") or "") if isinstance(told, Mapping) else ""
-        return int(value) if value.isdecimal() else KEPT_BY_DEFAULT
 
     def _check_epoch(self, application_id: str, doubt: str) -> None:
         try:

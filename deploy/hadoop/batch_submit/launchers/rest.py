@@ -84,7 +84,7 @@ class RestLauncher:
     tokens
         Of a cluster with Kerberos.
     completed_kept
-        How many ended applications the ResourceManager keeps, by this host's configuration; 0: that does not say.
+        How many ended applications the ResourceManager keeps, by this host's configuration, if that says.
     """
 
     resource_manager: ResourceManager
@@ -98,7 +98,7 @@ class RestLauncher:
     terminal: Terminal
     spark_folder: str = ""
     tokens: DelegationTokens | None = None
-    completed_kept: int = 0
+    completed_kept: str | None = None
     _written: dict[str, FileStatus] = field(default_factory=dict)
 
     def asked_whether_able(self, job: RestJob) -> submission.Reserved:

@@ -119,6 +119,10 @@ class Here:
         return self.boot_id != other.boot_id or self.namespace == other.namespace
 
 
+#: How many ended applications a ResourceManager keeps unless it is told (yarn-default.xml of Hadoop 3.5.0).
+KEPT_BY_DEFAULT = 1000
+
+
 @dataclass(frozen=True)
 class Marks:
     """What tells later whether a cluster may have forgotten an application that it took since.
@@ -129,26 +133,27 @@ class Marks:
         What its application ids have in common now.
     submitted
         How many applications it took in this epoch; -1 when it does not say.
+    kept
+        How many ended applications it keeps.
     """
 
     epoch: str = ""
     submitted: int = -1
-
-
-#: A ResourceManager keeps the last 1,000 applications that have ended
-#: (``yarn.resourcemanager.max-completed-applications``).
-MOST_SINCE = 500
+    kept: int = KEPT_BY_DEFAULT
 
 
 def why_forgotten(then: Marks, now: Marks) -> str:
-    """Why the cluster may not show any more an application that came after `then`; "" when it would show it."""
+    """Why the cluster may not show any more an application that came after `then`; "" when it would show it.
+
+    It is trusted with half of what it keeps: others may end theirs between this look and what follows from it.
+    """
     if then.submitted < 0 or now.submitted < 0:
         return "the ResourceManager does not say how many applications it took since, and may have forgotten it"
     if then.epoch != now.epoch:
         return "the ResourceManager was restarted since, and may have forgotten it"
-    if now.submitted - then.submitted > MOST_SINCE:
+    if now.submitted - then.submitted > now.kept // 2:
         since = f"{now.submitted - then.submitted:,} applications were submitted since"
-        return f"{since}, and it may have run and been forgotten"
+        return f"{since} (it keeps {now.kept:,} that have ended), and it may have run and been forgotten"
     return ""
 
 
