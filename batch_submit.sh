@@ -2,6 +2,7 @@
 # The shell door of batch-submit: find this folder (through symlinks), pick the Python, hand everything on. No logic here.
 set -euo pipefail
 
+# No subshell where none is needed: each one is a process more.
 source_path="${BASH_SOURCE[0]}"
 while [ -L "$source_path" ]; do
     folder="$(cd -P "$(dirname "$source_path")" && pwd)"
@@ -11,7 +12,11 @@ while [ -L "$source_path" ]; do
         *) source_path="$folder/$source_path" ;;
     esac
 done
-home="$(cd -P "$(dirname "$source_path")" && pwd)"
+case "$source_path" in
+    /*) home="${source_path%/*}" ;;
+    */*) home="$PWD/${source_path%/*}" ;;
+    *) home="$PWD" ;;
+esac
 
 if [ -n "${BATCH_SUBMIT_PYTHON:-}" ]; then
     python="$BATCH_SUBMIT_PYTHON"
