@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
@@ -42,6 +41,8 @@ def job_type(name: str) -> JobType:
     names = {kind.value: kind for kind in JobType} | {alias.replace("-", "_"): kind for alias, kind in ALIASES.items()}
     if wanted in names:
         return names[wanted]
+    import difflib  # for a message; it takes a while to load
+
     close = difflib.get_close_matches(wanted, list(names), 1, 0.6)
     known = "job types: " + ", ".join([kind.value for kind in JobType] + sorted(ALIASES))
     hint = f"did you mean {close[0]}? {known}" if close else known

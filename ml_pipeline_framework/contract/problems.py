@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -33,5 +32,7 @@ class ContractError(ValueError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``did you mean X?`` for the known name closest to `name`, else the list of all known names."""
     names = sorted(set(known))
+    import difflib  # for a message; it takes a while to load
+
     close = difflib.get_close_matches(name, names, 1, 0.6)
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"

@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 INSTALLED_CONFIG = Path(sys.prefix, "share", "batch-submit")
 
 
+class SignalCount(Protocol):
+    """What a launch asks about signals."""
+
+    @property
+    def received(self) -> list[int]:
+        """The signals so far."""
+
+
 class Clock(Protocol):
     """Time as the operations see it; tests pass one that they turn themselves."""
 

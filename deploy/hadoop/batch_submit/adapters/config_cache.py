@@ -1,4 +1,4 @@
-"""The configuration for reading, kept between calls: a file whose name is a hash of all that it was made from.
+"""Configurations, kept between calls: a file whose name is a hash of all that it was made from.
 
 Nothing is ever out of date in it: another text, variable, flag or release of this program is another name. A cache that
 can't be read or written costs time and nothing else.
@@ -12,14 +12,17 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from batch_submit.plan.reading import ReadingConfig, from_text, to_text
+from batch_submit.plan.merged import Config
+from batch_submit.plan.reading import from_text, to_text
 from batch_submit.plan.sourced import ConfigSources, SourceText
 from batch_submit.plan.sourced import Path as Place
 
+_Kind = TypeVar("_Kind", bound=Config)
 _VARIABLE_PREFIX = "BATCH_SUBMIT_"  # as in plan.layers, which is too heavy to load for a name
 #: Files beyond this number are taken for leftovers of texts that have changed since.
-_MAX_FILES = 32
+_MAX_FILES = 64
 
 
 def cache_key(
@@ -64,15 +67,15 @@ def _program() -> list[tuple[str, int, int]]:
     return sorted(found)
 
 
-def load(folder: Path, key: str) -> ReadingConfig | None:
+def load(folder: Path, key: str, kind: type[_Kind]) -> _Kind | None:
     """What is kept under a key; ``None`` when there is nothing usable."""
     try:
-        return from_text((folder / f"{key}.json").read_text(encoding="utf-8"))
+        return from_text((folder / f"{key}.json").read_text(encoding="utf-8"), kind)
     except (OSError, ValueError):
         return None
 
 
-def save(folder: Path, key: str, config: ReadingConfig) -> None:
+def save(folder: Path, key: str, config: Config) -> None:
     """Keep a configuration, whole or not at all, readable by its owner only."""
     temporary = folder / f".{key}.{os.getpid()}"
     try:

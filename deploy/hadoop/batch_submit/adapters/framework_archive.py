@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import io
 import os
-import secrets
 import zipfile
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def store(content: bytes, cache: Path, *, folder: str, name: str) -> Path:
 
 
 def _write_whole(target: Path, content: bytes) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary.write_bytes(content)

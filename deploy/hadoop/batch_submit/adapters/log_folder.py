@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -85,7 +84,7 @@ class LogFolder:
 
 
 def _write_whole(at: int, name: str, pieces: Iterable[bytes]) -> int:
-    temporary = f".{name[:100]}.{secrets.token_hex(6)}.part"
+    temporary = f".{name[:100]}.{os.urandom(6).hex()}.part"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=at)
     count = 0
     try:

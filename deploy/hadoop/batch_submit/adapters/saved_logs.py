@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import posixpath
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class SavedLogs(Protocol):
 
 
 def _unfinished(name: str) -> str:
-    return f".{name}.{secrets.token_hex(4)}.saving"
+    return f".{name}.{os.urandom(4).hex()}.saving"
 
 
 class LocalSavedLogs:

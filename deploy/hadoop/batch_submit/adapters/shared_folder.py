@@ -6,8 +6,8 @@ Seen on Hadoop 3.5.0: with CREATE without overwrite the NameNode says 200 to bot
 
 from __future__ import annotations
 
+import os
 import posixpath
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -176,7 +176,7 @@ class SharedFolder:
 
     def _added(self, name: str, send: Callable[[str], FileStatus]) -> tuple[FileStatus, bool]:
         self._make()
-        temporary = upload_name(name, secrets.token_hex(6))
+        temporary = upload_name(name, os.urandom(6).hex())
         waiting, place = posixpath.join(self.path, temporary), posixpath.join(self.path, name)
         won = False
         try:

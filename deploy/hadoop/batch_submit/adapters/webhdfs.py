@@ -7,8 +7,8 @@ rules: Hadoop 3.5.0 ``WebHDFS.md`` and ``ExceptionHandler``.
 
 from __future__ import annotations
 
+import os
 import posixpath
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -167,7 +167,7 @@ class WebHdfs:
         self._known_user("write", dest)
         self._refuse_taken(dest, overwrite)
         folder, name = posixpath.split(dest)
-        temporary = posixpath.join(folder, temporary or f".{name}.{secrets.token_hex(6)}.uploading")
+        temporary = posixpath.join(folder, temporary or f".{name}.{os.urandom(6).hex()}.uploading")
         sent = _Sent()
         try:
             with local.open("rb") as source:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # nothing of this is needed to look at what runs, and list and status have to start fast
     from batch_submit.container_logs import ApplicationLogs
-    from batch_submit.launchers.spark_submit import SignalCount
     from batch_submit.model import ApplicationReport, AttemptReport, Search
     from batch_submit.plan.resume import Marks
     from batch_submit.plan.sourced import Sourced
     from batch_submit.plan.submission import JobSpec, SubmissionPlan
+    from batch_submit.services import SignalCount
 
 
 @dataclass(frozen=True)

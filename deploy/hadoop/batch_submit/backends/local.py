@@ -21,14 +21,13 @@ from batch_submit.adapters.spark_submit import Child, write_secret_properties
 from batch_submit.backends.base import LaunchRecord, Preparation
 from batch_submit.container_logs import ApplicationLogs
 from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown, UsageError
-from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, AttemptReport, FinalStatus, Search, State
 from batch_submit.plan.identity import OUR_TAG, RUN_ID, local_application_id, run_tag, try_tag
 from batch_submit.plan.resume import Marks
 from batch_submit.plan.storage import local_path
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, JobSpec, SubmissionPlan
 from batch_submit.plan.tags import LOCAL_PREFIX
-from batch_submit.services import Clock
+from batch_submit.services import Clock, SignalCount
 
 PREFIX = LOCAL_PREFIX
 DRIVER_LOG = "driver.log"

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from batch_submit.backends.base import LaunchRecord
     from batch_submit.container_logs import ApplicationLogs
     from batch_submit.launchers.rest import RestLauncher
-    from batch_submit.launchers.spark_submit import SignalCount
     from batch_submit.model import ApplicationReport, AttemptReport, Search
     from batch_submit.plan.rest.submission import RestJob
     from batch_submit.plan.resume import Marks
     from batch_submit.plan.submission import JobSpec, SubmissionPlan
-    from batch_submit.services import Clock, Cluster
+    from batch_submit.services import Clock, Cluster, SignalCount
 
 #: How a plan reaches YARN: ``execution.launcher``.
 AUTO, SPARK_SUBMIT, REST = "auto", "spark-submit", "rest"

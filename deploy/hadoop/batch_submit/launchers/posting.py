@@ -24,9 +24,8 @@ from batch_submit.errors import (
     NotFound,
     OutcomeUnknown,
 )
-from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import ApplicationReport, State
-from batch_submit.services import Clock
+from batch_submit.services import Clock, SignalCount
 
 #: How long an application may stay in the states before ACCEPTED: the ResourceManager is writing it down.
 ACCEPT_PATIENCE_S = 30.0

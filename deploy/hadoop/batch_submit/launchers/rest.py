@@ -10,8 +10,8 @@ makes its localisation fail.
 
 from __future__ import annotations
 
+import os
 import posixpath
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -41,7 +41,6 @@ from batch_submit.errors import (
 )
 from batch_submit.launchers.posting import Poster
 from batch_submit.launchers.rest_errors import NeedsSparkSubmit, internal, not_posted_again, words
-from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import Result, judge
 from batch_submit.plan.rest.properties import properties_text
 from batch_submit.plan.rest.resources import (
@@ -57,7 +56,7 @@ from batch_submit.plan.rest.resources import (
 from batch_submit.plan.rest.submission import RestJob, context_json, spark_properties
 from batch_submit.plan.secrets import mask
 from batch_submit.plan.uris import cluster_path, quoted_path
-from batch_submit.services import Clock
+from batch_submit.services import Clock, SignalCount
 
 #: Stands in a dry run for the id that the ResourceManager would give.
 ANY_APPLICATION = "application_<cluster timestamp>_<sequence>"
@@ -203,7 +202,7 @@ class RestLauncher:
 
     def _post_beside(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
         """Stage beside whoever else posts this id, and post it."""
-        folder = self._folder(application_id, f"again-{secrets.token_hex(4)}")
+        folder = self._folder(application_id, f"again-{os.urandom(4).hex()}")
         try:
             context = self._staged(job, application_id, folder, signals)
         except BaseException as error:

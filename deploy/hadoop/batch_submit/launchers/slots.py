@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from batch_submit.adapters.launch_slots import launch_slot, slots_of_this_host
 from batch_submit.errors import Interrupted
-from batch_submit.launchers.spark_submit import SignalCount, SparkSubmitLauncher
+from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 from batch_submit.plan.submission import SubmissionPlan
+from batch_submit.services import SignalCount
 
 
 @contextmanager

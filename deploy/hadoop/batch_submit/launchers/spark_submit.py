@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.spark_submit import Child, secret_properties
@@ -16,7 +15,7 @@ from batch_submit.plan.container_text import check_names_for_spark_submit, refus
 from batch_submit.plan.identity import try_tag
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, SubmissionPlan
 from batch_submit.plan.submit_output import cause_of, hinted_id
-from batch_submit.services import Clock
+from batch_submit.services import Clock, SignalCount
 
 #: How long after the end of a failed spark-submit an application may still turn up under its tag. Its RPC was answered
 #: or had failed before it ended, and the ResourceManager lists an application from the moment it takes the request.
@@ -35,14 +34,6 @@ class Launched:
 
     application_id: str
     child: Child | None = None
-
-
-class SignalCount(Protocol):
-    """What a launch asks about signals."""
-
-    @property
-    def received(self) -> list[int]:
-        """The signals so far."""
 
 
 @dataclass(frozen=True)

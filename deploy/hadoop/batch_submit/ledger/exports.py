@@ -38,10 +38,9 @@ def write_export(folder: Path, run: Run, *, only_trace: bool = False) -> None:
     OSError
         It can't be written; the old one is as it was.
     """
-    import secrets  # list and status only read, and have to start fast
 
     path = export_path(folder, run.run_id)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

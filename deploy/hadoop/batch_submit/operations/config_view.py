@@ -10,7 +10,7 @@ from batch_submit.errors import ConfigError, ExitCode, HostNotReady, UsageError
 from batch_submit.operations.context import Context, Selection, read_config
 from batch_submit.operations.prepare import SubmitCall, identify, make_spec
 from batch_submit.plan.backend_choice import BackendChoice, choose_backend
-from batch_submit.plan.config import Config
+from batch_submit.plan.merged import Config
 from batch_submit.render.config import config_json, config_text
 from batch_submit.services import Services
 from ml_pipeline_framework.contract import PARAMS, JobType, job_type

@@ -106,15 +106,43 @@ def config_of_type(context: Context, job_type: str) -> Config:
 
 def read_config_for_reading(services: Services, selection: Selection) -> tuple[Config, Path]:
     """The part that commands need which only look: out of the cache, or built as by :func:`read_config` and kept."""
-    from batch_submit.adapters.config_cache import cache_key, load, save
-    from batch_submit.plan.reading import reading_part
+    from batch_submit.adapters.config_cache import load, save
+    from batch_submit.plan.reading import ReadingConfig, reading_part
 
     spark_home = ""
     if not services.env.get("SPARK_CONF_DIR"):  # only then the site's file may lie beside this host's Spark
         spark = spark_on_host(services)
         spark_home = spark.home if spark is not None else ""
     path, sources = _sources(services, selection, spark_home)
-    key = cache_key(
+    folder, key = services.cache_folder / "config", _cache_key(services, selection, sources)
+    config = load(folder, key, ReadingConfig)
+    if config is None:
+        config = reading_part(_build(services, selection, sources))
+        save(folder, key, config)
+    return config, path
+
+
+def read_config_once(services: Services, selection: Selection) -> tuple[Config, Path, SparkDistribution | None]:
+    """As :func:`read_config`, out of the cache where it holds the same, without what its values have overridden."""
+    from batch_submit.adapters.config_cache import load, save
+    from batch_submit.plan.merged import Config
+    from batch_submit.plan.reading import may_be_kept
+
+    spark = spark_on_host(services)
+    path, sources = _sources(services, selection, spark.home if spark is not None else "")
+    folder, key = services.cache_folder / "config", f"whole-{_cache_key(services, selection, sources)}"
+    config = load(folder, key, Config)
+    if config is None:
+        config = _build(services, selection, sources)
+        if may_be_kept(config):
+            save(folder, key, config)
+    return config, path, spark
+
+
+def _cache_key(services: Services, selection: Selection, sources: ConfigSources) -> str:
+    from batch_submit.adapters.config_cache import cache_key
+
+    return cache_key(
         sources,
         job_type=selection.job_type,
         env=selection.env,
@@ -122,12 +150,6 @@ def read_config_for_reading(services: Services, selection: Selection) -> tuple[C
         variables=services.env,
         flags=selection.flags or {},
     )
-    folder = services.cache_folder / "config"
-    config = load(folder, key)
-    if config is None:
-        config = reading_part(_build(services, selection, sources))
-        save(folder, key, config)
-    return config, path
 
 
 def _sources(services: Services, selection: Selection, spark_home: str) -> tuple[Path, ConfigSources]:
@@ -170,7 +192,7 @@ def open_context(services: Services, selection: Selection, *, reading: bool = Fa
     if reading:
         config, path = read_config_for_reading(services, selection)
     else:
-        config, path, spark = read_config(services, selection)
+        config, path, spark = read_config_once(services, selection)
     if not reading or services.verbose:
         from batch_submit.adapters.run_logging import start_logging
 

@@ -38,8 +38,10 @@ from batch_submit.operations.examine import (
 )
 from batch_submit.plan import health_hdfs, health_host, health_open
 from batch_submit.plan.backend_choice import LOCAL, choose_backend
-from batch_submit.plan.config import Config, ConfigSources, build_config
+from batch_submit.plan.config import build_config
 from batch_submit.plan.health import Finding, in_order, ok, red, reds, skipped, warn
+from batch_submit.plan.merged import Config
+from batch_submit.plan.sourced import ConfigSources
 from batch_submit.render.health import health_json, health_lines
 from batch_submit.services import Services
 

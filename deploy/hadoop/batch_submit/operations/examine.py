@@ -33,10 +33,10 @@ from batch_submit.model import ApplicationReport
 from batch_submit.operations.preflight import on_default_fs, sizes
 from batch_submit.plan import health_hdfs, health_host, health_open, health_yarn
 from batch_submit.plan.backend_choice import LOCAL, BackendChoice
-from batch_submit.plan.config import Config
 from batch_submit.plan.health import Finding, red, skipped
 from batch_submit.plan.health_hdfs import Folder, NameSpace, Staged
 from batch_submit.plan.health_host import Spark
+from batch_submit.plan.merged import Config
 from batch_submit.plan.storage import storage_root
 from batch_submit.services import Services
 

@@ -17,8 +17,8 @@ from batch_submit.backends.yarn import YarnBackend
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, MissingFile, UsageError
 from batch_submit.operations.context import Context
 from batch_submit.plan import health_hdfs, health_yarn
-from batch_submit.plan.config import Sourced
 from batch_submit.plan.health import Finding, reds
+from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.storage import hdfs_path
 from batch_submit.plan.submission import JobSpec
 from batch_submit.plan.units import UnitError

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.backends.base import Backend
 from batch_submit.errors import BatchSubmitError, NotFound, OutcomeUnknown
-from batch_submit.launchers.spark_submit import SignalCount
 from batch_submit.model import ApplicationReport, Result, State, Verdict, judge
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S
 from batch_submit.operations.following import Follower
 from batch_submit.plan.units import format_duration
-from batch_submit.services import Clock
+from batch_submit.services import Clock, SignalCount
 
 #: A ResourceManager that has just restarted may not have recovered an application yet: "not found" counts after this.
 _FORGOTTEN_PATIENCE_S = 30.0

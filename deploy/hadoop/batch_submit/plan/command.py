@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES, LOCAL, YARN
-from batch_submit.plan.config import Sourced
 from batch_submit.plan.identity import OUR_TAG, Fingerprint, all_tags
 from batch_submit.plan.secrets import holds_secret, mask_arguments
+from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, JobSpec, ShippedFile, SubmissionPlan
 from ml_pipeline_framework.contract import params_file_name
 

@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from batch_submit.errors import UnsafeForContainer
-from batch_submit.plan.config import Sourced
 from batch_submit.plan.secrets import holds_secret, is_secret, mask
+from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.uris import quoted_fragment
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batch_submit.plan.config import Sourced
 from batch_submit.plan.health import Finding, ok, red, skipped, warn
 from batch_submit.plan.old_names import under_any_name
+from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.units import UnitError, format_memory, parse_memory_mib
 
 #: Where Spark submits to when no queue is named (``spark.yarn.queue``).

@@ -6,20 +6,16 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 from batch_submit.errors import ConfigError, UsageError
-from batch_submit.plan.config import Config, Sourced
 from batch_submit.plan.dates import fill_dates
-from ml_pipeline_framework.contract import (
-    PARAMS,
-    ContractError,
-    JobType,
-    ParamProblem,
-    Params,
-    PipelineParams,
-    handed_on,
-    stage_types,
-)
+from batch_submit.plan.merged import Config
+from batch_submit.plan.sourced import Sourced
+from ml_pipeline_framework.contract import ContractError, JobType, ParamProblem, Params
+
+if TYPE_CHECKING:
+    from ml_pipeline_framework.contract import PipelineParams
 
 #: Keys of a job type's section that this side acts on; the rest are parameters of the job.
 EDGE_KEYS = frozenset(
@@ -86,6 +82,8 @@ def pipeline_stages(config: Config, config_of: ConfigOf) -> tuple[Stage, ...]:
     ConfigError
         Names that are no stages; a stage whose job is a script of the user's.
     """
+    from ml_pipeline_framework.contract import stage_types
+
     listed = config.get("job.stages")
     try:
         kinds = stage_types(listed.value if listed else None)
@@ -124,6 +122,8 @@ def pipeline_params(
     ConfigError
         With every problem of every stage.
     """
+    from ml_pipeline_framework.contract import PipelineParams, handed_on
+
     lines: list[str] = []
     made: list[Params] = []
     for stage in stages:
@@ -210,6 +210,8 @@ def _read(
     config: Config, job_type: JobType, identity: Identity, given: Sequence[str], more: Mapping[str, str]
 ) -> Params:
     defaults = {**_defaults(identity), **more}
+    from ml_pipeline_framework.contract import PARAMS  # loads what a script of the user's own does not need
+
     return PARAMS[job_type].from_config(_sections(config, identity.day), defaults=defaults, flags=given)
 
 

@@ -10,7 +10,6 @@ from datetime import date
 from batch_submit.errors import ConfigError, UsageError
 from batch_submit.plan import container_text
 from batch_submit.plan.backend_choice import LOCAL, YARN
-from batch_submit.plan.config import Config, Sourced
 from batch_submit.plan.dates import fill_dates
 from batch_submit.plan.identity import RunId
 from batch_submit.plan.job_params import (
@@ -24,13 +23,15 @@ from batch_submit.plan.job_params import (
     pipeline_stages,
     split,
 )
+from batch_submit.plan.merged import Config
 from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
 from batch_submit.plan.rest.words import option_words
+from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.storage import has_scheme, qualify, storage_root
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.units import UnitError, parse_duration_s
 from batch_submit.plan.uris import decoded
-from ml_pipeline_framework.contract import PARAMS, ContractError, JobType, Params
+from ml_pipeline_framework.contract import ContractError, JobType, Params
 
 #: Spark properties that only mean something on YARN; backend ``local`` leaves them out.
 _CLUSTER_ONLY = (
@@ -170,6 +171,8 @@ def _our_job(
     backend: str,
     places: Places,
 ) -> tuple[Params, ShippedFile]:
+    from ml_pipeline_framework.contract import PARAMS  # a script of the user's own needs none of them
+
     if call.job_type not in PARAMS:
         built = ", ".join(sorted(job.value for job in PARAMS))
         raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
@@ -300,6 +299,8 @@ def _variable_path(name: str) -> Path | None:
 
 
 def _near_variable(name: str, cutoff: float) -> str:
+    import difflib  # for a message; it takes a while to load
+
     close = difflib.get_close_matches(name.upper(), _variable_names(), n=1, cutoff=cutoff)
     return close[0] if close else ""
 

@@ -1,8 +1,8 @@
-"""The part of the configuration that commands need which only look or act on what runs, and its form in a file.
+"""The form of a configuration in a file, and the part that commands need which only look or act on what runs.
 
-Building the whole configuration loads the YAML reader and the table of all keys, which takes longer than the answer of
-a ResourceManager. What ``list`` and its like need of it is a handful of addresses; it is kept between calls under a key
-that holds everything that it was made from. No secret is among it.
+Building a configuration loads the YAML reader and the table of all keys, which takes longer than the answer of a
+ResourceManager. So it is kept between calls under a key that holds everything that it was made from: a handful of
+addresses for ``list`` and its like, all of it for ``submit``. One that holds a secret is not kept.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from batch_submit.plan.merged import Config, _place
 from batch_submit.plan.sourced import Path, Sourced
 
+_Kind = TypeVar("_Kind", bound=Config)
 _SECTIONS = ("execution", "environment_config")
 _PLACES = frozenset(
     {
@@ -58,14 +59,19 @@ def reading_part(config: Config) -> ReadingConfig:
     return ReadingConfig(config.job_type, values, {}, config.warnings)
 
 
-def to_text(config: ReadingConfig) -> str:
-    """The part as JSON."""
+def to_text(config: Config) -> str:
+    """A configuration as JSON, without what its values have overridden."""
     values = [[list(place), _plain(value)] for place, value in config.values.items()]
     return json.dumps({"job_type": config.job_type, "values": values, "warnings": list(config.warnings)})
 
 
-def from_text(text: str) -> ReadingConfig:
+def from_text(text: str, kind: type[_Kind]) -> _Kind:
     """Read what :func:`to_text` wrote.
+
+    Parameters
+    ----------
+    kind
+        `Config` or `ReadingConfig`.
 
     Raises
     ------
@@ -75,16 +81,28 @@ def from_text(text: str) -> ReadingConfig:
     try:
         data = json.loads(text)
         values = {tuple(place): _sourced(value) for place, value in data["values"]}
-        return ReadingConfig(data["job_type"], values, {}, tuple(data["warnings"]))
+        return kind(data["job_type"], values, {}, tuple(data["warnings"]))
     except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"not a configuration for reading: {error}") from error
+        raise ValueError(f"not a configuration: {error}") from error
+
+
+def may_be_kept(config: Config) -> bool:
+    """Whether a whole configuration may lie in a file: it holds no secret, and JSON holds all of it as it is."""
+    from batch_submit.plan.secrets import holds_secret  # its patterns are for commands that need not start so fast
+
+    if any(holds_secret(".".join(place), value.value) for place, value in config.values.items()):
+        return False
+    try:
+        return from_text(to_text(config), Config).values == dict(config.values)
+    except (TypeError, ValueError):  # such as a date
+        return False
 
 
 def _plain(value: Sourced) -> dict[str, Any]:
-    listed = isinstance(value.value, (list, tuple))
+    listed = isinstance(value.value, tuple)
     items = [_plain(item) for item in value.items]
     return {
-        "value": list(value.value) if isinstance(value.value, (list, tuple)) else value.value,
+        "value": value.value,
         "listed": listed,
         "origin": value.origin,
         "base": value.base,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from batch_submit.errors import LimitExceeded, UsageError
-from batch_submit.plan.config import Sourced
+from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.units import format_memory, parse_memory_mib
 
 INSTANCES = "spark.executor.instances"

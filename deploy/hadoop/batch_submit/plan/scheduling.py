@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 
 @dataclass(frozen=True)
@@ -129,6 +128,8 @@ class SchedulerView:
         for queue in self.root.walk():
             by_name.setdefault(queue.name.lower(), queue.path)
             by_name.setdefault(queue.path.lower(), queue.path)
+        from difflib import get_close_matches  # for a message; it takes a while to load
+
         found = get_close_matches(name.lower(), by_name, n=3, cutoff=0.5)
         found += [one for one in by_name if one.startswith(name.lower())][:3]
         return list(dict.fromkeys(by_name[one] for one in found))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -93,6 +92,8 @@ def resolve_job_type(name: str) -> str | None:
 def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
     """``did you mean 'x'?`` for the nearest of the right names; empty when none is near."""
     by_shape = {_shape(candidate): candidate for candidate in candidates}
+    import difflib  # for a message; it takes a while to load
+
     close = difflib.get_close_matches(_shape(name), list(by_shape), n=1, cutoff=0.6)
     if not close and len(name) > 2:  # "prod" for "production": an abbreviation is far away letter by letter
         close = [shape for shape in by_shape if shape.startswith(_shape(name))]

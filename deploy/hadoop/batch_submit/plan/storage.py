@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from batch_submit.errors import UsageError
 from batch_submit.plan.backend_choice import LOCAL
-from batch_submit.plan.config import Config
+from batch_submit.plan.merged import Config
 
 YARN_ROOT = "/ml-pipeline"
 LOCAL_ROOT = "ml-pipeline"

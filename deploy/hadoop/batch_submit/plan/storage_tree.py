@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from batch_submit.errors import ConfigError, UsageError
-from batch_submit.plan.config import Config
+from batch_submit.plan.merged import Config
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.transfer import Item
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from batch_submit.plan.config import Sourced
 from batch_submit.plan.identity import Fingerprint
+from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.storage import has_scheme
 from batch_submit.plan.uris import quoted_fragment, quoted_path
 from ml_pipeline_framework.contract import JobType, Params

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from batch_submit.plan.config import Config, Path, Sourced
+from batch_submit.plan.merged import Config
 from batch_submit.plan.schema import JOB_SECTION
 from batch_submit.plan.secrets import mask
+from batch_submit.plan.sourced import Path, Sourced
 from batch_submit.plan.yaml_scalars import is_plain_text
 
 _INDENT = "  "
