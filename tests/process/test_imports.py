@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.canned_webhdfs import CannedWebHdfs
 from tests.process.door import RUNNING, Door
+from tests.process.taking_rm import SHARED_JARS, TakingResourceManager, spark_home
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 #: Our own modules on the way of both, and then of each. The verb's own, below cli, is loaded by importlib, which the
@@ -149,3 +151,21 @@ def test_the_overview_loads_no_operation(door: Door) -> None:
     names = loaded(door, "--help")
     assert {name for name in names if name.startswith("batch_submit.operations")} == set()
     assert names & UNWANTED <= {"shutil", "lzma"}  # click asks shutil how wide the terminal is
+
+
+#: What a submission over REST does without, once the configuration has been built by an earlier call.
+NOT_FOR_REST = {"yaml", "requests", "http.client", "email", "ssl", "difflib", "hmac", "tempfile"} | {
+    "batch_submit.plan.config",
+    "batch_submit.launchers.spark_submit",
+    "ml_pipeline_framework.contract.catalogue",
+}
+
+
+def test_a_repeated_submission_over_rest_loads_no_more_than_it_uses(tmp_path: Path, webhdfs: CannedWebHdfs) -> None:
+    with TakingResourceManager() as rm:
+        host = Door(tmp_path, rm, webhdfs)
+        host.env |= {"SPARK_HOME": spark_home(tmp_path), "HADOOP_USER_NAME": "alice"}
+        call = ["submit", "-t", "custom", "--launcher", "rest", "--no-wait", "--conf", SHARED_JARS]
+        assert host.run(*call).code == 0
+        assert loaded(host, *call) & NOT_FOR_REST == set()
+        assert len(rm.posted) == 2

@@ -11,7 +11,7 @@ import pytest
 from batch_submit.adapters import config_cache
 from batch_submit.adapters.config_cache import cache_key, load, save
 from batch_submit.plan.config import Config, ConfigSources, SourceText, build_config
-from batch_submit.plan.reading import ReadingConfig, from_text, is_readable, reading_part, to_text
+from batch_submit.plan.reading import ReadingConfig, from_text, is_readable, may_be_kept, reading_part, to_text
 
 TEXT = """\
 execution:
@@ -48,7 +48,7 @@ def key(**changes: object) -> str:
 
 def test_what_is_kept_is_what_the_whole_configuration_says() -> None:
     whole = built()
-    part = from_text(to_text(reading_part(whole)))
+    part = from_text(to_text(reading_part(whole)), ReadingConfig)
     assert part == reading_part(whole)
     for place, value in whole.values.items():
         if is_readable(place):
@@ -75,15 +75,15 @@ def test_asking_for_more_is_a_mistake_and_not_an_absent_value(place: str) -> Non
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"values": [[]], "job_type": null, "warnings": []}', "null"])
 def test_a_damaged_file_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "k.json").write_text(text)
-    assert load(tmp_path, "k") is None
-    assert load(tmp_path, "another") is None
+    assert load(tmp_path, "k", ReadingConfig) is None
+    assert load(tmp_path, "another", ReadingConfig) is None
 
 
 def test_kept_and_found_again_for_its_owner_only(tmp_path: Path) -> None:
     part = reading_part(built())
     folder = tmp_path / "cache" / "config"
     save(folder, key(), part)
-    assert load(folder, key()) == part and isinstance(load(folder, key()), ReadingConfig)
+    assert load(folder, key(), ReadingConfig) == part and isinstance(load(folder, key(), ReadingConfig), ReadingConfig)
     (file,) = folder.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600 and folder.stat().st_mode & 0o777 == 0o700
 
@@ -91,7 +91,7 @@ def test_kept_and_found_again_for_its_owner_only(tmp_path: Path) -> None:
 def test_a_folder_that_can_not_be_written_costs_nothing(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     save(tmp_path / "cache", key(), reading_part(built()))
-    assert load(tmp_path / "cache", key()) is None
+    assert load(tmp_path / "cache", key(), ReadingConfig) is None
 
 
 def test_everything_that_makes_a_configuration_makes_another_name() -> None:
@@ -136,6 +136,45 @@ def test_old_files_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_values_keep_their_types() -> None:
-    part = from_text(to_text(reading_part(built())))
+    part = from_text(to_text(reading_part(built())), ReadingConfig)
     assert json.loads(to_text(part)) == json.loads(to_text(reading_part(built())))
     assert part.value("execution.backend") == "yarn"
+
+
+WHOLE = """\
+model_config:
+  cv_folds: 5
+  hyperparameters: {maxDepth: [3, 5], minInfoGain: 0.25, seed: null}
+  feature_columns: [a, b]
+job_specific_config:
+  training:
+    additional_py_files: [lib/a.zip]
+    custom_spark_conf: {spark.task.maxFailures: 8}
+"""
+
+
+@pytest.mark.parametrize("text", [WHOLE, Path("job_config.yaml").read_text()], ids=["values", "shipped"])
+def test_a_whole_one_is_kept_as_it_is(tmp_path: Path, text: str) -> None:
+    whole = build_config(sources=sources(text), job_type="training", env=None, profile=None, variables={}, flags={})
+    assert may_be_kept(whole)
+    save(tmp_path, "whole", whole)
+    kept = load(tmp_path, "whole", Config)
+    assert kept is not None and dict(kept.values) == dict(whole.values) and kept.warnings == whole.warnings
+    assert [type(kept.values[place].value) for place in whole.values] == [
+        type(value.value) for value in whole.values.values()
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "spark_config: {spark.hadoop.fs.s3a.secret.key: verysecret}",
+        "job_specific_config: {training: {custom_spark_conf: {spark.ssl.keyPassword: verysecret}}}",
+        "spark_config: {spark.driver.extraJavaOptions: -Dstore.password=verysecret}",
+    ],
+)
+def test_what_holds_a_secret_is_not_kept(text: str) -> None:
+    made = build_config(
+        sources=sources(text + "\n"), job_type="training", env=None, profile=None, variables={}, flags={}
+    )
+    assert not may_be_kept(made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -74,6 +73,8 @@ def spark_versions(found: SparkDistribution) -> Spark:
 
 def installed_version(package: str) -> str:
     """The version of an installed Python package; "" when it is not installed. Imports nothing."""
+    import importlib.metadata  # loads the mail package; a submission uses this module and asks for no version
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -51,7 +51,7 @@ def mask(key: str, value: object) -> object:
 
 def holds_secret(key: str, value: object) -> bool:
     """Whether a property must not be shown: by its key, or because a secret stands inside its value."""
-    return is_secret(key) or mask(key, value) != value
+    return is_secret(key) or mask(key, value) != (list(value) if isinstance(value, tuple) else value)
 
 
 def mask_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
