@@ -154,7 +154,7 @@ def test_the_overview_loads_no_operation(door: Door) -> None:
 
 
 #: What a submission over REST does without, once the configuration has been built by an earlier call.
-NOT_FOR_REST = {"yaml", "requests", "http.client", "email", "ssl", "difflib", "hmac", "tempfile"} | {
+NOT_FOR_REST = {"yaml", "requests", "http.client", "email", "ssl", "hmac", "tempfile"} | {
     "batch_submit.plan.config",
     "batch_submit.launchers.spark_submit",
     "ml_pipeline_framework.contract.catalogue",

@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -130,6 +129,8 @@ def clock_offset_s(date_header: str, asked: float, answered: float) -> float | N
     asked, answered
         Our wall clock around the request, seconds since the epoch. A ``Date`` is cut to the second.
     """
+    from email.utils import parsedate_to_datetime  # the mail package: a submission uses this module without it
+
     try:
         theirs = parsedate_to_datetime(date_header.split(", Date")[0]).timestamp()
     except (TypeError, ValueError):
