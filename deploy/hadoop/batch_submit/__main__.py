@@ -10,7 +10,7 @@ if not __package__:
     sys.path[:1] = [str(edge), str(edge.parents[1])]
 
 # Loading modules makes many objects and no garbage: looking for it as often as Python does takes a tenth of `list`.
-gc.set_threshold(10000, 20, 20)
+gc.set_threshold(50000, 20, 20)
 
 from batch_submit.host_check import check_host  # noqa: E402
 
