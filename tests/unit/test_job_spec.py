@@ -345,6 +345,14 @@ def test_files_that_spark_would_mix_up_are_refused_all_at_once() -> None:
         ("archives: [x.zip#__spark_libs__]", "__spark_libs__ is a name of Spark's own"),
         ("files: [x.csv#__pyfiles__/x.csv]", "__pyfiles__/x.csv is a name of Spark's own"),
         ("files: [__app__.jar]", "__app__.jar is a name of Spark's own"),
+        (
+            "files: [x.csv#../../x.csv]",
+            "x.csv#../../x.csv (c.yaml:1): an alias is a place below the container's folder",
+        ),
+        ("files: [x.csv#/etc/x.csv]", "an alias is a place below the container's folder"),
+        ("files: [x.csv#..]", "an alias is a place below the container's folder"),
+        ("archives: [x.zip#a//b]", "an alias is a place below the container's folder"),
+        ("files: ['x.csv#a b/x.csv']", "a folder of an alias has letters, digits, dots and dashes only"),
         ("{files: [x.zip], archives: [x.zip]}", "is both a file and an archive called x.zip"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -44,6 +45,7 @@ _CLUSTER_ONLY = (
     "spark.eventLog.",
     "spark.shuffle.service.",
 )
+_PLAIN_FOLDER = re.compile(r"[\w.\-]+", re.ASCII)
 #: What Spark's client puts into the container under names of its own.
 _SPARKS_OWN = ("__spark_conf__", "__spark_libs__", "__pyfiles__", "__app__.jar")
 
@@ -367,6 +369,11 @@ def _name_problems(one: ShippedFile) -> list[str]:
         problems.append(f"{one.path}#{one.link} {where}Spark splits its file lists at commas; rename the alias")
     if one.link.partition("/")[0] in _SPARKS_OWN:
         problems.append(f"{one.path} {where}{one.link} is a name of Spark's own in the container; use another")
+    *folders, _ = parts = one.link.split("/")
+    if {"", ".", ".."} & set(parts):
+        problems.append(f"{one.path}#{one.link} {where}an alias is a place below the container's folder; correct it")
+    elif not all(_PLAIN_FOLDER.fullmatch(name) for name in folders):  # YARN's mkdir -p does not quote it
+        problems.append(f"{one.path}#{one.link} {where}a folder of an alias has letters, digits, dots and dashes only")
     return problems
 
 
