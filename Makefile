@@ -64,7 +64,7 @@ kerberos: setup
 
 test: setup check jars browser $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
 	@$(PY) -m pytest -m "not full and not soak" $(SIDE_BY_SIDE) tests/unit tests/process
-	@$(PY) -m pytest -m "not full and not soak" --ignore=tests/unit --ignore=tests/process
+	@$(PY) -m pytest -m "not full and not soak" $(CLUSTER_AND_SPARK) --ignore=tests/unit --ignore=tests/process
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
 test-full: setup check jars browser kerberos airflow $(STAMP35) ## The same and the long repetitions
@@ -76,6 +76,8 @@ soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK
 
 # Two at a time, file by file: these start processes and small servers of their own, on ports that the system gives.
 SIDE_BY_SIDE := -n 2 --dist loadfile
+# The cluster's containers are waited for most of the time, while the tests of Spark compute.
+CLUSTER_AND_SPARK := -n 2 --dist loadgroup
 
 airflow: $(STAMP_AIRFLOW)
 
