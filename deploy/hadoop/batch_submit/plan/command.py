@@ -23,6 +23,8 @@ _FLAGS = {
     "spark.executor.memory": "--executor-memory",
     "spark.driver.memory": "--driver-memory",
     "spark.driver.cores": "--driver-cores",
+    "spark.kerberos.principal": "--principal",
+    "spark.kerberos.keytab": "--keytab",
 }
 
 
