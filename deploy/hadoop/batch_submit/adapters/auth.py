@@ -62,6 +62,7 @@ def build_session(
     clock: Clock = time.monotonic,
     env: Mapping[str, str] | None = None,
     ticket: PrivateTicket | None = None,
+    acts_for: str = "",
 ) -> HttpSession:
     """The HTTP session for one service (ResourceManager, NameNode, history server: one session each).
 
@@ -69,6 +70,8 @@ def build_session(
     ----------
     env, ticket
         With Kerberos: the environment, and a login by keytab; ``None`` takes the user's own ticket cache.
+    acts_for
+        With Kerberos: a proxy user.
 
     Raises
     ------
@@ -80,5 +83,5 @@ def build_session(
     if kerberos:
         from batch_submit.adapters.negotiate import KerberosSession
 
-        return KerberosSession(ca_bundle, env=env or {}, ticket=ticket, clock=clock)
+        return KerberosSession(ca_bundle, env=env or {}, ticket=ticket, acts_for=acts_for, clock=clock)
     return PlainSession(user or None, ca_bundle, clock=clock)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import quote
 
 from batch_submit.adapters import tickets
 from batch_submit.adapters.http import Clock, RequestsSession
@@ -44,6 +45,8 @@ class KerberosSession(RequestsSession):
         For ``klist``, which tells of the cache.
     ticket
         A login by keytab; ``None`` takes the user's own ticket cache.
+    acts_for
+        A proxy user, named to the ResourceManager and the NameNode (``doas``); "" for ourselves.
     limit_s
         Seconds that the KDC may take for a server's ticket.
 
@@ -61,12 +64,14 @@ class KerberosSession(RequestsSession):
         *,
         env: Mapping[str, str],
         ticket: PrivateTicket | None = None,
+        acts_for: str = "",
         clock: Clock = time.monotonic,
         limit_s: float = tickets.KDC_LIMIT_S,
     ) -> None:
         made = auth_class(limit_s)
         self._env = env
         self._ticket = ticket
+        self._acts_for = acts_for
         credential = None
         if ticket is not None:
             import spnego
@@ -107,7 +112,7 @@ class KerberosSession(RequestsSession):
                 session = ours._session(split_url(str(url)))
                 kwargs.setdefault("verify", ours._ca_bundle or True)  # else REQUESTS_CA_BUNDLE counts
                 with ours._proving(str(url)):
-                    reply = session.request(method, url, *args, **kwargs)
+                    reply = session.request(method, ours._acting(str(url)), *args, **kwargs)
                 ours._refuse_unknown(reply, session.auth)
                 if reply.status_code == 403 and not kwargs.get("stream"):
                     ours._refuse_not_taken(_whole(reply, reply.content))
@@ -118,9 +123,18 @@ class KerberosSession(RequestsSession):
     def _ask(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
         self._keep_fresh()
         with self._proving(url):
-            reply = super()._ask(method, url, *args, **kwargs)
+            reply = super()._ask(method, self._acting(url), *args, **kwargs)
         self._refuse_unknown(reply, self._session(split_url(url)).auth)
         return reply
+
+    def _acting(self, url: str) -> str:
+        """The same URL in the proxy user's name; a DataNode's has a token, which is that user's already."""
+        parts = split_url(url)
+        asked = parts.path.startswith(("/ws/v1/cluster", "/webhdfs/v1"))
+        if not self._acts_for or not asked or "delegation=" in parts.query:
+            return url
+        query = f"{parts.query}&" if parts.query else ""
+        return parts._replace(query=f"{query}doas={quote(self._acts_for, safe='')}").geturl()
 
     def _keep_fresh(self) -> None:
         if self._ticket is not None:
