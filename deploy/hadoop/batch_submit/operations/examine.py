@@ -65,6 +65,8 @@ class Scene:
         ``None`` when no backend can be chosen.
     conf, addresses
         ``None`` where there is no cluster to ask.
+    acts_for
+        A proxy user.
     """
 
     services: Services
@@ -75,6 +77,7 @@ class Scene:
     addresses: Addresses | None = None
     user: str = ""
     kerberos: bool = False
+    acts_for: str = ""
 
     @property
     def local(self) -> bool:
@@ -92,7 +95,9 @@ class Scene:
         ca_bundle = self.config.local_path("security_config.ca_bundle") or None
         services = self.services
         ticket = services.private_ticket(self.config) if self.kerberos else None
-        return build_session(self.kerberos, self.user, ca_bundle, env=services.env, ticket=ticket)
+        return build_session(
+            self.kerberos, self.user, ca_bundle, env=services.env, ticket=ticket, acts_for=self.acts_for
+        )
 
 
 @dataclass
