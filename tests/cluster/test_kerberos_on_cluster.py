@@ -136,7 +136,7 @@ def test_another_user_is_refused_in_the_servers_words(
     denied = run(secure, "bob", homes["bob"], "download", "/user/alice/ml-pipeline/data/some.csv", "x.csv", code=4)
     assert "HDFS refuses access to user bob" in denied.stderr
     refused = run(secure, "bob", homes["bob"], "logs", sleeper, code=4)
-    assert "not authorized to view the logs" in refused.stderr
+    assert "the containers of alice's application are not shown to bob" in refused.stderr
 
 
 ASKING = [
