@@ -99,7 +99,7 @@ class HdfsLibrary:
             message = "the Python package hdfs can't be loaded"
             step = "pip install hdfs"
             raise HostNotReady(message, next_step=step, details=(str(error),)) from error
-        from batch_submit.adapters.http import kerberos_auth_factory, tls_context
+        from batch_submit.adapters.http import tls_context
 
         if self._ca_bundle:
             tls_context(self._ca_bundle)  # an unreadable file is told here, in our words

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 from batch_submit.adapters import tickets
-from batch_submit.adapters.http import Clock, RequestsSession
+from batch_submit.adapters.http import RequestsSession
 from batch_submit.adapters.http_reply import Headers, HttpResponse, split_url
+from batch_submit.adapters.http_session import Clock
 from batch_submit.errors import HostNotReady
 from batch_submit.plan.tickets import (
     Refused,

@@ -41,8 +41,8 @@ from batch_submit.plan.backend_choice import LOCAL, choose_backend
 from batch_submit.plan.config import build_config
 from batch_submit.plan.health import Finding, in_order, ok, red, reds, skipped, warn
 from batch_submit.plan.merged import Config
-from batch_submit.plan.sourced import ConfigSources
 from batch_submit.plan.proxy_user import proxy_user_of
+from batch_submit.plan.sourced import ConfigSources
 from batch_submit.render.health import health_json, health_lines
 from batch_submit.services import Services
 
