@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from batch_submit.adapters.auth import KeytabLogin
 from batch_submit.adapters.delegation import DelegationTokens, names_metastore
 from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.http import StdlibSession
@@ -99,18 +98,6 @@ def test_what_is_no_token_is_told_in_the_servers_words(tokens: Make, namenode: C
     namenode.fail[GET] = Plain(401, b"<html>Authentication required</html>", {"WWW-Authenticate": "Negotiate"})
     with pytest.raises(HostNotReady, match="wants authentication"):
         tokens(SITE).fetch()
-
-
-def test_a_keytab_that_is_none_is_told_before_any_server_is_asked(tmp_path: Path) -> None:
-    pytest.importorskip("krb5")
-    from batch_submit.adapters.keytab import keytab_identity
-
-    (tmp_path / "a.keytab").write_bytes(b"no keytab")
-    for name in ("a.keytab", "missing.keytab"):
-        with pytest.raises(HostNotReady) as caught:
-            keytab_identity(KeytabLogin("alice@NOWHERE.TEST", str(tmp_path / name)))
-        assert caught.value.message == "the login as alice@NOWHERE.TEST failed"
-        assert caught.value.where == str(tmp_path / name) and caught.value.details
 
 
 def test_a_metastore_is_named_by_hive_site(tmp_path: Path) -> None:

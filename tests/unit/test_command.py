@@ -265,3 +265,12 @@ def test_the_plan_for_machines_says_everything_and_where_it_came_from() -> None:
     assert (data["queue"], data["params"], data["deploy_mode"]) == ("etl", None, "cluster")
     assert data["tags"][:3] == ["batch-submit", "run:my-run", "try:my-run.3"]
     assert plan_json(PLANS["yarn_training"])["params"] == json.loads(PARAMS.to_json())
+
+
+def test_kerberos_has_flags_of_spark_submits_own() -> None:
+    login = conf(kerberos_principal="etl@X", kerberos_keytab="/k")
+    argv = build_plan(replace(CUSTOM, conf={**BASE, **login}), TOOLS, try_number=1).argv
+    assert argv[argv.index("--principal") + 1] == "etl@X" and argv[argv.index("--keytab") + 1] == "/k"
+    assert not [word for word in argv if word.startswith("spark.kerberos")]
+    argv = build_plan(replace(CUSTOM, proxy_user="alice"), TOOLS, try_number=1).argv
+    assert argv[argv.index("--proxy-user") + 1] == "alice"

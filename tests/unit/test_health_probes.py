@@ -15,6 +15,7 @@ from batch_submit.adapters.hdfs_probe import HdfsProbe
 from batch_submit.adapters.http import HttpResponse
 from batch_submit.adapters.http_reply import Headers
 from batch_submit.adapters.spark_finder import SparkDistribution
+from batch_submit.adapters.tickets import moment_s
 from batch_submit.errors import ClusterUnreachable
 from tests.unit.fake_clock import FakeClock
 
@@ -91,18 +92,30 @@ def test_an_interpreter_is_asked_without_our_own_python_settings(tmp_path: Path)
     assert host_probe.interpreter("/nonexistent", {}).version == ""
 
 
+KLIST = """Ticket cache: FILE:/tmp/krb5cc_0
+Default principal: alice@R
+
+Valid starting       Expires              Service principal
+{tgt}
+{day} 11:00:00  {day} 12:00:00  HTTP/localhost@R
+"""
+
+
 @pytest.mark.parametrize(
-    ("status", "text", "state", "left"),
+    ("status", "day", "state", "left"),
     [
         (1, "", "none", None),
-        (0, "11/21/2026 10:00:00  11/21/2026 20:00:00  krbtgt/R@R", "valid", 3600.0),
-        (0, "11/21/26 10:00:00  11/21/26 20:00:00  krbtgt/R@R", "valid", 3600.0),
-        (0, "Heimdal writes otherwise", "valid", None),
+        (0, "11/21/2026", "valid", 3600.0),
+        (0, "11/21/26", "valid", 3600.0),
+        (0, "11/20/26", "none", None),
+        (0, "", "valid", None),
     ],
 )
-def test_the_ticket_by_klist(tmp_path: Path, status: int, text: str, state: str, left: float | None) -> None:
-    program(tmp_path, "klist", f'[ "$1" = -s ] && exit {status}\necho "{text}"')
-    now = host_probe.ticket_expiry("11/21/2026 19:00:00")
+def test_the_ticket_by_klist(tmp_path: Path, status: int, day: str, state: str, left: float | None) -> None:
+    tgt = f"{day} 10:00:00  {day} 20:00:00  krbtgt/R@R\n\trenew until {day} 23:00:00"
+    text = KLIST.format(day=day, tgt=tgt) if day else "Heimdal writes otherwise"
+    program(tmp_path, "klist", f"echo '{text}'; exit {status}")
+    now = moment_s("11/21/2026 19:00:00")
     assert host_probe.kerberos_ticket({"PATH": str(tmp_path)}, now) == (state, left)
     assert host_probe.kerberos_ticket({"PATH": "/nonexistent"}, now) == ("missing", None)
 

@@ -289,6 +289,14 @@ def test_half_of_kerberos_is_an_error(missing: str) -> None:
     assert (error.where, error.next_step) == ("c.yaml:2", f"add {missing}: to security_config")
 
 
+def test_a_proxy_user_is_named_to_spark_submit_and_never_with_a_keytab() -> None:
+    assert spec("security_config: {proxy_user: alice}").proxy_user == "alice"
+    assert spec("security_config: {proxy_user: alice}", backend=LOCAL).proxy_user == ""
+    keytab = "security_config:\n  enable_kerberos: true\n  principal: etl@X\n  keytab: /k\n  proxy_user: alice"
+    error = refused(UsageError, keytab)
+    assert "a proxy user and a keytab exclude each other" in error.message and error.where == "c.yaml:5"
+
+
 def test_ssl_is_refused_as_long_as_it_is_not_built() -> None:
     error = refused(UsageError, "security_config: {enable_ssl: true}")
     assert "enable_ssl is not built yet" in str(error)

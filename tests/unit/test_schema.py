@@ -20,8 +20,8 @@ EXPECTED = {
     "execution": "backend launcher timeout wait_timeout rm_patience submit_settle log_file save_logs claims_dir "
     "shared_dir kill_on_exit max_spark_submits retries retry_on retry_wait oom_bump",
     "spark_config": "num_executors executor_cores executor_memory driver_memory driver_cores queue deploy_mode",
-    "security_config": "enable_kerberos principal keytab enable_ssl keystore_path keystore_password truststore_path "
-    "truststore_password ca_bundle",
+    "security_config": "enable_kerberos principal keytab proxy_user enable_ssl keystore_path keystore_password "
+    "truststore_path truststore_password ca_bundle",
     "resource_limits": "max_driver_memory max_executor_memory max_executor_cores max_total_cores",
     "data_config": "training_data_path validation_data_path evaluation_data_path prediction_input_path "
     "predictions_output_path",

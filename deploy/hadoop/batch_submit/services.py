@@ -16,10 +16,10 @@ from batch_submit.adapters.terminal import Terminal
 from batch_submit.errors import HostNotReady
 
 if TYPE_CHECKING:
-    from batch_submit.adapters.auth import KeytabLogin
     from batch_submit.adapters.clock import Signals
     from batch_submit.adapters.hadoop_conf import HadoopConf
     from batch_submit.adapters.http_session import HttpSession
+    from batch_submit.adapters.keytab import PrivateTicket
     from batch_submit.adapters.processes import Processes
     from batch_submit.adapters.resource_manager import ResourceManager
     from batch_submit.adapters.webhdfs import WebHdfs
@@ -175,6 +175,23 @@ class Services:
         assert isinstance(loaded, HadoopConf)
         return loaded
 
+    def private_ticket(self, config: Config) -> PrivateTicket | None:
+        """The login by ``security_config.keytab``, one for all of a command; ``None``: the user's own cache counts."""
+        from batch_submit.adapters.auth import KeytabLogin
+        from batch_submit.adapters.keytab import PrivateTicket
+
+        keytab = config.local_path("security_config.keytab")
+        principal = str(config.value("security_config.principal") or "")
+        if config.value("security_config.enable_kerberos") is not True or not keytab or not principal:
+            return None
+        key = f"ticket:{principal}:{keytab}"
+        if key not in self._cache:
+            login = KeytabLogin(principal, keytab)
+            self._cache[key] = PrivateTicket(login, self.env, now_s=lambda: self.clock.now_utc().timestamp())
+        made = self._cache[key]
+        assert isinstance(made, PrivateTicket)
+        return made
+
     def etc_names_resourcemanager(self) -> bool:
         """Whether ``/etc/hadoop/conf`` holds a yarn-site.xml that names a ResourceManager."""
         from batch_submit.plan.backend_choice import ETC_HADOOP_CONF
@@ -225,6 +242,8 @@ class Cluster:
         HTTP in the name of :attr:`user`, for servers whose addresses only show later.
     open_webhdfs
         Builds the client for HDFS where :attr:`webhdfs` was spared and proves to be needed.
+    child_variables
+        What programs that we start need besides our environment to be the same user: our own ticket cache.
     """
 
     key: str
@@ -236,6 +255,7 @@ class Cluster:
     notices: tuple[str, ...] = ()
     session: HttpSession | None = None
     open_webhdfs: Callable[[], WebHdfs | None] | None = None
+    child_variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def home_folder(self) -> str:
@@ -296,20 +316,23 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
     ------
     HostNotReady
         When no ResourceManager is named anywhere.
-    ConfigError
-        See :func:`batch_submit.adapters.addresses.override_addresses`.
+    ConfigError, UsageError
+        See :func:`batch_submit.adapters.addresses.override_addresses`, and
+        :func:`batch_submit.plan.proxy_user.proxy_user_of`.
     """
     from batch_submit.adapters.addresses import override_addresses
     from batch_submit.adapters.auth import build_session, effective_user
     from batch_submit.adapters.resource_manager import ResourceManager
+    from batch_submit.plan.proxy_user import proxy_user_of
 
     conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
     named = override_addresses(config, conf)
     kerberos = conf.kerberos or config.value("security_config.enable_kerberos") is True
     ca_bundle = config.local_path("security_config.ca_bundle") or None
     user = effective_user(services.env, services.os_user, kerberos)
-    login = _keytab_login(config)
-    session = build_session(kerberos, user, ca_bundle, login=login)
+    acts_for = proxy_user_of(config, kerberos=kerberos)
+    ticket = services.private_ticket(config) if kerberos else None
+    session = build_session(kerberos, user, ca_bundle, env=services.env, ticket=ticket, acts_for=acts_for)
     if not named.resource_managers:
         raise HostNotReady(
             f"{choice.hadoop_conf_dir} names no ResourceManager",
@@ -324,19 +347,11 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
 
         if not named.name_nodes:
             return None
-        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, ca_bundle=ca_bundle, login=login)
+        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, ca_bundle=ca_bundle)
 
     webhdfs = open_webhdfs() if files else None
     notices = tuple(named.notices)
-    return Cluster(named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs)
-
-
-def _keytab_login(config: Config) -> KeytabLogin | None:
-    """``security_config`` with ``enable_kerberos``; else the ticket cache counts."""
-    from batch_submit.adapters.auth import KeytabLogin
-
-    keytab = config.local_path("security_config.keytab")
-    principal = str(config.value("security_config.principal") or "")
-    if config.value("security_config.enable_kerberos") is not True or not keytab or not principal:
-        return None
-    return KeytabLogin(principal, keytab)
+    child = {"KRB5CCNAME": ticket.cache} if ticket is not None else {}
+    return Cluster(
+        named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs, child
+    )

@@ -11,6 +11,7 @@ from batch_submit.adapters.plain_http import PlainSession
 
 if TYPE_CHECKING:
     from batch_submit.adapters.http_session import Clock, HttpSession
+    from batch_submit.adapters.keytab import PrivateTicket
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,28 @@ def build_session(
     ca_bundle: str | None = None,
     *,
     clock: Clock = time.monotonic,
-    login: KeytabLogin | None = None,
+    env: Mapping[str, str] | None = None,
+    ticket: PrivateTicket | None = None,
+    acts_for: str = "",
 ) -> HttpSession:
     """The HTTP session for one service (ResourceManager, NameNode, history server: one session each).
 
     Parameters
     ----------
-    login
-        With Kerberos: log in by a keytab; ``None`` takes the ticket cache.
+    env, ticket
+        With Kerberos: the environment, and a login by keytab; ``None`` takes the user's own ticket cache.
+    acts_for
+        With Kerberos: a proxy user.
 
     Raises
     ------
     HostNotReady
-        Kerberos is on and a Python package for it is missing.
+        Kerberos is on and a Python package for it is missing, or the keytab gives no ticket.
+    ClusterUnreachable
+        The KDC does not answer.
     """
     if kerberos:
-        from batch_submit.adapters.http import RequestsSession, kerberos_auth_factory
+        from batch_submit.adapters.negotiate import KerberosSession
 
-        return RequestsSession(ca_bundle, auth_factory=kerberos_auth_factory(login), clock=clock)
+        return KerberosSession(ca_bundle, env=env or {}, ticket=ticket, acts_for=acts_for, clock=clock)
     return PlainSession(user or None, ca_bundle, clock=clock)

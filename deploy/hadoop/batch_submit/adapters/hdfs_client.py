@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from batch_submit.adapters.auth import KeytabLogin
 from batch_submit.adapters.http_reply import CannotConnect, RemoteFailure, mask_connection_log, masked, scrubbed
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 
@@ -31,8 +31,9 @@ class HdfsLibrary:
         How to authenticate, and the PEM file for https.
     timeouts_s
         Seconds to connect, and seconds without a byte.
-    login
-        With Kerberos: a keytab in place of the ticket cache.
+    shared
+        With Kerberos: the session of the light calls, through which the library's go too. A server that knows us is not
+        asked to check another ticket.
     """
 
     def __init__(
@@ -43,14 +44,14 @@ class HdfsLibrary:
         kerberos: bool,
         ca_bundle: str | None,
         timeouts_s: tuple[float, float],
-        login: KeytabLogin | None = None,
+        shared: HttpSession | None = None,
     ) -> None:
         self._urls = tuple(urls)
         self._user = user
         self._kerberos = kerberos
         self._ca_bundle = ca_bundle
         self._timeouts_s = timeouts_s
-        self._login = login
+        self._shared = shared
         self._client: Any = None
         self._http: Any = None
 
@@ -98,22 +99,23 @@ class HdfsLibrary:
             message = "the Python package hdfs can't be loaded"
             step = "pip install hdfs"
             raise HostNotReady(message, next_step=step, details=(str(error),)) from error
-        from batch_submit.adapters.http import kerberos_auth_factory, tls_context
+        from batch_submit.adapters.http import tls_context
 
         if self._ca_bundle:
             tls_context(self._ca_bundle)  # an unreadable file is told here, in our words
         mask_connection_log()
-        http = requests.Session()
-        http.trust_env = False  # no proxy, no REQUESTS_CA_BUNDLE over our own
-        http.verify = self._ca_bundle or True
-        common = {"session": http, "timeout": self._timeouts_s}
         url = ";".join(self._urls)
         if self._kerberos:
-            made = kerberos_auth_factory(self._login)()  # tells what is missing, in our words
-            from hdfs.ext.kerberos import KerberosClient
+            from batch_submit.adapters.negotiate import KerberosSession
 
-            self._client = KerberosClient(url, mutual_auth="OPTIONAL", principal=made.principal, **common)
+            assert isinstance(self._shared, KerberosSession)
+            http = self._shared.for_library()
+            self._client = hdfs.Client(url, session=http, timeout=self._timeouts_s)
         else:
+            http = requests.Session()
+            http.trust_env = False  # no proxy, no REQUESTS_CA_BUNDLE over our own
+            http.verify = self._ca_bundle or True
+            common = {"session": http, "timeout": self._timeouts_s}
             self._client = hdfs.InsecureClient(url, user=self._user or "anonymous", **common)
         self._http = http
         return self._client

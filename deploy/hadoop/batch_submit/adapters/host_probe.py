@@ -8,21 +8,21 @@ import platform
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from batch_submit.adapters.spark_finder import SparkDistribution
+from batch_submit.adapters.tickets import find, look_at_cache
 from batch_submit.plan.health_host import Disk, Interpreter, Spark
+from batch_submit.plan.tickets import TicketState
 
 PROGRAM_TIMEOUT_S = 5.0
 _JAVA_VERSION = re.compile(r'version "([^"]+)"')
 _CORE = re.compile(r"spark-core_[0-9.]+-(.+)\.jar")
 _HADOOP = re.compile(r"hadoop-(?:client-api|common)-(.+)\.jar")
 _RELEASE = re.compile(r"Spark (\S+).*?built for Hadoop (\S+)", re.DOTALL)
-_TICKET_TIME = re.compile(r"([0-9]{2}/[0-9]{2}/[0-9]{2,4} [0-9]{2}:[0-9]{2}:[0-9]{2})")
 _ASK_PYTHON = (
     "import platform, importlib.metadata as m\n"
     "try: n = m.version('numpy')\n"
@@ -141,29 +141,20 @@ def clock_offset_s(date_header: str, asked: float, answered: float) -> float | N
     return early if early > 0 else late
 
 
-def kerberos_ticket(env: Mapping[str, str], now: float) -> tuple[str, float | None]:
-    """``missing``, ``none`` or ``valid``, and the seconds that the ticket still lives where klist's text tells."""
-    program = shutil.which("klist", path=_path(env))
-    if program is None:
-        return "missing", None
-    plain = {**env, "LC_ALL": "C"}
-    try:
-        asked = subprocess.run([program, "-s"], env=plain, timeout=PROGRAM_TIMEOUT_S, capture_output=True, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return "missing", None
-    if asked.returncode != 0:
+def kerberos_ticket(env: Mapping[str, str], now: float, cache: str = "") -> tuple[str, float | None]:
+    """``missing``, ``none`` or ``valid``, and the seconds that the ticket still lives where klist's text tells.
+
+    Parameters
+    ----------
+    cache
+        "" is the user's own.
+    """
+    found = look_at_cache(env, now, cache)
+    if found.state in (TicketState.NONE, TicketState.EXPIRED):
         return "none", None
-    for line in _output([program], plain).splitlines():
-        times = _TICKET_TIME.findall(line)
-        if "krbtgt/" in line and len(times) >= 2:
-            return "valid", ticket_expiry(times[1]) - now
-    return "valid", None
-
-
-def ticket_expiry(text: str) -> float:
-    """klist's time in the C locale, local zone, as seconds since the epoch."""
-    pattern = "%m/%d/%Y %H:%M:%S" if len(text.split()[0]) == 10 else "%m/%d/%y %H:%M:%S"
-    return time.mktime(datetime.strptime(text, pattern).timetuple())
+    if found.state is TicketState.UNKNOWN:
+        return ("valid" if find("klist", env) else "missing"), None
+    return "valid", found.expires_s - now if found.expires_s is not None else None
 
 
 def own_groups() -> tuple[str, ...]:

@@ -32,13 +32,10 @@ from batch_submit.adapters.http_reply import (
 )
 from batch_submit.adapters.http_session import Clock, HttpSession
 from batch_submit.adapters.http_stream import StreamedReply, of_http_client, of_requests
-from batch_submit.adapters.keytab import keytab_identity
 from batch_submit.errors import HostNotReady
 
 if TYPE_CHECKING:
     import requests
-
-    from batch_submit.adapters.auth import KeytabLogin
 
 __all__ = [
     "CannotConnect",
@@ -51,7 +48,6 @@ __all__ = [
     "RequestsSession",
     "StdlibSession",
     "StreamedReply",
-    "kerberos_auth_factory",
     "masked",
     "tls_context",
 ]
@@ -245,25 +241,20 @@ class RequestsSession:
     ca_bundle
         PEM file; passed with every request, since ``REQUESTS_CA_BUNDLE`` would override a session's own.
     auth_factory
-        Makes the auth object of a host; ``None`` takes ``requests_kerberos.HTTPKerberosAuth``.
+        Makes the auth object of a host: see :class:`batch_submit.adapters.negotiate.KerberosSession`.
     clock
         Monotonic seconds.
-
-    Raises
-    ------
-    HostNotReady
-        A package is missing.
     """
 
     def __init__(
         self,
         ca_bundle: str | None = None,
         *,
-        auth_factory: Callable[[], Any] | None = None,
+        auth_factory: Callable[[], Any],
         clock: Clock = time.monotonic,
     ) -> None:
         self._ca_bundle = ca_bundle
-        self._auth_factory = auth_factory or kerberos_auth_factory()
+        self._auth_factory = auth_factory
         mask_connection_log()
         self._clock = clock
         self._sessions: dict[str, requests.Session] = {}
@@ -327,32 +318,6 @@ class RequestsSession:
             session.auth = self._auth_factory()
             self._sessions[key] = session
         return self._sessions[key]
-
-
-def kerberos_auth_factory(login: KeytabLogin | None = None) -> Callable[[], Any]:
-    """Load ``requests_kerberos``; the answer makes one auth object, for one host.
-
-    Parameters
-    ----------
-    login
-        Principal and keytab; ``None`` takes the ticket cache.
-
-    Raises
-    ------
-    HostNotReady
-        The package, or the Kerberos library below it, is missing; the keytab gives no ticket.
-    """
-    try:
-        from requests_kerberos import OPTIONAL, HTTPKerberosAuth  # type: ignore[import-not-found,unused-ignore]
-
-        identity = keytab_identity(login) if login is not None else None
-    except ImportError as error:
-        raise HostNotReady(
-            "this cluster uses Kerberos and the Python package requests-kerberos can't be loaded",
-            next_step="pip install 'batch-submit[kerberos]'",
-            details=(str(error),),
-        ) from error
-    return lambda: HTTPKerberosAuth(mutual_authentication=OPTIONAL, principal=identity)
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:

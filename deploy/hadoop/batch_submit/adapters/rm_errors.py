@@ -39,6 +39,10 @@ def _error_for(reply: HttpResponse, failure: RemoteFailure, where: str, words: S
         text = " ".join(words)
         if "GSSException" in text or "AuthenticationException" in text:
             step = "check the ticket (klist), the host name in the URL, and this host's clock"
+        elif "not allowed to impersonate" in text:
+            step = (
+                "an administrator allows it: hadoop.proxyuser.<you>.hosts and .users, on ResourceManager and NameNode"
+            )
         elif "static user" in text:
             step = "set HADOOP_USER_NAME: the server takes this call for an anonymous one"
         else:

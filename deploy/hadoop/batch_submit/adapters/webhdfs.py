@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from batch_submit.adapters.auth import KeytabLogin
 from batch_submit.adapters.hdfs_client import HdfsLibrary
 from batch_submit.adapters.http_reply import CannotConnect, HttpResponse, NotJson, RemoteFailure
 from batch_submit.adapters.http_session import HttpSession
@@ -49,7 +48,7 @@ class WebHdfs:
         HTTP for the light calls; its own, not the ResourceManager's (cookies differ).
     user
         Whose files; ``None`` or empty with simple authentication: writes are refused.
-    kerberos, ca_bundle, login
+    kerberos, ca_bundle
         For the library's client.
     timeout_s
         Seconds for a question to a NameNode, and for a connection.
@@ -67,7 +66,6 @@ class WebHdfs:
         ca_bundle: str | None = None,
         timeout_s: float = 10,
         data_timeout_s: float = 120,
-        login: KeytabLogin | None = None,
     ) -> None:
         if not urls:
             raise HostNotReady(
@@ -86,7 +84,7 @@ class WebHdfs:
             kerberos=kerberos,
             ca_bundle=ca_bundle,
             timeouts_s=(timeout_s, data_timeout_s),
-            login=login,
+            shared=session if kerberos else None,
         )
 
     def close(self) -> None:

@@ -143,6 +143,12 @@ class YarnLogs:
         if not found:
             if failed:
                 raise failed[0]
+            if report.state is State.RUNNING and report.user != self.servers.user:
+                # A driver runs for sure; a stranger is shown an application without containers (seen on 3.5.0).
+                raise ClusterRefused(
+                    f"the containers of {report.user}'s application are not shown to {self.servers.user}",
+                    next_step=f"ask {report.user}; for the next one: spark.acls.enable and spark.ui.view.acls",
+                )
             raise NotFound(f"no container of {report.application_id} has begun to write ({report.state.value})")
         partial = f"{report.application_id} is running: more may be written"
         if _ended(report):

@@ -28,6 +28,9 @@ _VALUE_FLAGS = {
     "driver_cores": (("spark_config", "driver_cores"), "--driver-cores"),
     "backend": (("execution", "backend"), "--backend"),
     "launcher": (("execution", "launcher"), "--launcher"),
+    "principal": (("security_config", "principal"), "--principal"),
+    "keytab": (("security_config", "keytab"), "--keytab"),
+    "proxy_user": (("security_config", "proxy_user"), "--proxy-user"),
     "timeout": (("execution", "timeout"), "--timeout"),
     "wait_timeout": (("execution", "wait_timeout"), "--wait-timeout"),
     "kill_on_exit": (("execution", "kill_on_exit"), "--kill-on-exit"),
@@ -47,6 +50,9 @@ _NAMING_FLAGS = {
     "script": "--script",
     "env": "--env",
     "profile": "--profile",
+    "principal": "--principal",
+    "keytab": "--keytab",
+    "proxy_user": "--proxy-user",
 }
 
 
@@ -90,6 +96,8 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
             "--save-logs needs the waiting: nobody is there to save them at the end of a run with --no-wait",
             next_step="leave --no-wait out, or set execution.save_logs and use batch-submit wait",
         )
+    if typed["keytab"]:
+        flags[("security_config", "enable_kerberos")] = (True, "--keytab")
     for text in typed["conf"]:
         key, separator, value = text.partition("=")
         if not separator or not key.startswith("spark."):
@@ -142,6 +150,9 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
 @click.option("--driver-memory", metavar="M", help="Heap of the driver, with unit: 4g.")
 @click.option("--driver-cores", metavar="N", help="Cores of the driver.")
 @click.option("--conf", "conf", multiple=True, metavar="K=V", help="A Spark property; repeatable.")
+@click.option("--principal", metavar="P", help="Kerberos: whom the keytab logs in.")
+@click.option("--keytab", metavar="FILE", help="Kerberos: log in by it, here and in the driver.")
+@click.option("--proxy-user", metavar="U", help="Kerberos: act for this user by our own ticket; not with --keytab.")
 @click.option("--script", metavar="FILE", help="Your own script instead of the built-in job.")
 @click.option("--app-args", metavar='"…"', help="Arguments of the job as one shell-quoted text.")
 @click.option("--app-arg", multiple=True, metavar="X", help="One argument of the job; repeatable.")

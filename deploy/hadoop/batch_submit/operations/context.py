@@ -233,7 +233,7 @@ def open_backend(context: Context) -> Backend:
     staging = context.config.get("spark.yarn.stagingDir")
     return YarnBackend(
         cluster,
-        child_environment(services.env),
+        {**child_environment(services.env), **cluster.child_variables},
         services.state_folder / "launch",
         services.clock,
         services.terminal,

@@ -65,6 +65,8 @@ class Scene:
         ``None`` when no backend can be chosen.
     conf, addresses
         ``None`` where there is no cluster to ask.
+    acts_for
+        A proxy user.
     """
 
     services: Services
@@ -75,6 +77,7 @@ class Scene:
     addresses: Addresses | None = None
     user: str = ""
     kerberos: bool = False
+    acts_for: str = ""
 
     @property
     def local(self) -> bool:
@@ -90,7 +93,11 @@ class Scene:
     def session(self) -> HttpSession:
         """A session of its own: sessions are not shared between threads, nor between services."""
         ca_bundle = self.config.local_path("security_config.ca_bundle") or None
-        return build_session(self.kerberos, self.user, ca_bundle)
+        services = self.services
+        ticket = services.private_ticket(self.config) if self.kerberos else None
+        return build_session(
+            self.kerberos, self.user, ca_bundle, env=services.env, ticket=ticket, acts_for=self.acts_for
+        )
 
 
 @dataclass
@@ -164,10 +171,25 @@ def look_at_host(scene: Scene, out: list[Finding], facts: HostFacts) -> None:
         ("temporary files", Path(tempfile.gettempdir())),
     ]
     out += health_host.disks(host_probe.disks(places))
-    ticket = host_probe.kerberos_ticket(env, services.clock.now_utc().timestamp()) if scene.kerberos else ("", None)
-    out.append(health_host.ticket(scene.kerberos, *ticket))
+    out.append(_ticket(scene))
     package = scene.kerberos and host_probe.can_import("requests_kerberos")
     out.append(health_host.kerberos_package(scene.kerberos, package))
+
+
+def _ticket(scene: Scene) -> Finding:
+    """The user's own ticket, or what a login by the configured keytab gives."""
+    services = scene.services
+    env, now = services.env, services.clock.now_utc().timestamp()
+    private = services.private_ticket(scene.config) if scene.kerberos else None
+    if private is None:
+        state = host_probe.kerberos_ticket(env, now) if scene.kerberos else ("", None)
+        return health_host.ticket(scene.kerberos, *state)
+    try:
+        private.keep_fresh()
+    except BatchSubmitError as error:
+        return red("host.ticket", error.message, error.next_step, error.where)
+    left_s = host_probe.kerberos_ticket(env, now, private.cache)[1]
+    return health_host.ticket(True, "valid", left_s, by=f"{private.login.keytab} logs in {private.login.principal}")
 
 
 def look_at_yarn(scene: Scene, out: list[Finding], facts: YarnFacts) -> None:

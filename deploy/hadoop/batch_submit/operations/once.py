@@ -102,6 +102,10 @@ def submit_once(
 
         spec = look_before_launch(context, backend, spec)
     claims.refuse_if_blind()
+    if options.wait:
+        from batch_submit.operations.ticket_life import warn_of_short_ticket
+
+        warn_of_short_ticket(context, backend, spec)
     plan = make_plan(context, spec, needed=True, try_number=decision.number)
     tell_of(context, plan)
     context.services.terminal.debug(shell_command(plan))

@@ -23,6 +23,8 @@ _FLAGS = {
     "spark.executor.memory": "--executor-memory",
     "spark.driver.memory": "--driver-memory",
     "spark.driver.cores": "--driver-cores",
+    "spark.kerberos.principal": "--principal",
+    "spark.kerberos.keytab": "--keytab",
 }
 
 
@@ -110,6 +112,7 @@ def _argv(spec: JobSpec, tools: Toolchain, conf: Mapping[str, Sourced], secrets:
         ["--master", "yarn", "--deploy-mode", spec.deploy_mode] if spec.backend == YARN else ["--master", "local[*]"]
     )
     argv += ["--name", spec.name]
+    argv += ["--proxy-user", spec.proxy_user] if spec.proxy_user else []
     if secrets:
         argv += ["--properties-file", SECRETS_PLACEHOLDER]
     for key, flag in _FLAGS.items():

@@ -205,7 +205,7 @@ def clock(offset_s: float | None, server: str, kerberos: bool) -> Finding:
     return warn(id, what, step, server, measured=measured)
 
 
-def ticket(kerberos: bool, state: str, left_s: float | None) -> Finding:
+def ticket(kerberos: bool, state: str, left_s: float | None, by: str = "") -> Finding:
     """The Kerberos ticket.
 
     Parameters
@@ -214,6 +214,8 @@ def ticket(kerberos: bool, state: str, left_s: float | None) -> Finding:
         ``missing`` (no ``klist`` program), ``none`` (no valid ticket) or ``valid``.
     left_s
         Seconds that it still lives; ``None`` when klist's text was not understood.
+    by
+        The keytab by which it was got, and is got again in time; "" for the user's own.
     """
     id = "host.ticket"
     if not kerberos:
@@ -226,6 +228,8 @@ def ticket(kerberos: bool, state: str, left_s: float | None) -> Finding:
     if left_s is None:
         return ok(id, "there is a valid Kerberos ticket")
     text = f"the Kerberos ticket is valid for {format_duration(int(left_s))}"
+    if by:
+        return ok(id, f"{by}; {text}, and renewed in time", measured={"left_s": int(left_s)})
     if left_s < _TICKET_WARN_S:
         return warn(id, text, "kinit again before a long run", measured={"left_s": int(left_s)})
     return ok(id, text, measured={"left_s": int(left_s)})

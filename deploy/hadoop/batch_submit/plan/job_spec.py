@@ -25,6 +25,7 @@ from batch_submit.plan.job_params import (
     split,
 )
 from batch_submit.plan.merged import Config
+from batch_submit.plan.proxy_user import proxy_user_of
 from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
 from batch_submit.plan.rest.words import option_words
 from batch_submit.plan.sourced import Sourced
@@ -137,6 +138,7 @@ def build_spec(
         timeout_s=_timeout(config, "timeout", call.job_type),
         wait_timeout_s=_timeout(config, "wait_timeout", call.job_type),
         notices=(*unused, *conf_notices, *pipeline_notices(config, stages)),
+        proxy_user=proxy_user_of(config, kerberos=True) if backend == YARN else "",
     )
     _check_shipped(spec)
     _check_heap(spec.conf)

@@ -22,6 +22,7 @@ _PLACES = frozenset(
         ("security_config", "enable_kerberos"),
         ("security_config", "principal"),
         ("security_config", "keytab"),
+        ("security_config", "proxy_user"),
         ("security_config", "ca_bundle"),
         ("spark_config", "spark.yarn.stagingDir"),
         ("spark_config", "spark.yarn.historyServer.address"),

@@ -244,6 +244,7 @@ def _security() -> tuple[Key, ...]:
         Key((section, "enable_kerberos"), Kind.BOOLEAN, "log in with principal and keytab", "false"),
         Key((section, "principal"), Kind.TEXT, "Kerberos principal", "etl@EXAMPLE.COM"),
         Key((section, "keytab"), Kind.LOCAL_PATH, "its keytab", "/etc/security/etl.keytab"),
+        Key((section, "proxy_user"), Kind.TEXT, "act for this user, by our own ticket", "alice"),
         Key((section, "enable_ssl"), Kind.BOOLEAN, "TLS for Spark's own connections", "false", later=("true",)),
         store("keystore_path", Kind.LOCAL_PATH, "key store", "/etc/security/keystore.jks"),
         store("keystore_password", Kind.SECRET, "its password", '"${KEYSTORE_PASSWORD}"', _NOT_A_FLAG),

@@ -66,6 +66,8 @@ class JobSpec:
     timeout_s: float | None = None
     wait_timeout_s: float | None = None
     notices: tuple[str, ...] = ()
+    #: Another user than the one who asks; "" for none.
+    proxy_user: str = ""
 
     @property
     def queue(self) -> str:

@@ -1,0 +1,123 @@
+"""From the configuration to a session: whom the servers see, and what children get, against a real KDC."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batch_submit.adapters import tickets
+from batch_submit.errors import HostNotReady, UsageError
+from batch_submit.plan.backend_choice import YARN, BackendChoice
+from batch_submit.plan.merged import Config
+from batch_submit.plan.sourced import Sourced
+from batch_submit.plan.tickets import TicketState
+from batch_submit.services import Cluster, Services, build_services, connect
+from tests.process.realm import REALM, NegotiatingServer, Realm, running_realm, skip_without_kerberos
+
+ALICE = f"alice@{REALM}"
+SITE = "<configuration>{}</configuration>"
+PROPERTY = "<property><name>{}</name><value>{}</value></property>"
+
+
+@pytest.fixture(scope="module")
+def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
+    skip_without_kerberos()
+    with running_realm(tmp_path_factory.mktemp("kdc") / "one") as running:
+        running.add("alice")
+        running.add("HTTP/localhost")
+        yield running
+
+
+@pytest.fixture
+def manager(realm: Realm) -> Iterator[NegotiatingServer]:
+    """A ResourceManager as far as it says who we are."""
+    with NegotiatingServer(realm.folder / "HTTP-localhost.keytab") as server:
+        server.answers["/ws/v1/cluster/userinfo"] = (200, "application/json", b'{"requestedUser": "alice"}')
+        yield server
+
+
+@pytest.fixture
+def services(realm: Realm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
+    (tmp_path / "run").mkdir()
+    env = {**realm.env, "KRB5CCNAME": f"FILE:{tmp_path / 'cache'}", "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    for name in ("KRB5_CONFIG", "KRB5CCNAME"):
+        monkeypatch.setenv(name, env[name])
+    return replace(build_services(), env=env)
+
+
+def opened(
+    services: Services, manager: NegotiatingServer, folder: Path, kerberos: str = "kerberos", **keys: object
+) -> Cluster:
+    conf = folder / "conf"
+    conf.mkdir()
+    core = {"hadoop.security.authentication": kerberos, "fs.defaultFS": "hdfs://localhost:9000"}
+    yarn = {"yarn.resourcemanager.webapp.address": manager.url.removeprefix("http://")}
+    for name, values in (("core-site", core), ("yarn-site", yarn)):
+        text = SITE.format("".join(PROPERTY.format(*pair) for pair in values.items()))
+        (conf / f"{name}.xml").write_text(text, encoding="ascii")
+    config = Config(None, {("security_config", key): Sourced(value, f"c.yaml:{key}") for key, value in keys.items()})
+    return connect(services, config, BackendChoice(YARN, "a test", str(conf)), files=False)
+
+
+def test_children_are_the_same_user_by_the_same_cache(
+    services: Services, manager: NegotiatingServer, realm: Realm, tmp_path: Path
+) -> None:
+    login = {"enable_kerberos": True, "principal": ALICE, "keytab": str(realm.folder / "alice.keytab")}
+    cluster = opened(services, manager, tmp_path, **login)
+    assert cluster.user == "alice" and manager.asked[-1].by == "ticket"
+    child = {**services.env, **cluster.child_variables}
+    held = tickets.look_at_cache(child, time.time())
+    assert (held.state, held.principal) == (TicketState.VALID, ALICE)
+    assert tickets.look_at_cache(services.env, time.time()).state is TicketState.NONE
+    config = Config(None, {("security_config", key): Sourced(value, "c") for key, value in login.items()})
+    ticket = services.private_ticket(config)
+    assert ticket is not None and services.private_ticket(config) is ticket, "one login for all of a command"
+    ticket.close()
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_with_a_ticket_children_need_nothing(
+    services: Services, manager: NegotiatingServer, realm: Realm, tmp_path: Path
+) -> None:
+    realm.kinit(ALICE, realm.folder / "alice.keytab", env=dict(services.env))
+    cluster = opened(services, manager, tmp_path)
+    assert cluster.user == "alice" and cluster.child_variables == {}
+    assert not [one for one in manager.asked if "doas" in one.path]
+
+
+def test_a_proxy_user_is_named_in_each_question(
+    services: Services, manager: NegotiatingServer, realm: Realm, tmp_path: Path
+) -> None:
+    realm.kinit(ALICE, realm.folder / "alice.keytab", env=dict(services.env))
+    cluster = opened(services, manager, tmp_path, proxy_user="a b")
+    cluster.resource_manager.info()
+    assert manager.asked and all("doas=a%20b" in one.path for one in manager.asked)
+    assert cluster.session is not None
+    cluster.session.request("GET", f"{manager.url}/webhdfs/v1/a?op=OPEN&delegation=xyz", timeout_s=5)
+    cluster.session.request("GET", f"{manager.url}/proxy/application_1_1/", timeout_s=5)
+    assert ["doas" in one.path for one in manager.asked[-2:]] == [False, False]
+
+
+def test_a_proxy_user_with_a_keytab_or_without_kerberos(
+    services: Services, manager: NegotiatingServer, realm: Realm, tmp_path: Path
+) -> None:
+    login = {"enable_kerberos": True, "principal": ALICE, "keytab": str(realm.folder / "alice.keytab")}
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UsageError, match="exclude each other") as error:
+        opened(services, manager, tmp_path / "a", proxy_user="bob", **login)
+    assert error.value.where == "c.yaml:proxy_user" and list((tmp_path / "run").iterdir()) == []
+    with pytest.raises(UsageError, match="needs a cluster with Kerberos") as error:
+        opened(services, manager, tmp_path, "simple", proxy_user="bob")
+    assert "HADOOP_USER_NAME=bob" in error.value.next_step
+
+
+def test_a_keytab_that_is_none_is_told_before_any_server_is_asked(
+    services: Services, manager: NegotiatingServer, tmp_path: Path
+) -> None:
+    with pytest.raises(HostNotReady, match="No such file") as error:
+        opened(services, manager, tmp_path, enable_kerberos=True, principal=ALICE, keytab="/no/such/keytab")
+    assert error.value.where == "/no/such/keytab" and manager.asked == []
