@@ -25,10 +25,12 @@ import pytest
 from cluster.conftest import REPO, Cluster, wait_until
 from cluster.fault_points import POINTS, REST, SPARK_SUBMIT, Point, driver
 
+#: Hundreds of JVMs that live for seconds: what is spared here is most of a round's time.
+CHEAP_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-BytecodeVerificationRemote"
 #: The least that succeeds.
 JOB = "from pyspark import SparkContext\nSparkContext.getOrCreate().stop()\n"
-CONFIG = """\
-execution: {log_file: our.log, submit_settle: 5s}
+CONFIG = f"""\
+execution: {{log_file: our.log, submit_settle: 5s}}
 spark_config:
   queue: ml-queue
   driver_memory: 512m
@@ -39,12 +41,14 @@ spark_config:
   spark.dynamicAllocation.initialExecutors: 0
   spark.eventLog.enabled: false
   spark.ui.enabled: false
-  spark.driver.extraJavaOptions: "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+  spark.driver.extraJavaOptions: "{CHEAP_JVM}"
 """
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "10"))
 SEED = int(os.environ.get("SOAK_SEED", "20260131"))
 #: Applications at once: more only wait for each other's processors.
 AT_ONCE = 3
+#: Races of two hosts at once: each is about one run, and two launches.
+RACES, RACES_AT_ONCE = 50, 2
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class EdgeHost:
     def __init__(self, cluster: Cluster, home: Path) -> None:
         home.mkdir()
         self.cluster, self.home = cluster, home
-        quick = {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+        quick = {"SPARK_SUBMIT_OPTS": CHEAP_JVM}
         self.env = cluster.env | quick | {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
         for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
             self.env.pop(name, None)
@@ -141,20 +145,34 @@ def test_killed_at_todays_points_and_repeated(cluster: Cluster, tmp_path: Path) 
     assert Counter(outcome.point.launcher for outcome in outcomes) == {SPARK_SUBMIT: 3, REST: 3}
 
 
+def held_to(cluster: Cluster, folder: Path, point: Point) -> Outcome | str:
+    """The outcome of a point, or what was wrong: a fault at one of them must not hide the others."""
+    try:
+        return killed_and_repeated(cluster, folder, point)
+    except Exception as error:
+        return f"{point!s:55} FAULT: {error!r}"
+
+
 @pytest.mark.soak
 def test_killed_at_every_point_again_and_again(
     cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = random.Random(SEED)
+    faults = []
     for number in range(1, ROUNDS + 1):
         points = [point for points in POINTS.values() for point in points]
         order.shuffle(points)
+        began = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            outcomes = list(pool.map(lambda point: killed_and_repeated(cluster, tmp_path, point), points))
+            outcomes = list(pool.map(lambda point: held_to(cluster, tmp_path, point), points))
+        wrong = [outcome for outcome in outcomes if isinstance(outcome, str)]
+        faults += wrong
+        good = f"{len(points) - len(wrong)} of {len(points)} points with exactly one application, which succeeded"
         with capsys.disabled():
-            print(f"\nround {number} of {ROUNDS}, seed {SEED}: {len(outcomes)} points, one application each")
-            for outcome in sorted(outcomes, key=lambda one: str(one.point)):
-                print(f"  {outcome.row}")
+            print(f"\nround {number} of {ROUNDS}, seed {SEED}, {time.monotonic() - began:.0f} s: {good}", flush=True)
+            for row in sorted(one if isinstance(one, str) else one.row for one in outcomes):
+                print(f"  {row}", flush=True)
+    assert not faults, "\n".join(faults)
 
 
 def raced(cluster: Cluster, folder: Path, launcher: str) -> tuple[int, ...]:
@@ -188,8 +206,10 @@ def test_two_hosts_race_for_one_run(cluster: Cluster, tmp_path: Path, launcher: 
 
 @pytest.mark.soak
 def test_two_hosts_race_fifty_times(cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    launchers = [SPARK_SUBMIT, REST] * 25
-    codes = Counter((launcher, raced(cluster, tmp_path, launcher)) for launcher in launchers)
+    launchers = [SPARK_SUBMIT, REST] * (RACES // 2)
+    with ThreadPoolExecutor(RACES_AT_ONCE) as pool:
+        ended = pool.map(lambda launcher: (launcher, raced(cluster, tmp_path, launcher)), launchers)
+        codes = Counter(ended)
     with capsys.disabled():
         print(f"\n{len(launchers)} races of two hosts for one run: {len(launchers)} applications")
         for (launcher, both), count in sorted(codes.items()):
