@@ -46,7 +46,7 @@ spark_config:
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "10"))
 SEED = int(os.environ.get("SOAK_SEED", "20260131"))
 #: Applications at once: more only wait for each other's processors.
-AT_ONCE = 3
+AT_ONCE = 4
 #: Races of two hosts at once: each is about one run, and two launches.
 RACES, RACES_AT_ONCE = 50, 2
 
