@@ -10,7 +10,6 @@ import os
 import random
 import secrets
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,30 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cluster.conftest import REPO, Cluster, wait_until
+from cluster.conftest import Cluster, wait_until
+from cluster.edge_host import DOOR, EdgeHost, of_run
 from cluster.fault_points import POINTS, REST, SPARK_SUBMIT, Point, driver
 
-#: Hundreds of JVMs that live for seconds: what is spared here is most of a round's time.
-CHEAP_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-BytecodeVerificationRemote"
-#: The least that succeeds.
-JOB = "from pyspark import SparkContext\nSparkContext.getOrCreate().stop()\n"
-CONFIG = f"""\
-execution: {{log_file: our.log, submit_settle: 5s}}
-spark_config:
-  queue: ml-queue
-  driver_memory: 512m
-  executor_memory: 512m
-  spark.dynamicAllocation.enabled: true
-  spark.dynamicAllocation.shuffleTracking.enabled: true
-  spark.dynamicAllocation.minExecutors: 0
-  spark.dynamicAllocation.initialExecutors: 0
-  spark.eventLog.enabled: false
-  spark.ui.enabled: false
-  spark.driver.extraJavaOptions: "{CHEAP_JVM}"
-"""
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "10"))
 SEED = int(os.environ.get("SOAK_SEED", "20260131"))
 #: Applications at once: more only wait for each other's processors.
@@ -64,44 +45,6 @@ class Outcome:
     def row(self) -> str:
         """For the table."""
         return f"{self.point!s:55} {self.repeat:28} {' '.join(self.applications):22} {self.took_s:6.1f} s"
-
-
-class EdgeHost:
-    """A home, and so a ledger, of its own, with the job in it."""
-
-    def __init__(self, cluster: Cluster, home: Path) -> None:
-        home.mkdir()
-        self.cluster, self.home = cluster, home
-        quick = {"SPARK_SUBMIT_OPTS": CHEAP_JVM}
-        self.env = cluster.env | quick | {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
-        for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
-            self.env.pop(name, None)
-        (home / "job.py").write_text(JOB, encoding="utf-8")
-        (home / "job_config.yaml").write_text(CONFIG, encoding="utf-8")
-
-    def start(self, program: Sequence[str], launcher: str, run_id: str, *more: str) -> subprocess.Popen[str]:
-        arguments = ["submit", "-t", "custom", "--script", "job.py", "--launcher", launcher, "--run-id", run_id, *more]
-        return subprocess.Popen(
-            [*program, *arguments],
-            cwd=self.home,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def submit(self, program: Sequence[str], launcher: str, run_id: str) -> tuple[int, str, str]:
-        process = self.start(program, launcher, run_id)
-        out, err = process.communicate(timeout=300)
-        return process.returncode, out.strip(), err
-
-
-DOOR = [str(REPO / "batch_submit.sh")]
-
-
-def of_run(cluster: Cluster, run_id: str) -> list[dict[str, Any]]:
-    found = cluster.rest(f"{cluster.rm_url}/ws/v1/cluster/apps?applicationTags=run:{run_id}")["apps"] or {}
-    return list(found.get("app") or [])
 
 
 def killed_and_repeated(cluster: Cluster, folder: Path, point: Point) -> Outcome:
