@@ -13,7 +13,7 @@ from cluster.conftest import REPO, Cluster
 from process.door import Running
 
 #: Hundreds of JVMs that live for seconds: what is spared here is most of a round's time.
-CHEAP_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-BytecodeVerificationRemote"
+CHEAP_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 #: The least that succeeds.
 JOB = "from pyspark import SparkContext\nSparkContext.getOrCreate().stop()\n"
 CONFIG = f"""\
