@@ -10,7 +10,9 @@ import secrets
 import signal
 import subprocess
 import sys
+import urllib.error
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -76,8 +78,7 @@ def test_a_resourcemanager_that_is_away_too_long_for_a_submit(
     (app,) = of_run(cluster, run_id)
     assert (lost.code, lost.out.strip()) == (8, app["id"]), lost.err
     assert "asking on for 3s" in lost.err and "last seen RUNNING" in lost.err
-    assert meanwhile.returncode in (0, 8) and meanwhile.stdout.strip() in ("", app["id"]), meanwhile.stderr
-    assert "nothing was submitted" in meanwhile.stderr or meanwhile.returncode == 8
+    assert (meanwhile.returncode, meanwhile.stdout) == (8, "") and app["id"] in meanwhile.stderr, meanwhile.stderr
     with closing(host.begin(*job)) as again:
         again.wait_until_said("attached to")
         gate.touch()
@@ -98,6 +99,67 @@ def test_a_resourcemanager_that_is_away_when_a_submit_begins(cluster: Cluster, h
     assert "nothing was submitted" in refused.stderr and of_run(cluster, run_id) == []
     assert host.run(*job).returncode == 0
     assert ends(cluster, run_id) == [("FINISHED", "SUCCEEDED")]
+
+
+# --- a limit that nobody lived to set ---------------------------------------------------------------------------------
+
+
+def lifetime(cluster: Cluster, application_id: str) -> str:
+    """Until when YARN lets an application live."""
+    url = f"{cluster.rm_url}/ws/v1/cluster/apps/{application_id}/timeouts/LIFETIME"
+    return str(cluster.rest(url)["timeout"]["expiryTime"])
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"application-timeouts": {"timeout": [{"type": "LIFETIME", "expiryTime": "2100-01-01T00:00:00.000+0000"}]}},
+        {"application-timeouts": {"entry": [{"key": "LIFETIME", "value": 600}]}},
+        {"timeouts": {"timeout": [{"type": "LIFETIME", "expiryTime": "2100-01-01T00:00:00.000+0000"}]}},
+    ],
+    ids=["as in its answers", "as other maps", "as in an application"],
+)
+def test_yarn_takes_no_limit_with_a_submission(cluster: Cluster, limit: dict[str, object]) -> None:
+    """If it ever does, ours belongs there: then no moment is left in which an application has none."""
+    apps = f"{cluster.rm_url}/ws/v1/cluster/apps"
+    application_id = str(cluster.rest(f"{apps}/new-application?user.name=root", "POST", {})["application-id"])
+    before = {"timeout": {"type": "LIFETIME", "expiryTime": "2100-01-01T00:00:00.000+0000"}}
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        cluster.rest(f"{apps}/{application_id}/timeout?user.name=root", "PUT", before)
+    context = {
+        "application-id": application_id,
+        "application-name": "limited",
+        "application-type": "SHELL",
+        "queue": "etl",
+        "resource": {"memory": 128, "vCores": 1},
+        "am-container-spec": {"commands": {"command": "sleep 60"}},
+        **limit,
+    }
+    cluster.rest(f"{apps}?user.name=root", "POST", context)
+    wait_until(lambda: cluster.rest(f"{apps}/{application_id}")["app"]["state"] != "NEW", "it is taken")
+    held = lifetime(cluster, application_id)
+    kill_application(cluster, application_id)
+    assert held == "UNLIMITED"
+
+
+@pytest.mark.parametrize("verb", ["monitor", "wait"])
+def test_whoever_sees_the_run_next_sets_its_limit(cluster: Cluster, host: EdgeHost, run_id: str, verb: str) -> None:
+    gate = host.home / "gate"
+    (dies,) = [one for one in POINTS[REST] if one.name == "the id is recorded"]
+    job = [*host.waits_for(gate), "--run-id", run_id, "--launcher", REST, "--timeout", "1h"]
+    with closing(host.begin(*job, program=[sys.executable, str(driver(dies, host.home))])) as killed:
+        assert killed.process.wait(120) == -signal.SIGKILL, killed.err
+    (app,) = of_run(cluster, run_id)
+    assert lifetime(cluster, app["id"]) == "UNLIMITED"
+    shown = host.run("status", run_id).stdout
+    assert "no limit is set, though its --timeout is 1h" in shown, shown
+    seen = host.run(verb, run_id, "--wait-timeout", "1s")
+    assert seen.returncode == 7, seen.stderr
+    expiry = datetime.strptime(lifetime(cluster, app["id"]), "%Y-%m-%dT%H:%M:%S.%f%z")
+    assert abs(expiry.timestamp() * 1000 - (app["startedTime"] + 3_600_000)) < 1000
+    assert "no limit is set" not in host.run("status", run_id).stdout
+    gate.touch()
+    assert host.run("wait", run_id).returncode == 0
 
 
 # --- late arrivals and decisions --------------------------------------------------------------------------------------
@@ -124,52 +186,64 @@ def held_up(host: EdgeHost, run_id: str, job: list[str]) -> Iterator[int]:
                 os.killpg(one["pid"], signal.SIGKILL)
 
 
-def test_what_arrives_late_beside_a_live_newer_try_is_ended(cluster: Cluster, host: EdgeHost, run_id: str) -> None:
+@pytest.fixture
+def other(cluster: Cluster, tmp_path: Path) -> EdgeHost:
+    """Another host, which can't see the first one's processes."""
+    return EdgeHost(cluster, tmp_path / "other")
+
+
+def test_what_arrives_late_beside_a_live_newer_try_is_ended(
+    cluster: Cluster, host: EdgeHost, other: EdgeHost, run_id: str
+) -> None:
     gate = host.home / "gate"
     job = host.waits_for(gate)
+    other.waits_for(gate)
     with held_up(host, run_id, job) as session:
-        refused = host.run("resolve", run_id, "--not-submitted")
-        assert refused.returncode != 0 and of_run(cluster, run_id) == [], refused.stderr  # its program lives
-        decided = host.run("resolve", run_id, "--not-submitted", "--force")
-        assert decided.returncode == 0, decided.stderr
-        with closing(host.begin(*job, "--run-id", run_id, "--launcher", REST)) as second:
+        refused = host.run("resolve", run_id, "--not-submitted", "--force")
+        assert refused.returncode == 2 and f"kill {session}" in refused.stderr, refused.stderr  # it lives, and here
+        decided = other.run("resolve", run_id, "--not-submitted")
+        assert decided.returncode == 0 and of_run(cluster, run_id) == [], decided.stderr
+        with closing(other.begin(*job, "--run-id", run_id, "--launcher", REST)) as second:
             second.wait_until_said("RUNNING")
             os.killpg(session, signal.SIGCONT)
             second.wait_until_said("killing it")
             gate.touch()
             ended = second.end()
     assert ended.code == 0, ended.err
-    first, newest = host.tries(run_id)
-    assert (first["result"], newest["result"]) == ("killed", "succeeded")
-    assert first["application_id"] != newest["application_id"] == ended.out.strip()
-    assert "ended by this tool" in first["reason"] and newest["application_id"] in first["reason"]
+    by_state = {app["state"]: app["id"] for app in of_run(cluster, run_id)}
+    assert by_state == {"FINISHED": ended.out.strip(), "KILLED": by_state["KILLED"]}
     assert sorted(ends(cluster, run_id)) == [("FINISHED", "SUCCEEDED"), ("KILLED", "KILLED")]
+    again = host.run(*job, "--run-id", run_id)
+    assert (again.returncode, again.stdout.strip()) == (0, ended.out.strip()), again.stderr
+    assert "already succeeded" in again.stderr
 
 
-def test_what_arrives_late_with_no_newer_try_is_adopted(cluster: Cluster, host: EdgeHost, run_id: str) -> None:
+def test_what_arrives_late_with_no_newer_try_is_adopted(
+    cluster: Cluster, host: EdgeHost, other: EdgeHost, run_id: str
+) -> None:
     gate = host.home / "gate"
     job = host.waits_for(gate)
+    other.waits_for(gate)
     with held_up(host, run_id, job) as session:
-        assert host.run("resolve", run_id, "--not-submitted", "--force").returncode == 0
+        decided = other.run("resolve", run_id, "--not-submitted")
+        assert decided.returncode == 0, decided.stderr
         os.killpg(session, signal.SIGCONT)
         wait_until(lambda: of_run(cluster, run_id), "the late one shows", 120)
-        with closing(host.begin(*job, "--run-id", run_id, "--launcher", REST)) as second:
-            second.wait_until_said("arrived late")
+        with closing(other.begin(*job, "--run-id", run_id, "--launcher", REST)) as second:
+            second.wait_until_said("attached to")
             gate.touch()
             ended = second.end()
     assert ended.code == 0, ended.err
-    (one,) = host.tries(run_id)
-    assert one["result"] == "succeeded" and one["application_id"] == ended.out.strip()
     assert ends(cluster, run_id) == [("FINISHED", "SUCCEEDED")]
+    assert [app["id"] for app in of_run(cluster, run_id)] == [ended.out.strip()]
 
 
 def test_a_person_names_the_application_on_another_host(
-    cluster: Cluster, host: EdgeHost, run_id: str, tmp_path: Path
+    cluster: Cluster, host: EdgeHost, other: EdgeHost, run_id: str
 ) -> None:
     """Its caller is dead; another host does not know whether it comes, a person there says which it is."""
     gate = host.home / "gate"
     job = host.waits_for(gate)
-    other = EdgeHost(cluster, tmp_path / "other")
     other.waits_for(gate)
     with held_up(host, run_id, job) as session:
         unsure = other.run(*job, "--run-id", run_id, "--no-wait")
