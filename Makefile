@@ -74,7 +74,7 @@ test: setup check jars browser faketime $(STAMP35) ## Every test, on a real HDFS
 test-full: setup check jars browser faketime kerberos airflow $(STAMP35) ## The same and the long repetitions
 	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest -m "not soak"
 
-soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK_SEED) and 50 races of two hosts: the tables
+soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK_SEED, SOAK_AT_ONCE) and 50 races of two hosts: the tables
 	@$(HOST) maven
 	@REQUIRE_CLUSTER=1 $(PY) -m pytest -m soak tests/cluster
 

@@ -1,7 +1,7 @@
 """The submitting process is killed at a named point and the command repeated: exactly one application has succeeded.
 
 Three points for each launcher in `make test`, by the day's date in turn; all of them, again and again in a seeded
-order, in `make soak` (SOAK_ROUNDS, SOAK_SEED), which prints what became of each.
+order, in `make soak` (SOAK_ROUNDS, SOAK_SEED, SOAK_AT_ONCE), which prints what became of each.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from cluster.fault_points import POINTS, REST, SPARK_SUBMIT, Point, driver
 
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "10"))
 SEED = int(os.environ.get("SOAK_SEED", "20260131"))
-#: Applications at once: more only wait for each other's processors.
-AT_ONCE = 4
+#: Applications at once: on two idle cores more only wait for each other.
+AT_ONCE = int(os.environ.get("SOAK_AT_ONCE", "4"))
 #: Races of two hosts at once: each is about one run, and two launches.
 RACES, RACES_AT_ONCE = 50, 2
 
@@ -77,6 +77,7 @@ def todays(points: Sequence[Point]) -> list[Point]:
 def test_there_are_at_least_twelve_points_of_each_launcher_and_each_has_its_day() -> None:
     for points in POINTS.values():
         assert len({(point.step, point.after, point.call) for point in points}) == len(points) >= 12
+        assert all(callable(point.function) for point in points)
         days = {points[(3 * day + step) % len(points)] for day in range(len(points)) for step in range(3)}
         assert days == set(points)
 
