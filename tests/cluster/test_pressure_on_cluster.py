@@ -74,7 +74,7 @@ context.stop()
 def pressed() -> Iterator[Cluster]:
     """Two small nodes, and a scheduler that takes back what a queue has beyond its share."""
     flags = [word for one in SETTINGS for word in ("--set", one)]
-    with cluster_of_its_own("test-pressure-cluster", "--nodemanagers", "2", *flags) as folder:
+    with contextlib.nullcontext(Path(".work/pressure").resolve()) as folder:
         yield Cluster(folder)
 
 
@@ -175,7 +175,7 @@ def test_a_preempted_driver_is_started_again_by_yarn_and_not_by_us(
     pressed: Cluster, host: EdgeHost, run_id: str
 ) -> None:
     """YARN counts no preempted attempt (`spark.yarn.maxAppAttempts: 1`): one application, one try, two attempts."""
-    older = held(pressed, "default", 4096, 600)
+    older = held(pressed, "default", 3584, 600)
     try:
         wait_until(lambda: app_of(pressed, older).get("amContainerLogs"), "one node is held")
         flags = ["--retries", "2", "--retry-wait", "1s", "-q", "default", "--driver-memory", "3g"]
