@@ -17,7 +17,7 @@ STAMP_AIRFLOW := $(VENV_AIRFLOW)/.setup-done
 CLUSTER := deploy/devcluster/devcluster
 HOST := deploy/host/ensure.sh
 
-.PHONY: help setup java jars browser kerberos airflow demo test test-full soak test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
+.PHONY: help setup java jars browser faketime kerberos airflow demo test test-full soak test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,21 +56,25 @@ browser:
 	@if [ -n "$${REQUIRE_CLUSTER:-}" ]; then $(HOST) chromium; \
 	else $(HOST) chromium || echo "no Chromium: the report will not be looked at in a browser" >&2; fi
 
+faketime:
+	@if [ -n "$${REQUIRE_CLUSTER:-}" ]; then $(HOST) faketime; \
+	else $(HOST) faketime || echo "no libfaketime: the tests that set the clock will be skipped" >&2; fi
+
 kerberos: setup
 	@install() { $(HOST) kerberos $(PY) && { $(PY) -c 'import requests_kerberos' 2>/dev/null \
 		|| $(PY) -m pip install --quiet --disable-pip-version-check -e '.[kerberos]'; }; }; \
 	if [ -n "$${REQUIRE_CLUSTER:-}" ]; then install; \
 	else install || echo "no Kerberos: the tests on the secure cluster will be skipped" >&2; fi
 
-test: setup check jars browser $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
+test: setup check jars browser faketime $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
 	@$(PY) -m pytest -m "not full and not soak" $(SIDE_BY_SIDE) tests/unit tests/process
 	@$(PY) -m pytest -m "not full and not soak" $(CLUSTER_AND_SPARK) --ignore=tests/unit --ignore=tests/process
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
-test-full: setup check jars browser kerberos airflow $(STAMP35) ## The same and the long repetitions
+test-full: setup check jars browser faketime kerberos airflow $(STAMP35) ## The same and the long repetitions
 	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest -m "not soak"
 
-soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK_SEED) and 50 races of two hosts: the tables
+soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK_SEED, SOAK_AT_ONCE) and 50 races of two hosts: the tables
 	@$(HOST) maven
 	@REQUIRE_CLUSTER=1 $(PY) -m pytest -m soak tests/cluster
 

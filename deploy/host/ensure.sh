@@ -69,8 +69,11 @@ case "${1:-}" in
         headers="import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path('include'), 'Python.h').is_file())"
         "${2:-python3}" -c "$headers" || install_or_say "Python.h" python3-dev
         ;;
+    faketime)
+        compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || install_or_say "libfaketime" libfaketime
+        ;;
     *)
-        echo "usage: ensure.sh python|java|maven|chromium|kerberos [PYTHON]" >&2
+        echo "usage: ensure.sh python|java|maven|chromium|faketime|kerberos [PYTHON]" >&2
         exit 2
         ;;
 esac

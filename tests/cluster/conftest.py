@@ -24,6 +24,8 @@ CLUSTER_DIR = REPO / ".work" / "test-cluster"
 FIRST_OFFSET, LAST_OFFSET = 3000, 6000
 HOST_NOT_READY = 3
 QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+#: The copy of Spark's configuration that the tests use, in the cluster's folder.
+QUICK_CONF = "spark-conf-of-tests"
 #: Settings of the caller that must not reach the programs under test.
 FOREIGN_PREFIXES = (
     "HADOOP_",
@@ -67,7 +69,7 @@ class Cluster:
 
     def _quick_jvms(self, spark_conf: Path) -> Path:
         """A copy of Spark's configuration for JVMs that live for seconds: to compile well costs more than it saves."""
-        folder = self.dir / "spark-conf-of-tests"
+        folder = self.dir / QUICK_CONF
         shutil.copytree(spark_conf, folder, dirs_exist_ok=True)
         file = folder / "spark-defaults.conf"
         values = dict(line.split(" ", 1) for line in file.read_text(encoding="utf-8").splitlines())
@@ -168,6 +170,7 @@ def _up_again() -> subprocess.CompletedProcess[str]:
 def _up_anew(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """Start an empty cluster; tries further offsets when somebody takes a port after we looked."""
     devcluster("down", "--wipe", "--dir", str(folder))
+    shutil.rmtree(folder / QUICK_CONF, ignore_errors=True)  # ours: `up` takes a folder without anything of others only
     for _ in range(5):
         place = ("--dir", str(folder), "--port-offset", str(free_offset()))
         began = devcluster("up", *flags, *place, timeout_s=1200)

@@ -5,6 +5,7 @@ The driver is the tests' alone: it imports the package and wraps one named funct
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,21 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.launcher}: {self.name}"
+
+    @property
+    def function(self) -> object:
+        """The function at which it dies.
+
+        Raises
+        ------
+        AttributeError
+            There is none of this name any more.
+        """
+        module, _, name = self.step.partition(":")
+        owner = importlib.import_module(f"batch_submit.{module}")
+        for one in name.split("."):
+            owner = getattr(owner, one)
+        return owner
 
 
 _PLAN, _RESERVE, _CLAIM_SUBMITTED = (f"operations.claiming:Claims.{name}" for name in ("plan", "reserve", "submitted"))
@@ -84,7 +100,7 @@ POINTS: dict[str, list[Point]] = {
         ("everything is staged", f"{_OVER_REST}_staged", True, 1),
         ("before it is posted", _POST, False, 1),
         ("it is posted", _POST, True, 1),
-        ("it is accepted", f"{_OVER_REST}_accepted", True, 1),
+        ("it is accepted", "launchers.posting:Poster.accepted", True, 1),
     ),
 }
 

@@ -1,7 +1,7 @@
 """The submitting process is killed at a named point and the command repeated: exactly one application has succeeded.
 
 Three points for each launcher in `make test`, by the day's date in turn; all of them, again and again in a seeded
-order, in `make soak` (SOAK_ROUNDS, SOAK_SEED), which prints what became of each.
+order, in `make soak` (SOAK_ROUNDS, SOAK_SEED, SOAK_AT_ONCE), which prints what became of each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import random
 import secrets
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,32 +18,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cluster.conftest import REPO, Cluster, wait_until
+from cluster.conftest import Cluster, wait_until
+from cluster.edge_host import DOOR, EdgeHost, of_run
 from cluster.fault_points import POINTS, REST, SPARK_SUBMIT, Point, driver
 
-#: The least that succeeds.
-JOB = "from pyspark import SparkContext\nSparkContext.getOrCreate().stop()\n"
-CONFIG = """\
-execution: {log_file: our.log, submit_settle: 5s}
-spark_config:
-  queue: ml-queue
-  driver_memory: 512m
-  executor_memory: 512m
-  spark.dynamicAllocation.enabled: true
-  spark.dynamicAllocation.shuffleTracking.enabled: true
-  spark.dynamicAllocation.minExecutors: 0
-  spark.dynamicAllocation.initialExecutors: 0
-  spark.eventLog.enabled: false
-  spark.ui.enabled: false
-  spark.driver.extraJavaOptions: "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "10"))
 SEED = int(os.environ.get("SOAK_SEED", "20260131"))
-#: Applications at once: more only wait for each other's processors.
-AT_ONCE = 3
+#: Applications at once: on two idle cores more only wait for each other.
+AT_ONCE = int(os.environ.get("SOAK_AT_ONCE", "4"))
+#: Races of two hosts at once: each is about one run, and two launches.
+RACES, RACES_AT_ONCE = 50, 2
 
 
 @dataclass(frozen=True)
@@ -60,44 +45,6 @@ class Outcome:
     def row(self) -> str:
         """For the table."""
         return f"{self.point!s:55} {self.repeat:28} {' '.join(self.applications):22} {self.took_s:6.1f} s"
-
-
-class EdgeHost:
-    """A home, and so a ledger, of its own, with the job in it."""
-
-    def __init__(self, cluster: Cluster, home: Path) -> None:
-        home.mkdir()
-        self.cluster, self.home = cluster, home
-        quick = {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
-        self.env = cluster.env | quick | {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
-        for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
-            self.env.pop(name, None)
-        (home / "job.py").write_text(JOB, encoding="utf-8")
-        (home / "job_config.yaml").write_text(CONFIG, encoding="utf-8")
-
-    def start(self, program: Sequence[str], launcher: str, run_id: str, *more: str) -> subprocess.Popen[str]:
-        arguments = ["submit", "-t", "custom", "--script", "job.py", "--launcher", launcher, "--run-id", run_id, *more]
-        return subprocess.Popen(
-            [*program, *arguments],
-            cwd=self.home,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def submit(self, program: Sequence[str], launcher: str, run_id: str) -> tuple[int, str, str]:
-        process = self.start(program, launcher, run_id)
-        out, err = process.communicate(timeout=300)
-        return process.returncode, out.strip(), err
-
-
-DOOR = [str(REPO / "batch_submit.sh")]
-
-
-def of_run(cluster: Cluster, run_id: str) -> list[dict[str, Any]]:
-    found = cluster.rest(f"{cluster.rm_url}/ws/v1/cluster/apps?applicationTags=run:{run_id}")["apps"] or {}
-    return list(found.get("app") or [])
 
 
 def killed_and_repeated(cluster: Cluster, folder: Path, point: Point) -> Outcome:
@@ -130,6 +77,7 @@ def todays(points: Sequence[Point]) -> list[Point]:
 def test_there_are_at_least_twelve_points_of_each_launcher_and_each_has_its_day() -> None:
     for points in POINTS.values():
         assert len({(point.step, point.after, point.call) for point in points}) == len(points) >= 12
+        assert all(callable(point.function) for point in points)
         days = {points[(3 * day + step) % len(points)] for day in range(len(points)) for step in range(3)}
         assert days == set(points)
 
@@ -141,20 +89,34 @@ def test_killed_at_todays_points_and_repeated(cluster: Cluster, tmp_path: Path) 
     assert Counter(outcome.point.launcher for outcome in outcomes) == {SPARK_SUBMIT: 3, REST: 3}
 
 
+def held_to(cluster: Cluster, folder: Path, point: Point) -> Outcome | str:
+    """The outcome of a point, or what was wrong: a fault at one of them must not hide the others."""
+    try:
+        return killed_and_repeated(cluster, folder, point)
+    except Exception as error:
+        return f"{point!s:55} FAULT: {error!r}"
+
+
 @pytest.mark.soak
 def test_killed_at_every_point_again_and_again(
     cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = random.Random(SEED)
+    faults = []
     for number in range(1, ROUNDS + 1):
         points = [point for points in POINTS.values() for point in points]
         order.shuffle(points)
+        began = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            outcomes = list(pool.map(lambda point: killed_and_repeated(cluster, tmp_path, point), points))
+            outcomes = list(pool.map(lambda point: held_to(cluster, tmp_path, point), points))
+        wrong = [outcome for outcome in outcomes if isinstance(outcome, str)]
+        faults += wrong
+        good = f"{len(points) - len(wrong)} of {len(points)} points with exactly one application, which succeeded"
         with capsys.disabled():
-            print(f"\nround {number} of {ROUNDS}, seed {SEED}: {len(outcomes)} points, one application each")
-            for outcome in sorted(outcomes, key=lambda one: str(one.point)):
-                print(f"  {outcome.row}")
+            print(f"\nround {number} of {ROUNDS}, seed {SEED}, {time.monotonic() - began:.0f} s: {good}", flush=True)
+            for row in sorted(one if isinstance(one, str) else one.row for one in outcomes):
+                print(f"  {row}", flush=True)
+    assert not faults, "\n".join(faults)
 
 
 def raced(cluster: Cluster, folder: Path, launcher: str) -> tuple[int, ...]:
@@ -188,8 +150,10 @@ def test_two_hosts_race_for_one_run(cluster: Cluster, tmp_path: Path, launcher: 
 
 @pytest.mark.soak
 def test_two_hosts_race_fifty_times(cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    launchers = [SPARK_SUBMIT, REST] * 25
-    codes = Counter((launcher, raced(cluster, tmp_path, launcher)) for launcher in launchers)
+    launchers = [SPARK_SUBMIT, REST] * (RACES // 2)
+    with ThreadPoolExecutor(RACES_AT_ONCE) as pool:
+        ended = pool.map(lambda launcher: (launcher, raced(cluster, tmp_path, launcher)), launchers)
+        codes = Counter(ended)
     with capsys.disabled():
         print(f"\n{len(launchers)} races of two hosts for one run: {len(launchers)} applications")
         for (launcher, both), count in sorted(codes.items()):

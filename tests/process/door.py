@@ -93,14 +93,15 @@ class Running:
 
     def end(self) -> Outcome:
         """Wait for its end."""
-        descriptor = os.pidfd_open(self.process.pid)
-        try:
-            ended, _, _ = select.select(
-                [descriptor], [], [], PATIENCE_S
-            )  # at once, where Popen.wait() looks now and then
-        finally:
-            os.close(descriptor)
-        assert ended, f"it does not end; stderr so far: {self.err}"
+        if self.process.poll() is None:
+            descriptor = os.pidfd_open(self.process.pid)
+            try:
+                ended, _, _ = select.select(
+                    [descriptor], [], [], PATIENCE_S
+                )  # at once, where Popen.wait() looks now and then
+            finally:
+                os.close(descriptor)
+            assert ended, f"it does not end; stderr so far: {self.err}"
         return Outcome(self.process.wait(), self._out.read_text(encoding="utf-8"), self.err)
 
     def close(self) -> None:

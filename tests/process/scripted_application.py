@@ -60,7 +60,8 @@ class Application:
             shape["amContainerLogs"] = f"{node}/{container}/{self.fields['user']}"
             shape["amHostHttpAddress"] = "localhost:8042"
             shape["trackingUrl"] = self.tracking_url
-        return {**self.fields, **shape, **more}
+        limit = {"type": "LIFETIME", "expiryTime": self.expiry, "remainingTimeInSeconds": -1}
+        return {**self.fields, **shape, "timeouts": {"timeout": [limit]}, **more}
 
     @property
     def state(self) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batch_submit.ledger import Run, SqliteLedger
 from tests.process.canned_health import TellingResourceManager, TellingWebHdfs
 from tests.process.canned_rm import Mode
 from tests.process.canned_webhdfs import Node
@@ -163,6 +166,22 @@ def test_this_host(host: Door) -> None:
     assert found["host.python"]["severity"] == "warn"
     named = look(host, code=3, env={"PYTHON_PATH": sys.executable})
     assert named["host.python"]["measured"]["python_path"] == sys.executable
+
+
+def test_the_run_records_of_this_host(host: Door) -> None:
+    assert look(host)["host.ledger"]["what"] == "none yet: the first run makes one"
+    run = Run("r1", "n", "custom", "yarn", "c", "alice", "h", "2026-01-01T00:00:00Z", "2026-01-01", "f", {})
+    ledger = SqliteLedger(host.state / "runs" / "c" / "alice")
+    ledger.save(run)
+    sound = look(host)["host.ledger"]
+    assert (sound["severity"], sound["measured"]["runs"], sound["measured"]["version"]) == ("ok", 1, 1)
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        connection.execute("PRAGMA user_version = 9")
+    newer = look(host, code=3)["host.ledger"]
+    assert (newer["severity"], newer["where"]) == ("red", str(ledger.path)) and "newer release" in newer["remedy"]
+    ledger.path.write_bytes(b"this is no database" * 300)
+    damaged = look(host, code=3)["host.ledger"]
+    assert damaged["severity"] == "red" and "ledger rebuild" in damaged["remedy"]
 
 
 def test_no_java_and_no_spark(host: Door) -> None:

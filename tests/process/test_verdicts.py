@@ -209,6 +209,30 @@ def test_wait_sets_the_lifetime_again(door: Door) -> None:
     assert door.application.expiry != "UNLIMITED"
 
 
+def test_status_says_that_a_limit_is_missing_and_monitor_sets_it(door: Door) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--timeout", "1h", "--no-wait").code == 0
+    assert "no limit is set" not in door.run("status", "r1").out
+    door.application.expiry = "UNLIMITED"  # as if the first caller had died before it could set it
+    shown = door.run("status", "r1").out
+    assert "no limit is set, though its --timeout is 1h" in shown and "batch-submit wait r1" in shown
+    assert door.application.expiry == "UNLIMITED", "status only looks"
+    outcome = door.run("monitor", "r1", "--wait-timeout", "1s")
+    assert outcome.code == 7 and outcome.said("had no time limit", "set now: 1h"), outcome.err
+    assert door.application.expiry != "UNLIMITED"
+    puts = door.rm.paths("PUT")
+    assert door.run("monitor", "r1", "--wait-timeout", "1s").code == 7
+    assert door.rm.paths("PUT") == puts, "it is there"
+
+
+def test_monitor_says_where_yarn_refuses_the_missing_limit(door: Door) -> None:
+    door.submits(RUNNING)
+    door.rm.refuse_lifetime = True
+    assert door.submit("--run-id", "r1", "--timeout", "1h", "--no-wait").code == 0
+    outcome = door.run("monitor", "r1", "--wait-timeout", "1s")
+    assert outcome.code == 7 and outcome.said("nothing ends"), outcome.err
+
+
 def test_client_mode_takes_the_clusters_word_too(door: Door) -> None:
     door.submits(RUNNING, FAILED)
     door.holds("wait_after").touch()

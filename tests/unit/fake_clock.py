@@ -8,14 +8,15 @@ START = datetime(2026, 3, 29, 1, 2, 3, tzinfo=timezone.utc)
 
 
 class FakeClock:
-    """Time in seconds since it was made; every sleep is remembered."""
+    """Time in seconds since it was made; every sleep is remembered. ``wall_s``: how far the clock was set."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.sleeps: list[float] = []
+        self.wall_s = 0.0
 
     def now_utc(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds + self.wall_s)
 
     def monotonic(self) -> float:
         return self.seconds

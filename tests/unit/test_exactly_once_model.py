@@ -139,6 +139,10 @@ class ExactlyOnce(RuleBasedStateMachine):
             if program.host is there:
                 program.is_alive = False
 
+    @rule(hours=st.integers(-9000, 9000))
+    def somebody_sets_the_clock(self, hours: int) -> None:
+        self.world.clock.wall_s = hours * 3600.0
+
     # --- what holds -------------------------------------------------------------------------------------------------
 
     @invariant()

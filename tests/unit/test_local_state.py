@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from batch_submit.adapters.local_supervisor import start_ticks
+from batch_submit.adapters.local_supervisor import age_ms, boot_id, start_ticks
 from batch_submit.backends.local import LocalBackend
-from batch_submit.errors import ClusterUnreachable, ExitCode, NotFound
+from batch_submit.errors import ClusterUnreachable, ExitCode, NotFound, OutcomeUnknown
 from batch_submit.model import Result, State, judge
 from tests.unit.fake_clock import START, FakeClock
 
@@ -77,6 +78,40 @@ def test_a_pid_that_was_used_again_is_not_ours(backend: LocalBackend, monkeypatc
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a stranger was signalled"))
     monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("a stranger was signalled"))
     backend.kill("local-nightly")
+
+
+@pytest.mark.parametrize("jump_s", [-30 * 86_400.0, 7 * 3600.0])
+def test_somebody_who_sets_the_clock_makes_no_run_older(backend: LocalBackend, jump_s: float) -> None:
+    """Else a limit of an hour would have passed, and the run been killed."""
+    put(backend, process={**ALIVE, "boot_id": boot_id()})
+    backend.clock.wall_s = jump_s  # type: ignore[attr-defined]
+    report = backend.report("local-nightly")
+    assert report.state is State.RUNNING
+    assert abs(report.elapsed_ms - age_ms(ALIVE["start"])) < 5000
+
+
+def test_an_ended_run_took_as_long_as_its_supervisor_measured(backend: LocalBackend) -> None:
+    put(backend, process=ALIVE, exit={"returncode": 0, "finished_ms": NOW_MS - 7_200_000, "elapsed_ms": 4200})
+    assert backend.report("local-nightly").elapsed_ms == 4200
+
+
+@pytest.mark.parametrize("jump_ms", [-30 * 86_400_000, 30 * 86_400_000])
+def test_whether_the_host_restarted_is_told_by_its_boot_id_and_not_by_its_clock(
+    backend: LocalBackend, jump_ms: int
+) -> None:
+    """Gone in this boot: the driver may have come to a good end, and a repeat must not run it again."""
+    gone = {**REUSED, "started_ms": int(time.time() * 1000) + jump_ms}
+    put(backend, process={**gone, "boot_id": boot_id()})
+    with pytest.raises(OutcomeUnknown, match="how the driver ended was not written down"):
+        backend.report("local-nightly")
+    put(backend, 2, process={**gone, "boot_id": "another"})
+    report = backend.report("local-nightly")
+    assert (report.state, report.diagnostics) == (State.KILLED, "its processes are gone: the host restarted")
+
+
+def test_the_same_pid_and_start_in_another_boot_is_another_process(backend: LocalBackend) -> None:
+    put(backend, process={**ALIVE, "boot_id": "another"})
+    assert backend.report("local-nightly").state is State.KILLED
 
 
 def test_a_process_that_ends_before_the_signal_is_no_error(

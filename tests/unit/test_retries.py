@@ -32,6 +32,7 @@ FOLDERS = sorted(path.parent for path in CASES.glob("*/report.json"))
 #: The recorded failures that are worth another try; every other one is the job's own, a person's or the request's.
 WORTH = {
     "preempted": (Cause.PREEMPTED, "", False),
+    "executor_lost": (Cause.LOST, "", False),
     "localisation_failed": (Cause.AM_FAILURE, "", False),
     "driver_heap": (Cause.OUT_OF_MEMORY, "driver", False),
     "driver_physical_memory": (Cause.OUT_OF_MEMORY, "driver", True),

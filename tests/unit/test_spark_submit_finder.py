@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 from collections.abc import Callable
@@ -12,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch_submit.adapters.spark_finder import find_java, find_spark, spark_defaults_file
-from batch_submit.adapters.spark_submit import secret_properties, write_secret_properties
+from batch_submit.adapters.spark_submit import is_in_use, secret_properties, write_secret_properties
 from batch_submit.errors import ExitCode, HostNotReady
+from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 from batch_submit.plan.java_properties import parse_properties
+from tests.unit.fake_clock import START, FakeClock
 
 
 def program(path: Path) -> Path:
@@ -180,3 +183,17 @@ def test_a_place_that_can_not_be_written_is_this_hosts_problem(tmp_path: Path) -
     assert caught.value.exit_code is ExitCode.HOST_NOT_READY
     assert caught.value.where == str(tmp_path / "launch")
     assert "hunter2" not in str(caught.value)
+
+
+def test_secrets_of_a_living_call_are_not_left_behind_whatever_the_clock_says(tmp_path: Path) -> None:
+    clock = FakeClock()
+    clock.wall_s = 400 * 86_400.0
+    sweeper = SparkSubmitLauncher(None, {}, tmp_path, clock, None)  # type: ignore[arg-type]
+    dead = Path(write_secret_properties({"a": "b"}, tmp_path))
+    with secret_properties({"a": "b"}, tmp_path) as name:
+        for path in (dead, Path(name)):
+            os.utime(path, (START.timestamp(), START.timestamp()))
+        assert is_in_use(Path(name)) and not is_in_use(dead)
+        sweeper._sweep()
+        assert Path(name).exists() and not dead.exists()
+    assert list(tmp_path.iterdir()) == []

@@ -116,8 +116,9 @@ def watch(
     terminal: bool = False,
     change: Callable[[FakeCluster], None] = lambda cluster: None,
     longest_pause_s: float | None = None,
+    clock: FakeClock | None = None,
 ) -> Seen:
-    clock = FakeClock()
+    clock = clock or FakeClock()
     cluster = FakeCluster(clock, script)
     change(cluster)
     err = Terminals(terminal=terminal)
@@ -289,6 +290,35 @@ def test_our_waiting_ends_on_time_and_touches_nothing() -> None:
 def test_our_waiting_ends_during_an_outage_too() -> None:
     seen = watch((0, RUNNING), (5, AWAY), limits=WatchLimits(wait_timeout_s=60))
     assert result(seen) is Result.UNKNOWN  # it ran 55 s ago; that it still does is not known
+
+
+class ClockThatIsSet(FakeClock):
+    """At every sleep somebody sets the wall clock, by hours and in turn back and forth."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.wall_s = (-1) ** len(self.sleeps) * 3600.0 * len(self.sleeps)
+
+
+@pytest.mark.parametrize(
+    ("script", "limits"),
+    [
+        ([(0, RUNNING)], WatchLimits(wait_timeout_s=100)),
+        ([(0, RUNNING), (20, AWAY)], WatchLimits(rm_patience_s=60)),
+        ([(0, RUNNING), (20, GONE)], WatchLimits()),
+        ([(0, RUNNING)], WatchLimits(timeout_s=90)),
+        ([(0, RUNNING), (20, AWAY), (50, RUNNING), (80, SUCCEEDED)], WatchLimits(rm_patience_s=60)),
+    ],
+    ids=["wait-timeout", "outage", "forgotten", "timeout", "succeeds"],
+)
+def test_no_limit_is_measured_by_the_wall_clock(script: list[tuple[float, Step]], limits: WatchLimits) -> None:
+    steady = watch(*script, limits=limits)
+    jumping = watch(*script, limits=limits, clock=ClockThatIsSet())
+    assert (result(jumping), jumping.seconds, jumping.cluster.kills) == (
+        result(steady),
+        steady.seconds,
+        steady.cluster.kills,
+    )
 
 
 def test_a_signal_ends_the_waiting_without_a_verdict() -> None:

@@ -194,6 +194,8 @@ class ApplicationFacts:
         Who the state is from: ``ResourceManager``, ``this host``, ``this host's record``, ``Spark History Server``.
     run_id
         By its tags or its record.
+    limit_s
+        The time limit on record; ``None`` for none, or without a record.
     """
 
     listed: Listed
@@ -201,6 +203,7 @@ class ApplicationFacts:
     attempts: tuple[AttemptReport, ...] = ()
     run_id: str = ""
     history: SparkHistoryReport | None = None
+    limit_s: float | None = None
 
 
 class Result(str, Enum):

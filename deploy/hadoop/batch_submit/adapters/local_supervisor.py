@@ -34,6 +34,26 @@ def start_ticks(pid: int) -> int:
     return 0 if fields[0] == "Z" else int(fields[19])
 
 
+def boot_id() -> str:
+    """Of the running kernel; "" where it does not tell. Start times count from its start."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def age_ms(start: int) -> int:
+    """How long ago a process of this boot was started, milliseconds; by ``/proc/uptime``, which nobody can set.
+
+    Parameters
+    ----------
+    start
+        As :func:`start_ticks` gives it.
+    """
+    uptime_s = float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
+    return max(0, int((uptime_s - start / os.sysconf("SC_CLK_TCK")) * 1000))
+
+
 def write_whole(path: Path, value: dict[str, object]) -> None:
     """Write JSON under a temporary name, then rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -71,6 +91,7 @@ def main(argv: list[str]) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ended: dict[str, object] = {"killed": False, "timed_out": False}
     child: subprocess.Popen[bytes] | None = None
+    began = time.monotonic()
     try:
         with (place / "driver.log").open("ab") as log:
             child = subprocess.Popen(
@@ -84,6 +105,7 @@ def main(argv: list[str]) -> None:
                 "start": start_ticks(mine),
                 "driver_pid": child.pid,
                 "driver_start": start_ticks(child.pid),
+                "boot_id": boot_id(),
                 "started_ms": int(time.time() * 1000),
             },
         )
@@ -95,7 +117,7 @@ def main(argv: list[str]) -> None:
         ended |= {"killed": True, "returncode": _end(child) if child is not None else -signal.SIGTERM}
     except OSError as error:
         ended |= {"returncode": 127, "error": f"{command[0]}: {error.strerror or error}"}
-    ended["finished_ms"] = int(time.time() * 1000)
+    ended |= {"finished_ms": int(time.time() * 1000), "elapsed_ms": int((time.monotonic() - began) * 1000)}
     for leftover in place.glob("secrets-*.properties"):
         leftover.unlink(missing_ok=True)
     write_whole(place / "exit.json", ended)

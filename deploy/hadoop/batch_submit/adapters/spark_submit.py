@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -39,12 +40,27 @@ def write_secret_properties(secrets: Mapping[str, str], folder: Path) -> str:
 
 @contextlib.contextmanager
 def secret_properties(secrets: Mapping[str, str], folder: Path) -> Iterator[str]:
-    """The same file, gone at the end of the block."""
+    """The same file, gone at the end of the block; locked within, so that no other call takes it for left behind."""
     name = write_secret_properties(secrets, folder)
-    try:
-        yield name
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with Path(name).open("rb") as file:
+        with contextlib.suppress(
+            OSError
+        ):  # a file system without locks: then its age tells, as it does of a dead call's
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield name
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a living call holds a secrets file. Its age does not tell: clocks are set."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _escape(text: str) -> str:

@@ -178,7 +178,7 @@ class LocalBackend:
             # Written between the two looks above, or never: the processes are gone.
             ended = _read(place / "exit.json")
             finished = int(ended.get("finished_ms", now))
-            state, final, diagnostics = _outcome(ended) if ended else _without_a_word(started)
+            state, final, diagnostics = _outcome(ended) if ended else _without_a_word(process, started)
         elif not process and (_alive(about, "pid", "start") or (place / "process.json").exists()):
             state = State.SUBMITTED  # the second: it was written after the first look above
         elif not process:
@@ -197,7 +197,7 @@ class LocalBackend:
             started_ms=started,
             launched_ms=started,
             finished_ms=finished if state.terminal else 0,
-            elapsed_ms=max(0, (finished if state.terminal else now) - started),
+            elapsed_ms=int(ended.get("elapsed_ms", max(0, finished - started))) if state.terminal else _age_ms(process),
         )
 
     def search(self, search: Search) -> list[ApplicationReport]:
@@ -302,7 +302,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _alive(process: Mapping[str, Any], pid: str, start: str) -> bool:
+    if process.get("boot_id") and process["boot_id"] != local_supervisor.boot_id():
+        return False
     return bool(process.get(pid)) and local_supervisor.start_ticks(int(process[pid])) == process.get(start)
+
+
+def _age_ms(process: Mapping[str, Any]) -> int:
+    """How long a driver has been running; not by the wall clock: a limit must not pass because somebody sets it."""
+    start = int(process.get("driver_start") or process.get("start") or 0)
+    return local_supervisor.age_ms(start) if start else 0
 
 
 def _boot_ms() -> int:
@@ -314,12 +322,14 @@ def _boot_ms() -> int:
     return next((int(line.split()[1]) * 1000 for line in lines if line.startswith("btime ")), 0)
 
 
-def _without_a_word(started_ms: int) -> tuple[State, FinalStatus, str]:
+def _without_a_word(process: Mapping[str, Any], started_ms: int) -> tuple[State, FinalStatus, str]:
     """How a run ended whose supervisor and driver are gone without ``exit.json``; state UNKNOWN: nobody can tell.
 
     After a restart of the host it was killed. Else the supervisor was, and the driver may have gone on to a good end.
+    Records of earlier releases hold no boot id: of them the wall clock has to tell.
     """
-    if started_ms < _boot_ms():
+    boot = str(process.get("boot_id") or "")
+    if boot != local_supervisor.boot_id() if boot else started_ms < _boot_ms():
         return State.KILLED, FinalStatus.KILLED, "its processes are gone: the host restarted"
     text = "its processes are gone, and how the driver ended was not written down: its supervisor was killed"
     return State.UNKNOWN, FinalStatus.UNDEFINED, text

@@ -62,6 +62,22 @@ EXECUTORS = (
         about_executors=True,
     ),
     Rule(
+        "executor_lost",
+        (
+            (look(Where.DRIVER, _LOST + r".{0,400}Exit status: (?P<status>-(?:100|101|106))\b"),),
+            (look(Where.TRACEBACK, _LOST + r".{0,400}Exit status: (?P<status>-(?:100|101|106))\b"),),
+        ),
+        "executors were lost with their node (container status {status}), and the run did not get over it",
+        (
+            "submit again: --retries 1 --retry-on lost does it by itself",
+            "let a stage be repeated more often: spark_config.spark.stage.maxConsecutiveAttempts (default 4)",
+            "keep shuffle files when executors go: the external shuffle service of the cluster, with"
+            " spark_config.spark.shuffle.service.enabled=true",
+        ),
+        "batch-submit nodes",
+        about_executors=True,
+    ),
+    Rule(
         "executor_cannot_start",
         (
             (

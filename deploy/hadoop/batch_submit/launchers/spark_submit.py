@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batch_submit.adapters.resource_manager import ResourceManager
-from batch_submit.adapters.spark_submit import Child, secret_properties
+from batch_submit.adapters.spark_submit import Child, is_in_use, secret_properties
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.errors import BatchSubmitError, HostNotReady, Interrupted, OutcomeUnknown
 from batch_submit.plan.container_text import check_names_for_spark_submit, refuse_unsafe
@@ -113,7 +113,7 @@ class SparkSubmitLauncher:
         for pattern, age_s in (("secrets-*.properties", LAUNCH_PATIENCE_S), ("*.spark-submit.log", 7 * 86_400.0)):
             for path in self.folder.glob(pattern):
                 with contextlib.suppress(OSError):  # another call of ours may be sweeping too
-                    if now - path.stat().st_mtime > age_s:
+                    if now - path.stat().st_mtime > age_s and not is_in_use(path):
                         path.unlink()
 
     def _finish(self, child: Child, run_id: str, signals: SignalCount, shown: Path | None) -> int:

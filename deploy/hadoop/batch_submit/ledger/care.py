@@ -19,6 +19,8 @@ from batch_submit.ledger.store import BUSY_S, FILE_NAME, SqliteLedger
 
 #: So many of SQLite's findings are kept.
 _MOST_FINDINGS = 10
+#: How long a look waits for another process's lock: a record is written in milliseconds.
+_BUSY_LOOK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Examined:
         SQLite's journal mode: ``wal``, or ``delete`` on a file system that hosts share.
     not_exported
         Runs without their JSON file.
+    lost
+        JSON files of runs where there is no database.
     """
 
     path: Path
@@ -43,6 +47,7 @@ class Examined:
     runs: int = 0
     not_exported: int = 0
     size: int = 0
+    lost: int = 0
 
 
 def examine(ledger: SqliteLedger) -> Examined:
@@ -52,7 +57,7 @@ def examine(ledger: SqliteLedger) -> Examined:
     if not path.exists():
         left = sum(1 for _ in exports.read_exports(ledger.folder))
         lost = (f"there is none, and {left} exports are; the next command takes them over",) if left else ()
-        return Examined(path, lost, file_system=kind)
+        return Examined(path, lost, file_system=kind, lost=left)
     try:
         with contextlib.closing(database.connect(path, busy_s=BUSY_S)) as connection:
             version = database.version_of(connection)
@@ -61,12 +66,28 @@ def examine(ledger: SqliteLedger) -> Examined:
             ids = [str(row[0]) for row in connection.execute("SELECT run_id FROM runs")]
             read_runs(connection)
     except database.NewerVersion as error:
-        return Examined(path, (f"it is of version {error.args[0]}, of a newer release",), file_system=kind)
+        newer = int(error.args[0])
+        return Examined(path, (f"it is of version {newer}, of a newer release",), newer, file_system=kind)
     except (sqlite3.Error, ValueError, TypeError) as error:
         return Examined(path, (str(error),), file_system=kind, size=path.stat().st_size)
     absent = sum(1 for one in ids if not exports.export_path(ledger.folder, one).exists())
     found = tuple(line for line in told if line != "ok")
     return Examined(path, found, version, journal, kind, len(ids), absent, path.stat().st_size)
+
+
+def refused(ledger: SqliteLedger) -> str:
+    """Why a ledger's file can't be written now, in SQLite's or the system's words; "" when it can. Changes nothing."""
+    try:
+        if not ledger.path.exists():
+            return ""
+        with contextlib.closing(database.connect(ledger.path, busy_s=_BUSY_LOOK_S)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        return str(error)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def saved_from(ledger: SqliteLedger) -> list[Run]:

@@ -165,6 +165,7 @@ def look_at_host(scene: Scene, out: list[Finding], facts: HostFacts) -> None:
     out.append(health_host.python(host_probe.own_python(), nodes, LOCAL if scene.local else "yarn"))
     state, cache = services.state_folder, services.cache_folder
     out.append(health_host.state_folder(str(state), host_probe.writable(state)))
+    out += look_at_ledgers(services)
     places = [
         ("run records and logs", state),
         ("generated files", cache),
@@ -190,6 +191,33 @@ def _ticket(scene: Scene) -> Finding:
         return red("host.ticket", error.message, error.next_step, error.where)
     left_s = host_probe.kerberos_ticket(env, now, private.cache)[1]
     return health_host.ticket(True, "valid", left_s, by=f"{private.login.keytab} logs in {private.login.principal}")
+
+
+def look_at_ledgers(services: Services) -> list[Finding]:
+    """The run records of all clusters and users of this account."""
+    from batch_submit.ledger import care, database
+    from batch_submit.plan import health_ledger
+
+    looks = []
+    for _cluster, _user, ledger in services.ledgers():
+        seen = care.examine(ledger)
+        if seen.version or seen.damage:  # else a folder that holds no more than locks
+            looks.append(
+                health_ledger.LedgerLook(
+                    str(seen.path),
+                    () if seen.lost else seen.damage,
+                    seen.version,
+                    database.VERSION,
+                    seen.journal,
+                    seen.file_system,
+                    seen.runs,
+                    seen.lost,
+                    seen.not_exported,
+                    seen.size,
+                    care.refused(ledger) if not seen.damage else "",
+                )
+            )
+    return health_ledger.ledgers(looks, str(services.state_folder / "runs"))
 
 
 def look_at_yarn(scene: Scene, out: list[Finding], facts: YarnFacts) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from batch_submit.errors import BatchSubmitError
-from batch_submit.model import Verdict, judge
+from batch_submit.model import Verdict
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, Selection, rm_patience
+from batch_submit.operations.lifetimes import renew
 from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.targets import Target, resolve
@@ -40,7 +40,7 @@ def wait_for_run(services: Services, selection: Selection, text: str, options: W
         target.recorder,
         rm_patience_s=rm_patience(target.context) if target.context is not None else DEFAULT_RM_PATIENCE_S,
         timeout_s=timeout_s,
-        lifetime_set=_renew_lifetime(target, timeout_s),
+        lifetime_set=renew(target),
         wait_timeout_s=options.wait_timeout_s or _configured_wait_timeout(target),
         kill_on_exit=options.kill_on_exit or _configured(target, "execution.kill_on_exit") is True,
         metrics_path=str(params.get("metrics_path", "")),
@@ -68,15 +68,3 @@ def _configured(target: Target, key: str) -> object:
 def _configured_wait_timeout(target: Target) -> float | None:
     named = _configured(target, "execution.wait_timeout")
     return float(parse_duration_s(str(named))) if named is not None else None
-
-
-def _renew_lifetime(target: Target, timeout_s: float | None) -> bool:
-    """Whoever attaches sets the run's time limit again: the first caller may have died before it could."""
-    if timeout_s is None:
-        return False
-    try:
-        if judge(target.backend.report(target.application_id)) is not None:
-            return True
-        return target.backend.limit_lifetime(target.application_id, timeout_s)
-    except BatchSubmitError:
-        return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from batch_submit.model import Verdict
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, Selection, rm_patience
 from batch_submit.operations.following import DEFAULT_STALL_AFTER_S, FollowOptions, Style
+from batch_submit.operations.lifetimes import set_where_missing
 from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.targets import Target, resolve
@@ -39,11 +40,15 @@ class MonitorOptions:
 
 
 def monitor_run(services: Services, selection: Selection, text: str, options: MonitorOptions) -> int:
-    """Follow an application or run; the exit code is the run's. Never ends it: that is asked of ``kill``."""
+    """Follow an application or run; the exit code is the run's. Never ends it: that is asked of ``kill``.
+
+    A time limit that the run was given and YARN does not hold is set.
+    """
     target = resolve(services, selection, text)
     verdict = ended_before(services, target)
     if verdict is not None:
         return _answered(services, target, verdict, int(verdict.exit_code), options)
+    set_where_missing(services, target)
     params = target.run.params if target.run is not None else {}
     sink = _json_lines(services, target) if options.json_lines else None
     waiting = Waiting(

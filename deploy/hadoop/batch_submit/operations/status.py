@@ -56,7 +56,9 @@ def gather(services: Services, target: Target) -> ApplicationFacts:
     result = verdict.result.value if verdict is not None else ""
     run_id = target.run.run_id if target.run is not None else run_id_of(report.tags)
     source = _THIS_HOST if target.backend.name == "local" else _RESOURCE_MANAGER
-    return ApplicationFacts(Listed(report, job_type, result=result), source, _attempts(services, target), run_id)
+    limit_s = target.run.timeout_s if target.run is not None else None
+    listed = Listed(report, job_type, result=result)
+    return ApplicationFacts(listed, source, _attempts(services, target), run_id, limit_s=limit_s)
 
 
 def _attempts(services: Services, target: Target) -> tuple[AttemptReport, ...]:

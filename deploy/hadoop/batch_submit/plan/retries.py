@@ -143,7 +143,7 @@ def reason_of(verdict: Verdict, rule: str, quoted: Sequence[str] = ()) -> Reason
         return Reason(Cause.OUT_OF_MEMORY, f"the {side} ran out of memory {where}", side, beside_heap)
     if rule == "preempted":
         return Reason(Cause.PREEMPTED, "executors were preempted")
-    if any(_EXECUTOR_LOST.search(line) for line in quoted):
+    if rule == "executor_lost" or any(_EXECUTOR_LOST.search(line) for line in quoted):
         return Reason(Cause.LOST, "executors were lost with their node")
     return _of_master(verdict.reason) if verdict.state is State.FAILED else None
 

@@ -67,6 +67,9 @@ def _how_it_stands(facts: ApplicationFacts) -> dict[str, str]:
     if report.lifetime_expiry_ms and not report.state.terminal:
         left = f" ({format_duration(report.lifetime_left_s)} left)" if report.lifetime_left_s > 0 else ""
         found["killed at"] = f"{local_time(report.lifetime_expiry_ms)}{left}, unless it has ended (LIFETIME)"
+    elif facts.limit_s is not None and facts.source == "ResourceManager" and not report.state.terminal:
+        limit = format_duration(facts.limit_s)
+        found["killed at"] = f"no limit is set, though its --timeout is {limit}; next: batch-submit wait {facts.run_id}"
     return found
 
 
