@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 
 from batch_submit.adapters import tickets
+from batch_submit.backends.yarn import YarnBackend
 from batch_submit.errors import HostNotReady, UsageError
+from batch_submit.operations.context import Context, Selection
+from batch_submit.operations.ticket_life import warn_of_short_ticket
 from batch_submit.plan.backend_choice import YARN, BackendChoice
 from batch_submit.plan.merged import Config
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.tickets import TicketState
 from batch_submit.services import Cluster, Services, build_services, connect
 from tests.process.realm import REALM, NegotiatingServer, Realm, running_realm, skip_without_kerberos
+from tests.unit.rest_plans import plan
 
 ALICE = f"alice@{REALM}"
 SITE = "<configuration>{}</configuration>"
@@ -121,3 +125,26 @@ def test_a_keytab_that_is_none_is_told_before_any_server_is_asked(
     with pytest.raises(HostNotReady, match="No such file") as error:
         opened(services, manager, tmp_path, enable_kerberos=True, principal=ALICE, keytab="/no/such/keytab")
     assert error.value.where == "/no/such/keytab" and manager.asked == []
+
+
+def test_a_ticket_that_ends_before_the_run_is_told_before_the_launch(
+    services: Services, manager: NegotiatingServer, realm: Realm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    realm.kinit(ALICE, realm.folder / "alice.keytab", "-l", "2h", env=dict(services.env))
+    servers = opened(services, manager, tmp_path)
+    backend = YarnBackend(servers, services.env, tmp_path, services.clock, services.terminal)
+
+    def told(timeout_s: float | None, **waits: str) -> str:
+        config = Config(None, {("execution", key): Sourced(value, "c") for key, value in waits.items()})
+        context = Context(services, config, tmp_path / "c.yaml", BackendChoice(YARN, ""), None, Selection())
+        caplog.clear()
+        warn_of_short_ticket(context, backend, replace(plan().spec, timeout_s=timeout_s))
+        return caplog.text
+
+    assert told(None) == "" and told(3600.0) == "" and told(5 * 3600.0, wait_timeout="1h") == ""
+    said = told(5 * 3600.0)
+    assert f"the ticket of {ALICE} ends in 1h59m" in said and "before --timeout (5h)" in said
+    assert "before --wait-timeout (3h)" in told(None, wait_timeout="3h")
+    keytab = replace(servers, child_variables={"KRB5CCNAME": "FILE:/private"})
+    backend = YarnBackend(keytab, services.env, tmp_path, services.clock, services.terminal)
+    assert told(5 * 3600.0) == "", "that one is renewed"

@@ -323,14 +323,17 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
     from batch_submit.adapters.addresses import override_addresses
     from batch_submit.adapters.auth import build_session, effective_user
     from batch_submit.adapters.resource_manager import ResourceManager
-    from batch_submit.plan.proxy_user import proxy_user_of
 
     conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
     named = override_addresses(config, conf)
     kerberos = conf.kerberos or config.value("security_config.enable_kerberos") is True
     ca_bundle = config.local_path("security_config.ca_bundle") or None
     user = effective_user(services.env, services.os_user, kerberos)
-    acts_for = proxy_user_of(config, kerberos=kerberos)
+    acts_for = ""
+    if config.value("security_config.proxy_user"):
+        from batch_submit.plan.proxy_user import proxy_user_of
+
+        acts_for = proxy_user_of(config, kerberos=kerberos)
     ticket = services.private_ticket(config) if kerberos else None
     session = build_session(kerberos, user, ca_bundle, env=services.env, ticket=ticket, acts_for=acts_for)
     if not named.resource_managers:
