@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from batch_submit.adapters.terminal import LOGGER
+from batch_submit.adapters.terminal import LOGGER, without_hidden
 
 # Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
 _KEY = r"[\w.\-]*(?:secret|password|passwd|passphrase|token|access[.]?key|credential)[\w.\-]*"
@@ -30,7 +30,7 @@ def mask_text(text: str) -> str:
 
 class _MaskingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return mask_text(super().format(record))
+        return mask_text(without_hidden(super().format(record)))
 
 
 def start_logging(path: Path | None, *, verbose: bool) -> str:

@@ -18,6 +18,7 @@ from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import AUTO, REST
 from batch_submit.errors import MissingFile, UsageError
 from batch_submit.operations.context import Context, config_of_type
+from batch_submit.operations.job_secrets import checked_secrets, with_secrets
 from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.command import Toolchain, build_plan
 from batch_submit.plan.dates import parse_day
@@ -98,7 +99,7 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
         variables=services.env,
         config_of=lambda kind: config_of_type(context, kind.value),
     )
-    spec = with_revision(context, with_addresses(context, spec))
+    spec = checked_secrets(context, with_revision(context, with_addresses(context, spec)))
     if call.lock is not None:  # an application of this run holds the lock by it, for every host
         spec = replace(spec, user_tags=(*spec.user_tags, call.lock.tag))
     missing = [f"{one.path} ({one.origin})" for one in spec.local_files() if not Path(one.path).exists()]
@@ -228,10 +229,11 @@ def jars_notice(context: Context, spec: JobSpec) -> str:
 def make_plan(
     context: Context, spec: JobSpec, *, needed: bool, try_number: int | None, tools: Toolchain | None = None
 ) -> SubmissionPlan:
-    """The command for one try."""
+    """The command for one try; with ``needed`` its secrets are read from where they lie."""
     tools = tools or make_tools(context, spec, needed=needed)
     digest = script_digest(spec)
-    return build_plan(_with_safe_script_name(context, spec), tools, script_digest=digest, try_number=try_number)
+    plan = build_plan(_with_safe_script_name(context, spec), tools, script_digest=digest, try_number=try_number)
+    return with_secrets(context, plan) if needed else plan
 
 
 def _with_safe_script_name(context: Context, spec: JobSpec) -> JobSpec:

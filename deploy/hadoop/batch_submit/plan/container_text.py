@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from batch_submit.errors import UnsafeForContainer
-from batch_submit.plan.secrets import holds_secret, is_secret, mask
+from batch_submit.plan.secrets import holds_password, holds_secret, is_secret, mask
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.uris import quoted_fragment
@@ -24,6 +24,9 @@ _REWRITTEN_IN_ENVIRONMENT = (*_REWRITTEN, "$", '"')
 #: ``UnixShellScriptBuilder.link``).
 _REWRITTEN_IN_NAMES = (*_REWRITTEN, "$", '"', "\\", "\n")
 _ENVIRONMENT_PREFIXES = ("spark.yarn.appMasterEnv.", "spark.executorEnv.")
+#: From Spark 4.0 on; the passwords come as ``_SPARK_SSL_RPC_*`` (``SecurityManager.getEnvironmentForSslRpcPasswords``),
+#: also when they were read from a credential provider.
+_SSL_RPC = "spark.ssl.rpc.enabled"
 _SECRET_OPTION = re.compile(r"-D(\S*?)=")
 #: What may stand before ``=`` as a key; a sentence or a query that happens to hold the word is none.
 _NAME = re.compile(r"[\w.:-]+")
@@ -104,9 +107,22 @@ def check_for_spark_submit(spec: JobSpec) -> list[str]:
     return [*check_arguments(spec.arguments), *check_names_for_spark_submit(spec)]
 
 
+def check_params(params: Mapping[str, object]) -> list[str]:
+    """Problems of a built-in job's parameters, one line each: passwords in addresses, which its files would hold."""
+    return [
+        f"{key} holds a password; parameters are recorded and staged" for key in params if holds_password(params[key])
+    ]
+
+
 def check_conf(conf: Mapping[str, Sourced]) -> list[str]:
     """Problems of environment values and Java options in the Spark conf, one line each, naming key and source."""
     problems = []
+    encrypted = conf.get(_SSL_RPC)
+    if encrypted is not None and str(encrypted.value).lower() == "true":
+        problems.append(
+            f"{_SSL_RPC} ({encrypted.origin}): Spark hands the key stores' passwords to executors in environment"
+            " variables, which stand in launch_container.sh; use spark.network.crypto.enabled"
+        )
     for key, sourced in sorted(conf.items()):
         value = str(sourced.value)
         if key.startswith(_ENVIRONMENT_PREFIXES):
@@ -136,7 +152,7 @@ def refuse_unsafe(problems: Sequence[str]) -> None:
     """
     if not problems:
         return
-    secret = any("launch_container.sh" in problem for problem in problems)
+    secret = any("launch_container.sh" in problem or "password" in problem for problem in problems)
     raise UnsafeForContainer(
         f"{len(problems)} value(s) can't be handed to the container unchanged and unseen",
         details=problems,
