@@ -274,3 +274,36 @@ def test_a_credential_provider_is_read_by_hadoops_own_classes(door: Door) -> Non
     left = door.submit(*local, env=opened)
     assert left.code == 0 and left.said("read by Hadoop itself"), left.err
     assert "fr0m-nowhere" not in (door.calls[-1].properties or {}).get("text", "")
+
+
+def test_code_that_everybody_could_change_is_refused_unless_told(door: Door) -> None:
+    shared = door.work / "shared"
+    shared.mkdir()
+    (shared / "job.py").write_text("print('a job')\n")
+    shared.chmod(0o777)
+    refused = door.submit("--no-wait", "--script", "shared/job.py")
+    assert (refused.code, refused.out, door.calls) == (2, "", []), refused.err
+    assert refused.said(f"everybody may write to {shared}", "--allow-world-writable")
+    assert door.submit("--dry-run", "--script", "shared/job.py").code == 2
+    assert door.submit("--no-wait", "--script", "shared/job.py", "--allow-world-writable").code == 0
+    door.write_config(
+        "execution: {log_file: our.log, allow_world_writable: true}\n"
+        "job_specific_config: {custom: {script: shared/job.py}}\n"
+    )
+    assert door.submit("--no-wait").code == 0
+
+
+def test_what_a_run_leaves_on_this_host_is_its_owners(door: Door) -> None:
+    """Records, log, plans: whatever the umask of who calls."""
+    before = os.umask(0)
+    try:
+        assert door.submit(*FLAG, "--verbose", "--run-id", "r1").code == 0
+        assert door.submit("--backend", "local", "--run-id", "r2").code == 0
+    finally:
+        os.umask(before)
+    ours = [door.log, *(path for path in (door.folder / "home").rglob("*") if path.is_file())]
+    assert len(ours) > 8
+    home = door.folder / "home"
+    reached = {path: [path, *(one for one in path.parents if home in one.parents)] for path in ours}
+    # One place on the way that is ours alone is enough.
+    assert [str(path) for path, way in reached.items() if all(one.stat().st_mode & 0o077 for one in way)] == []

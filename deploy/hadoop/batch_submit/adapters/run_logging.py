@@ -6,8 +6,10 @@ import logging
 import logging.handlers
 import re
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
+from batch_submit.adapters.own_files import open_private
 from batch_submit.adapters.terminal import LOGGER, without_hidden
 
 # Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
@@ -33,6 +35,13 @@ class _MaskingFormatter(logging.Formatter):
         return mask_text(without_hidden(super().format(record)))
 
 
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """Holds plans: for its owner only, and never somebody else's file."""
+
+    def _open(self) -> TextIOWrapper:
+        return TextIOWrapper(open_private(self.baseFilename, self.mode), encoding="utf-8")
+
+
 def start_logging(path: Path | None, *, verbose: bool) -> str:
     """Attach the log file, and with ``verbose`` a debug handler on stderr.
 
@@ -54,7 +63,7 @@ def start_logging(path: Path | None, *, verbose: bool) -> str:
         return ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.handlers.RotatingFileHandler(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
+        file = _PrivateFile(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
     except OSError as error:
         return f"the log file {path} can't be written ({error.strerror or error}); going on without it"
     file.setFormatter(_MaskingFormatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
