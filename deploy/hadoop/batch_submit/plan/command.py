@@ -92,7 +92,7 @@ def build_plan(
             conf["spark.yarn.submit.waitAppCompletion"] = Sourced("false", "this tool waits itself")
     conf.pop("spark.submit.deployMode", None)
     secrets = {key: str(value.value) for key, value in conf.items() if holds_secret(key, value.value)}
-    _widen_redaction(conf, secrets)
+    _hush_spark(conf, secrets)
     return SubmissionPlan(
         spec=spec,
         argv=_argv(spec, tools, conf, secrets),
@@ -109,12 +109,14 @@ def build_plan(
     )
 
 
-def _widen_redaction(conf: dict[str, Sourced], secrets: Mapping[str, str]) -> None:
-    """Have Spark hide this job's secrets in its own UI, logs and event log too."""
+def _hush_spark(conf: dict[str, Sourced], secrets: Mapping[str, str]) -> None:
+    """Have Spark hide this job's secrets in its own UI, event log and logs too."""
     # What a reference says is not what Spark will see; `…credential.provider.path` and its like may be shown.
     seen = {key: "" if references({key: conf[key]}) else value for key, value in secrets.items()}
     kept = {key: value for key, value in seen.items() if keeps_secret(key) or mask("", value) != value}
     configured = conf.get(redaction.KEY)
+    if kept:
+        conf[redaction.SLOW_EVENTS] = Sourced("false", "this tool: events in the driver's log would show a secret")
     wider = redaction.redaction(kept, str(configured.value) if configured is not None else None)
     if wider is not None:
         conf[redaction.KEY] = Sourced(wider, "this tool: Spark's own would show a secret of this job")

@@ -24,9 +24,6 @@ _REWRITTEN_IN_ENVIRONMENT = (*_REWRITTEN, "$", '"')
 #: ``UnixShellScriptBuilder.link``).
 _REWRITTEN_IN_NAMES = (*_REWRITTEN, "$", '"', "\\", "\n")
 _ENVIRONMENT_PREFIXES = ("spark.yarn.appMasterEnv.", "spark.executorEnv.")
-#: From Spark 4.0 on; the passwords come as ``_SPARK_SSL_RPC_*`` (``SecurityManager.getEnvironmentForSslRpcPasswords``),
-#: also when they were read from a credential provider.
-_SSL_RPC = "spark.ssl.rpc.enabled"
 _SECRET_OPTION = re.compile(r"-D(\S*?)=")
 #: What may stand before ``=`` as a key; a sentence or a query that happens to hold the word is none.
 _NAME = re.compile(r"[\w.:-]+")
@@ -117,12 +114,6 @@ def check_params(params: Mapping[str, object]) -> list[str]:
 def check_conf(conf: Mapping[str, Sourced]) -> list[str]:
     """Problems of environment values and Java options in the Spark conf, one line each, naming key and source."""
     problems = []
-    encrypted = conf.get(_SSL_RPC)
-    if encrypted is not None and str(encrypted.value).lower() == "true":
-        problems.append(
-            f"{_SSL_RPC} ({encrypted.origin}): Spark hands the key stores' passwords to executors in environment"
-            " variables, which stand in launch_container.sh; use spark.network.crypto.enabled"
-        )
     for key, sourced in sorted(conf.items()):
         value = str(sourced.value)
         if key.startswith(_ENVIRONMENT_PREFIXES):

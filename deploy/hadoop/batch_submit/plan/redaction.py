@@ -1,4 +1,4 @@
-"""``spark.redaction.regex``: what Spark's own UI, logs and event log hide, made to fit the secrets of a job."""
+"""What Spark itself says of a job's secrets: ``spark.redaction.regex`` made to fit them, and no event logged whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import warnings
 from collections.abc import Mapping
 
 KEY = "spark.redaction.regex"
+#: On by default: an event that took a listener longer than a second is logged as it is, with all properties of the job
+#: (seen with Spark 4.3.0 on a busy node: ``AsyncEventQueue``, "Process of event SparkListenerJobStart…").
+SLOW_EVENTS = "spark.scheduler.listenerbus.logSlowEvent"
 #: The default of Spark 3.5; that of 4.3 has ``credential`` too. Spark hides a value when it or its key fits
 #: (``Utils.redact``).
 SPARKS_OWN = "(?i)secret|password|token|access[.]?key"
