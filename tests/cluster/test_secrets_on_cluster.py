@@ -180,10 +180,10 @@ def test_a_secret_is_nowhere_but_where_it_has_to_be(cluster: Cluster, tmp_path: 
     with watcher.watching(), (home / "out.txt").open("wb") as out:
         command = [str(REPO / "batch_submit.sh"), *submit, "--", str(tmp_path)]
         process = subprocess.Popen(command, cwd=home, env=with_secrets, stdout=out, stderr=subprocess.STDOUT)
-        wait_until(lambda: (tmp_path / "runs").exists() or process.poll() is not None, "the driver runs", 180)
+        wait_until(lambda: (tmp_path / "runs").exists() or process.poll() is not None, "the driver runs", 420)
         travelling = planted.below(home, cluster.dir)
         (tmp_path / "go").touch()
-        assert process.wait(180) == 0, (home / "out.txt").read_text()
+        assert process.wait(420) == 0, (home / "out.txt").read_text()
     assert watcher.looks > 50 and watcher.java > 100, "it has looked, and seen JVMs"
     assert watcher.seen == set()
 
