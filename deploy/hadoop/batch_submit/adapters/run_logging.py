@@ -54,6 +54,8 @@ def start_logging(path: Path | None, *, verbose: bool) -> str:
     LOGGER.addHandler(logging.NullHandler())  # without any handler, logging would print to stderr by itself
     LOGGER.setLevel(logging.DEBUG)
     LOGGER.propagate = False
+    if logging.lastResort is not None:  # what libraries warn of, for whom nobody has made a handler
+        logging.lastResort.setFormatter(_MaskingFormatter())
     if verbose:
         shown = logging.StreamHandler(sys.stderr)
         shown.setFormatter(_MaskingFormatter("debug: %(message)s"))
