@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from batch_submit.adapters.own_files import open_private
-from batch_submit.adapters.terminal import LOGGER, without_hidden
+from batch_submit.adapters.terminal import LOGGER, harmless, without_hidden
 
 # Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
 _KEY = r"[\w.\-]*(?:secret|password|passwd|passphrase|token|access[.]?key|credential)[\w.\-]*"
@@ -32,7 +32,7 @@ def mask_text(text: str) -> str:
 
 class _MaskingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return mask_text(without_hidden(super().format(record)))
+        return harmless(mask_text(without_hidden(super().format(record))))
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):

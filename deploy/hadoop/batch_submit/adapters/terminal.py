@@ -20,6 +20,15 @@ _hidden: list[str] = []
 _SHORTEST_HIDDEN = 4
 
 
+#: What a terminal acts on, in a name that somebody else may have chosen. Line breaks and tabs are our own.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def harmless(text: str) -> str:
+    """The text with what a terminal would act on replaced by ``?``."""
+    return _CONTROL.sub("?", text)
+
+
 def hide(values: Iterable[str]) -> None:
     """From now on take these out of all that is printed or logged, however they got there; also line by line."""
     for value in values:
@@ -85,7 +94,7 @@ class Terminal:
             text = self._with_program(text)
         self._clear_live()
         if self._out is not None:
-            self._out.write(without_hidden(text) + "\n")
+            self._out.write(harmless(without_hidden(text)) + "\n")
             self._out.flush()
 
     def note(self, text: str) -> None:
@@ -169,7 +178,7 @@ class Terminal:
             return
         text = without_hidden(text)
         if not verbatim:
-            text = self._as_called(text)
+            text = harmless(self._as_called(text))
         if self._live_widths and not keep_live:
             text = self._erase() + text
             self._live_widths = []

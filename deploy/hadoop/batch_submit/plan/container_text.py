@@ -12,7 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from batch_submit.errors import UnsafeForContainer
+from batch_submit.errors import UnsafeForContainer, UsageError
 from batch_submit.plan.secrets import holds_password, holds_secret, is_secret, mask
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import JobSpec, ShippedFile
@@ -102,6 +102,22 @@ def check_for_spark_submit(spec: JobSpec) -> list[str]:
     """Problems of a job that only spark-submit has, one line each; launcher ``auto`` lets them pass as long as it is
     not known that REST can't take the job."""
     return [*check_arguments(spec.arguments), *check_names_for_spark_submit(spec)]
+
+
+def refuse_nul(spec: JobSpec) -> None:
+    """No program can be given a text with a NUL in it: a C string ends there.
+
+    Raises
+    ------
+    UsageError
+        Naming what holds one.
+    """
+    files = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
+    found = [f"argument {number}" for number, one in enumerate(spec.arguments, start=1) if "\0" in one]
+    found += [f"{key} ({one.origin})" for key, one in sorted(spec.conf.items()) if "\0" in f"{key}{one.value}"]
+    found += [f"a file name ({one.origin})" for one in files if "\0" in f"{one.path}{one.link}"]
+    if found or "\0" in spec.name:
+        raise UsageError("a text holds a NUL character", details=found or ["the name"], next_step="remove it")
 
 
 def check_params(params: Mapping[str, object]) -> list[str]:

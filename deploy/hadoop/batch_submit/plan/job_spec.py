@@ -141,6 +141,7 @@ def build_spec(
         notices=(*unused, *conf_notices, *pipeline_notices(config, stages)),
         proxy_user=proxy_user_of(config, kerberos=True) if backend == YARN else "",
     )
+    container_text.refuse_nul(spec)
     _check_shipped(spec)
     _check_heap(spec.conf)
     if backend == YARN:
