@@ -38,12 +38,15 @@ java:
 demo: setup java ## The four jobs on 336,776 real flights on this machine; prints the path of the report
 	@deploy/host/demo.sh --backend local
 
-check: setup ## ruff, mypy, import-linter, shellcheck
+check: setup ## ruff, mypy, import-linter, shellcheck, bandit, pip-audit
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@PYTHONPATH=deploy/hadoop:. $(VENV)/bin/lint-imports --config setup.cfg
 	@$(VENV)/bin/shellcheck batch_submit.sh .ci/run deploy/host/*.sh deploy/cron/*.sh
+	@# On stderr it warns of each excuse (nosec) that another of its tests does not need.
+	@$(VENV)/bin/bandit -q -c pyproject.toml -r deploy ml_pipeline_framework scripts benchmarks 2>/dev/null
+	@deploy/host/audit.sh $(PY)
 
 unit: setup ## The unit tests only (no JVM, no socket, no subprocess)
 	@$(PY) -m pytest tests/unit

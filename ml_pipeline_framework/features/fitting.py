@@ -172,7 +172,7 @@ class _Fitting:
             f"coalesce({text}, {expressions.literal(medians[name])}) AS {name}" for name, text in quantities.items()
         ]
         if made or filled:
-            self._add(SQLTransformer(statement=f"SELECT *, {', '.join(filled + made)} FROM __THIS__"))
+            self._add(SQLTransformer(statement=f"SELECT *, {', '.join(filled + made)} FROM __THIS__"))  # nosec B608  # quoted columns
 
     def _type(self, name: str) -> Any:
         return self.rows.schema[name].dataType
@@ -214,7 +214,7 @@ class _Fitting:
         folds = target.fold_of([quoted(name) for name in said_by], self.seed)
         counted = target.count(self.seen, sizes, self.label, folds)
         self.seen = self.seen.selectExpr("*", *target.cross_fitted(counted, folds))
-        self.stages.append(SQLTransformer(statement=f"SELECT *, {', '.join(target.final(counted))} FROM __THIS__"))
+        self.stages.append(SQLTransformer(statement=f"SELECT *, {', '.join(target.final(counted))} FROM __THIS__"))  # nosec B608
         for place, one in self._places(TARGET):
             self._number(f"_target_{place}", one.name, one.name)
 

@@ -75,7 +75,7 @@ def permutation_importance(
         size = sample.count()
         if size < 2:
             raise DataError(f"permutation_importance: the sample has {size} rows; raise permutation_rows")
-        draw = random.Random(seed)
+        draw = random.Random(seed)  # nosec B311  # a shuffle, no secret
         shifts = [draw.randrange(1, size) for _ in range(repeats)]
         scored = pipeline.transform(_shuffled(sample, names, shifts, size))
         found = {tuple(row[key] for key in _KEYS): row["value"] for row in _measured(scored, rows.label.task, metadata)}

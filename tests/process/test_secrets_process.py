@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.process.door import Door
+from batch_submit.adapters.spark_finder import find_spark
+from tests.process.door import RECORDER, Door
 
 SECRET = "t0p-s3cret=with:odd chars"
 FLAG = ("--conf", f"spark.my.password={SECRET}")
@@ -126,3 +130,180 @@ def test_what_a_killed_call_left_behind_is_swept(door: Door) -> None:
     os.utime(old, (0, 0))
     assert door.submit("--no-wait").code == 0
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_each_kind_of_reference_is_read_at_the_launch(door: Door) -> None:
+    held = door.work / "secret.txt"
+    held.write_text("fr0m-the-file\n")
+    held.chmod(0o600)
+    door.write_config(
+        "execution: {log_file: our.log}\n"
+        "spark_config:\n"
+        '  spark.a.password: "${DB_PASSWORD}"\n'
+        "  spark.b.password: file:secret.txt\n"
+        "  spark.my.folder: file:secret.txt\n"
+        "job_specific_config:\n"
+        "  custom: {script: job.py, custom_spark_conf: {spark.c.passphrase: '${DB_PASSWORD}'}}\n"
+    )
+    env = {"DB_PASSWORD": "fr0m-the-variable", "BATCH_SUBMIT_SPARK_CONFIG__spark.d.token": "fr0m-our-own"}
+    outcome = door.submit("--no-wait", "--verbose", "--run-id", "r1", env=env)
+    assert outcome.code == 0, outcome.err
+    call = door.call
+    assert call.properties is not None and call.properties["mode"] == 0o600
+    told = dict(line.split("=", 1) for line in call.properties["text"].splitlines())
+    assert told["spark.a.password"] == told["spark.c.passphrase"] == "fr0m-the-variable"
+    assert told["spark.b.password"] == "fr0m-the-file"
+    assert call.conf["spark.my.folder"] == "file:secret.txt", "no secret: no reference"
+    assert re.search(call.conf["spark.redaction.regex"], "spark.c.passphrase")
+    assert not [name for name, value in call.environment.items() if "fr0m" in value], "no child has them"
+    held.unlink()
+    assert places_that_hold(door, "fr0m") == []
+    assert "fr0m" not in outcome.err + outcome.out
+
+
+@pytest.mark.parametrize(
+    ("value", "prepare", "code", "words"),
+    [
+        ("${NOT_THERE}", "", 3, "the variable is not set"),
+        ("file:nowhere.txt", "", 2, "no such file"),
+        ("file:open.txt", "0644", 3, "chmod 600"),
+        ("file:open.txt", "0640", 3, "others may use it (mode 0640)"),
+        ("file:empty.txt", "0600", 3, "it is empty"),
+        ("file:.", "", 3, "not a regular file"),
+        ("keyring:x/", "", 2, "keyring:SERVICE/USER"),
+        ("credential:a", "", 3, "hadoop.security.credential.provider.path is not set"),
+    ],
+)
+def test_a_secret_that_can_not_be_had_stops_the_launch(
+    door: Door, value: str, prepare: str, code: int, words: str
+) -> None:
+    if prepare:
+        held = door.work / value.partition(":")[2]
+        held.write_text("" if "empty" in value else "x1y2z3")
+        held.chmod(int(prepare, 8))
+    door.write_config(
+        f'execution: {{log_file: our.log}}\nspark_config: {{spark.a.password: "{value}"}}\n'
+        "job_specific_config: {custom: {script: job.py}}\n"
+    )
+    assert door.submit("--dry-run").code == (2 if value.endswith("/") else 0), "a dry run reads no secret"
+    outcome = door.submit("--run-id", "r1")
+    assert (outcome.code, outcome.out, door.calls) == (code, "", []), outcome.err
+    assert outcome.said(words) and "x1y2z3" not in outcome.err
+    if code == 3 and value.startswith("${"):
+        assert outcome.said("job_config.yaml:2: spark.a.password"), "where it stands"
+
+
+def test_a_literal_is_a_warning_and_production_refuses_it(door: Door) -> None:
+    door.write_config(
+        "execution: {log_file: our.log}\nspark_config: {spark.a.password: x1y2z3}\n"
+        "job_specific_config: {custom: {script: job.py}}\nenvironments: {dev: {}, prod: {}}\n"
+    )
+    warned = door.submit("--no-wait", "--env", "dev")
+    assert warned.code == 0, warned.err
+    assert warned.err.count("is a secret; better write ${VARIABLE}") == 1
+    calls = len(door.calls)
+    refused = door.submit("--no-wait", "--env", "prod")
+    assert (refused.code, len(door.calls)) == (2, calls), refused.err
+    assert refused.said("job_config.yaml:2: spark_config.spark.a.password is a secret", "credential:ALIAS")
+    checked = door.run("config", "check", "-t", "custom", "--env", "prod")
+    assert checked.code == 2 and "x1y2z3" not in checked.err + refused.err + warned.err
+
+
+def test_a_keyring_is_asked_by_the_library(door: Door) -> None:
+    """The real package, with a backend that a user of it would write."""
+    pytest.importorskip("keyring")
+    (door.folder / "small_keyring.py").write_text(
+        "from keyring.backend import KeyringBackend\n"
+        "class Small(KeyringBackend):\n"
+        "    priority = 1\n"
+        "    def get_password(self, service, user):\n"
+        "        return {('db/x', 'etl'): 'fr0m-the-keyring'}.get((service, user))\n"
+        "    def set_password(self, service, user, password): raise NotImplementedError\n"
+        "    def delete_password(self, service, user): raise NotImplementedError\n"
+    )
+    env = {"PYTHON_KEYRING_BACKEND": "small_keyring.Small", "PYTHONPATH": str(door.folder)}
+    config = (
+        "execution: {{log_file: our.log}}\nspark_config: {{spark.a.password: 'keyring:db/x/{}'}}\n"
+        "job_specific_config: {{custom: {{script: job.py}}}}\n"
+    )
+    door.write_config(config.format("nobody"))
+    outcome = door.submit("--no-wait", env=env)
+    assert outcome.code == 3 and outcome.said("holds no such password", "keyring set db/x nobody"), outcome.err
+    door.write_config(config.format("etl"))
+    outcome = door.submit("--no-wait", env=env)
+    assert outcome.code == 0, outcome.err
+    assert door.call.properties is not None and "fr0m-the-keyring" in door.call.properties["text"]
+    assert {Path(one).stem.partition(".")[0] for one in places_that_hold(door, "fr0m-the-keyring")} == {"small_keyring"}
+    broken = door.submit("--no-wait", env={"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"})
+    assert broken.code == 3 and broken.said("the keyring can't be asked", "keyring set"), broken.err
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="reading a credential provider needs a JDK")
+def test_a_credential_provider_is_read_by_hadoops_own_classes(door: Door) -> None:
+    """A store that Hadoop's own `credential` command has made, with a password of its own."""
+    home = Path(find_spark({}).home)
+    store = f"localjceks://file{door.folder}/store.jceks"
+    opened = {"HADOOP_CREDSTORE_PASSWORD": "opens-the-store"}
+    shell = ["java", "-cp", f"{home}/jars/*", "org.apache.hadoop.security.alias.CredentialShell"]
+    for alias, secret in (("db.password", 'fr0m ä "store"'), ("fs.s3a.secret.key", "fr0m-nowhere")):
+        made = [*shell, "create", alias, "-value", secret, "-provider", store]
+        subprocess.run(made, env=os.environ | opened, check=True, capture_output=True, timeout=60)
+    door.write_config(
+        "execution: {log_file: our.log}\n"
+        "spark_config:\n"
+        f"  spark.hadoop.hadoop.security.credential.provider.path: {store}\n"
+        "  spark.a.password: credential:db.password\n"
+        "job_specific_config: {custom: {script: job.py}}\n"
+    )
+    spark = door.folder / "spark"  # Hadoop's classes come with a Spark, and the recorder is none
+    (spark / "bin").mkdir(parents=True)
+    (spark / "jars").symlink_to(home / "jars")
+    (spark / "bin" / "spark-submit").symlink_to(RECORDER / "spark-submit")
+    java = Path(str(shutil.which("java"))).resolve().parents[1]
+    opened |= {"SPARK_HOME": str(spark), "JAVA_HOME": str(java)}
+    outcome = door.submit("--no-wait", env=opened)
+    assert outcome.code == 0, outcome.err
+    assert door.call.properties is not None
+    assert 'spark.a.password=fr0m\\ \\u00e4\\ "store"\n' in door.call.properties["text"]
+    wrong = door.submit("--no-wait", env=opened | {"HADOOP_CREDSTORE_PASSWORD": "wrong"})
+    assert wrong.code == 3 and wrong.said("the credential provider can't be read", "password was incorrect"), wrong.err
+    door.write_config("spark_config: {spark.a.password: 'credential:nope'}\n", "job_config_x.yaml")
+    absent = door.submit("--no-wait", "--env", "x", env=opened)
+    assert absent.code == 3 and absent.said("holds no nope", "hadoop credential create nope"), absent.err
+    local = ["--conf", "spark.hadoop.fs.s3a.secret.key=credential:fs.s3a.secret.key", "--backend", "local"]
+    left = door.submit(*local, env=opened)
+    assert left.code == 0 and left.said("read by Hadoop itself"), left.err
+    assert "fr0m-nowhere" not in (door.calls[-1].properties or {}).get("text", "")
+
+
+def test_code_that_everybody_could_change_is_refused_unless_told(door: Door) -> None:
+    shared = door.work / "shared"
+    shared.mkdir()
+    (shared / "job.py").write_text("print('a job')\n")
+    shared.chmod(0o777)
+    refused = door.submit("--no-wait", "--script", "shared/job.py")
+    assert (refused.code, refused.out, door.calls) == (2, "", []), refused.err
+    assert refused.said(f"everybody may write to {shared}", "--allow-world-writable")
+    assert door.submit("--dry-run", "--script", "shared/job.py").code == 2
+    assert door.submit("--no-wait", "--script", "shared/job.py", "--allow-world-writable").code == 0
+    door.write_config(
+        "execution: {log_file: our.log, allow_world_writable: true}\n"
+        "job_specific_config: {custom: {script: shared/job.py}}\n"
+    )
+    assert door.submit("--no-wait").code == 0
+
+
+def test_what_a_run_leaves_on_this_host_is_its_owners(door: Door) -> None:
+    """Records, log, plans: whatever the umask of who calls."""
+    before = os.umask(0)
+    try:
+        assert door.submit(*FLAG, "--verbose", "--run-id", "r1").code == 0
+        assert door.submit("--backend", "local", "--run-id", "r2").code == 0
+    finally:
+        os.umask(before)
+    ours = [door.log, *(path for path in (door.folder / "home").rglob("*") if path.is_file())]
+    assert len(ours) > 8
+    home = door.folder / "home"
+    reached = {path: [path, *(one for one in path.parents if home in one.parents)] for path in ours}
+    # One place on the way that is ours alone is enough.
+    assert [str(path) for path, way in reached.items() if all(one.stat().st_mode & 0o077 for one in way)] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_submit.adapters.run_logging import mask_text, start_logging, stop_logging
-from batch_submit.adapters.terminal import LOGGER
+from batch_submit.adapters.terminal import LOGGER, Terminal, _hidden, hide
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +114,42 @@ def test_the_file_rotates(tmp_path: Path) -> None:
     LOGGER.info("new")
     assert path.stat().st_size < 1000
     assert (tmp_path / "ours.log.1").stat().st_size == 5_000_000
+
+
+def test_what_a_library_warns_of_is_masked_too(capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging(None, verbose=False)
+    root, kept = logging.getLogger(), list(logging.getLogger().handlers)
+    for handler in kept:  # pytest's own: then, as in a program without any, the last resort speaks
+        root.removeHandler(handler)
+    try:
+        logging.getLogger("some.library").warning("retrying http://dn/x?delegation=hunter2 with token=hunter2")
+    finally:
+        for handler in kept:
+            root.addHandler(handler)
+    told = capsys.readouterr().err
+    assert "retrying http://dn/x" in told and "hunter2" not in told
+
+
+def test_a_secret_that_was_read_is_hidden_wherever_it_turns_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hide(["correct horse battery", "multi\nline secret", "abc", ""])
+    try:
+        start_logging(tmp_path / "our.log", verbose=True)
+        terminal = Terminal()
+        terminal.note("a note on correct horse battery and abc")
+        terminal.error(["what: line secret", "  multi"])
+        terminal.debug("debug correct horse battery")
+        try:
+            raise ValueError("correct horse battery")
+        except ValueError:
+            LOGGER.debug("internal error", exc_info=True)
+        terminal.answer(json.dumps({"x": "correct horse battery"}))
+    finally:
+        stop_logging()
+        _hidden.clear()
+    shown = capsys.readouterr()
+    for text in (shown.out, shown.err, (tmp_path / "our.log").read_text()):
+        assert text and "horse" not in text and "line secret" not in text
+    assert "abc" in shown.err, "too short to be told from other words"
+    assert "ValueError" in (tmp_path / "our.log").read_text()

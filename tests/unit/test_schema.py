@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = {
     "environment_config": "namenode_url resourcemanager_url resourcemanager_webapp_url hadoop_conf_dir",
     "execution": "backend launcher timeout wait_timeout rm_patience submit_settle log_file save_logs claims_dir "
-    "shared_dir kill_on_exit max_spark_submits retries retry_on retry_wait oom_bump",
+    "shared_dir kill_on_exit allow_world_writable max_spark_submits retries retry_on retry_wait oom_bump",
     "spark_config": "num_executors executor_cores executor_memory driver_memory driver_cores queue deploy_mode",
     "security_config": "enable_kerberos principal keytab proxy_user enable_ssl keystore_path keystore_password "
     "truststore_path truststore_password ca_bundle",

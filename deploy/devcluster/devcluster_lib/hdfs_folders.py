@@ -12,7 +12,7 @@ from devcluster_lib.web import request_json
 
 #: Path to octal mode, all owned by the superuser, or with Kerberos by those of `OWNERS`.
 SHARED = {
-    "/tmp": "1777",
+    "/tmp": "1777",  # nosec B108  # in HDFS
     "/user": "755",
     # The NodeManager makes one folder per user below it, as that user.
     "/app-logs": "1777",

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from batch_submit.adapters.own_files import open_private
 from batch_submit.errors import ExitCode, HostNotReady
 
 _TAIL_BYTES = 4096
@@ -38,7 +39,7 @@ class ChildSubmit:
         self.log = log
         self._answer = log.with_suffix(".out")
         try:
-            with log.open("wb") as err, self._answer.open("wb") as out:
+            with open_private(log, "w") as err, open_private(self._answer, "w") as out:
                 self._process = subprocess.Popen(
                     [*own_command(), *words],
                     env=dict(env),

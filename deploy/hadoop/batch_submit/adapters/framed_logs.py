@@ -91,7 +91,7 @@ def _section(reader: _Reader, match: re.Match[bytes], size: int | None, where: s
         key, _, value = line.decode("utf-8", "replace").partition(":")
         if key == "LogType":
             name = value.strip()
-        elif key == "LogLength" and value.strip().isdigit():
+        elif key == "LogLength" and re.fullmatch(r"[0-9]{1,18}", value.strip()):
             length = int(value)
     if line is None or length < 0:
         raise ClusterUnreachable("the answer broke off before the log began", where=where)

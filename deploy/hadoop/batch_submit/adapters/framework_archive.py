@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib.util
 import io
@@ -10,6 +11,7 @@ import os
 import zipfile
 from pathlib import Path
 
+from batch_submit.adapters.own_files import make_private, open_private, who_could_change
 from batch_submit.errors import HostNotReady
 
 PACKAGE = "ml_pipeline_framework"
@@ -49,14 +51,17 @@ def archive_bytes(folder: Path) -> bytes:
 def store(content: bytes, cache: Path, *, folder: str, name: str) -> Path:
     """Put content into the cache under a name that tells it: ``<cache>/<folder>/<hash>/<name>``; written whole, once.
 
+    What lies there already is taken only when it is the same: it is code that runs in our name.
+
     Raises
     ------
     HostNotReady
         When the cache can't be written.
     """
     target = cache / folder / hashlib.sha256(content).hexdigest()[:16] / name
-    if target.is_file() and target.stat().st_size == len(content):
-        return target
+    with contextlib.suppress(OSError):
+        if target.is_file() and target.read_bytes() == content and not who_could_change(target):
+            return target
     _write_whole(target, content)
     return target
 
@@ -64,8 +69,11 @@ def store(content: bytes, cache: Path, *, folder: str, name: str) -> Path:
 def _write_whole(target: Path, content: bytes) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        make_private(target.parent)
+        if problem := who_could_change(target.parent):
+            raise OSError(errno.EPERM, problem)
+        with open_private(temporary, "x") as file:
+            file.write(content)
         temporary.replace(target)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -88,7 +96,8 @@ def framework_archive(cache: Path) -> Path:
     with contextlib.suppress(OSError, ValueError):
         named = note.read_text(encoding="ascii")
         target = cache / "framework" / named / f"{PACKAGE}.zip"
-        if named.isalnum() and hashlib.sha256(target.read_bytes()).hexdigest().startswith(named):
+        right = named.isalnum() and hashlib.sha256(target.read_bytes()).hexdigest().startswith(named)
+        if right and not (who_could_change(note) or who_could_change(target)):
             return target
     target = store(archive_bytes(folder), cache, folder="framework", name=f"{PACKAGE}.zip")
     _write_whole(note, target.parent.name.encode("ascii"))

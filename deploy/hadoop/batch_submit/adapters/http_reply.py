@@ -99,7 +99,7 @@ class HttpResponse:
             raise NotJson(f"the answer is not JSON but {kind}", where=masked(self.url), details=self.words())
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NotJson("the answer claims to be JSON and does not parse", where=masked(self.url)) from error
 
     def words(self, limit: int = 400) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ class HttpResponse:
             remote = json.loads(self.body)["RemoteException"]
             name, message = remote.get("exception"), remote.get("message")
             java = remote.get("javaClassName")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return RemoteFailure(self.status, "", " ".join(self.words()))
         return RemoteFailure(self.status, str(name or ""), masked(str(message or "")), str(java or ""))
 

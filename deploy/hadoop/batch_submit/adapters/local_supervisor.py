@@ -54,10 +54,16 @@ def age_ms(start: int) -> int:
     return max(0, int((uptime_s - start / os.sysconf("SC_CLK_TCK")) * 1000))
 
 
+def _private(path: Path, flags: int) -> int:
+    """A file for its owner alone. (This module runs by itself and imports nothing of ours.)"""
+    return os.open(path, flags | os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
 def write_whole(path: Path, value: dict[str, object]) -> None:
     """Write JSON under a temporary name, then rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value), encoding="utf-8")
+    with os.fdopen(_private(temporary, os.O_TRUNC), "w", encoding="utf-8") as file:
+        file.write(json.dumps(value))
     temporary.replace(path)
 
 
@@ -93,7 +99,7 @@ def main(argv: list[str]) -> None:
     child: subprocess.Popen[bytes] | None = None
     began = time.monotonic()
     try:
-        with (place / "driver.log").open("ab") as log:
+        with os.fdopen(_private(place / "driver.log", os.O_APPEND), "ab") as log:
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )

@@ -32,6 +32,10 @@ _REFUSALS = (
 _ABSENCES = ("does not exist", "Can not find", "Cannot find", "Unknown container", "HTTP 404", "NotFoundException")
 
 
+#: ``isdigit`` takes digits that ``int`` does not, and any number of them.
+_SIZE = re.compile(r"[0-9]{1,18}")
+
+
 def parse_log_files(reply: Any, *, complete: bool, only: str = "") -> list[LogFile]:
     """The files of a listing. The parts of a rolling aggregation count as one file: sizes added, the latest time.
 
@@ -74,7 +78,7 @@ def _log_file(item: Mapping[str, Any], container_id: str, node: str, complete: b
     return LogFile(
         container_id,
         str(item.get("fileName") or ""),
-        int(text) if text.isdigit() else None,
+        int(text) if _SIZE.fullmatch(text) else None,
         node,
         parse_time_ms(str(item.get("lastModifiedTime") or "")),
         complete,

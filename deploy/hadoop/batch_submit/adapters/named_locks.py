@@ -6,6 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from batch_submit.adapters.own_files import open_private
 from batch_submit.errors import HostNotReady
 from batch_submit.plan.locks import LockHolder
 
@@ -71,7 +72,8 @@ class LockFile:
         """
         part = self._about.with_name(f".{self._about.name}.{os.getpid()}")
         try:
-            part.write_text(holder.to_json(), encoding="utf-8")
+            with open_private(part, "w") as file:
+                file.write(holder.to_json().encode())
             part.replace(self._about)
         except OSError as error:
             raise self._unable(error) from error

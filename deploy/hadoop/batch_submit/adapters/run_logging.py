@@ -6,9 +6,11 @@ import logging
 import logging.handlers
 import re
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
-from batch_submit.adapters.terminal import LOGGER
+from batch_submit.adapters.own_files import open_private
+from batch_submit.adapters.terminal import LOGGER, harmless, without_hidden
 
 # Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
 _KEY = r"[\w.\-]*(?:secret|password|passwd|passphrase|token|access[.]?key|credential)[\w.\-]*"
@@ -30,7 +32,14 @@ def mask_text(text: str) -> str:
 
 class _MaskingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return mask_text(super().format(record))
+        return harmless(mask_text(without_hidden(super().format(record))))
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """Holds plans: for its owner only, and never somebody else's file."""
+
+    def _open(self) -> TextIOWrapper:
+        return TextIOWrapper(open_private(self.baseFilename, self.mode), encoding="utf-8")
 
 
 def start_logging(path: Path | None, *, verbose: bool) -> str:
@@ -45,6 +54,8 @@ def start_logging(path: Path | None, *, verbose: bool) -> str:
     LOGGER.addHandler(logging.NullHandler())  # without any handler, logging would print to stderr by itself
     LOGGER.setLevel(logging.DEBUG)
     LOGGER.propagate = False
+    if logging.lastResort is not None:  # what libraries warn of, for whom nobody has made a handler
+        logging.lastResort.setFormatter(_MaskingFormatter())
     if verbose:
         shown = logging.StreamHandler(sys.stderr)
         shown.setFormatter(_MaskingFormatter("debug: %(message)s"))
@@ -54,7 +65,7 @@ def start_logging(path: Path | None, *, verbose: bool) -> str:
         return ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.handlers.RotatingFileHandler(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
+        file = _PrivateFile(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
     except OSError as error:
         return f"the log file {path} can't be written ({error.strerror or error}); going on without it"
     file.setFormatter(_MaskingFormatter("%(asctime)s %(process)d %(levelname)s %(message)s"))

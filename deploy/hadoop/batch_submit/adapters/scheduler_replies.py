@@ -17,6 +17,10 @@ _UNLIMITED = 2**31 - 1
 _KINDS = {"capacityScheduler": "capacity", "fairScheduler": "fair", "fifoScheduler": "fifo"}
 
 
+#: No hierarchy of queues, and no tree of activities, is as deep; what lies below is left out.
+_DEEPEST = 50
+
+
 def parse_scheduler(reply: Any) -> SchedulerView:
     """The answer of ``/ws/v1/cluster/scheduler``."""
     outer = as_mapping(reply)
@@ -68,24 +72,25 @@ def parse_activity(reply: Any) -> str:
     return ""
 
 
-def _leaf_words(activity: Mapping[str, Any]) -> str:
+def _leaf_words(activity: Mapping[str, Any], depth: int = 0) -> str:
     """The innermost diagnostic of a tree of activities. Hadoop up to 3.2 names the branches otherwise."""
     branches = [
         *as_list(activity.get("children")),
         *as_list(activity.get("requestAllocation")),
         *as_list(activity.get("allocationAttempt")),
     ]
-    for item in branches:
-        words = _leaf_words(as_mapping(item))
+    for item in branches if depth < _DEEPEST else ():
+        words = _leaf_words(as_mapping(item), depth + 1)
         if words:
             return words
     return _text(activity, "diagnostic").strip()
 
 
-def _capacity_queue(info: Mapping[str, Any], parent: str) -> Queue:
+def _capacity_queue(info: Mapping[str, Any], parent: str, depth: int = 0) -> Queue:
     name = _text(info, "queueName") or "root"
     path = _text(info, "queuePath") or (f"{parent}.{name}" if parent else name)
-    children = tuple(_capacity_queue(as_mapping(item), path) for item in _children(info.get("queues")))
+    below = _children(info.get("queues")) if depth < _DEEPEST else []
+    children = tuple(_capacity_queue(as_mapping(item), path, depth + 1) for item in below)
     percents = _first_partition(info, "capacities", "queueCapacitiesByPartition")
     usages = _first_partition(info, "resources", "resourceUsagesByPartition")
     active = _int(info, "numActiveApplications", -1)
@@ -113,8 +118,9 @@ def _capacity_queue(info: Mapping[str, Any], parent: str) -> Queue:
     )
 
 
-def _fair_queue(info: Mapping[str, Any]) -> Queue:
-    children = tuple(_fair_queue(as_mapping(item)) for item in _children(info.get("childQueues")))
+def _fair_queue(info: Mapping[str, Any], depth: int = 0) -> Queue:
+    below = _children(info.get("childQueues")) if depth < _DEEPEST else []
+    children = tuple(_fair_queue(as_mapping(item), depth + 1) for item in below)
     total, used = _resources(info.get("clusterResources")), _resources(info.get("usedResources")) or Resources()
     fair, maximum = _resources(info.get("steadyFairResources")), _resources(info.get("maxResources"))
     am_limit = _resources(info.get("amMaxResources"))

@@ -58,11 +58,16 @@ def _module_options(launcher: Path) -> tuple[str, ...]:
         return ()
     except (OSError, zipfile.BadZipFile) as error:
         raise HostNotReady(f"{launcher} can't be read: {error}", next_step="install Spark anew") from error
-    return tuple(text for text in _texts(code) if text.startswith("-"))
+    try:
+        return tuple(text for text in _texts(code) if text.startswith("-"))
+    except (KeyError, IndexError) as error:
+        raise HostNotReady(
+            f"{launcher} can't be read: {_OPTIONS_CLASS} is damaged", next_step="install Spark anew"
+        ) from error
 
 
 def _texts(code: bytes) -> Iterator[str]:
-    """Yield the texts of a class file's constants, in their order."""
+    """Yield the texts of a class file's constants, in their order; KeyError or IndexError for what is none."""
     count, at, place = int.from_bytes(code[8:10], "big"), 10, 1
     while place < count:
         tag = code[at]

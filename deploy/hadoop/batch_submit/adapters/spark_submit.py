@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from batch_submit.adapters.own_files import open_private
 from batch_submit.errors import HostNotReady
 
 
@@ -116,7 +117,7 @@ class Child:
         _refuse_unless_runnable(argv[0], environment)
         waiting, self._gate = os.pipe()  # neither is inherited by other programs (PEP 446)
         try:
-            target = output.open("ab") if output is not None else None
+            target = open_private(output, "a") if output is not None else None
             try:
                 self._process = subprocess.Popen(
                     ["bash", "--norc", "--noprofile", "--posix", "-c", _GATE.format(waiting), "gate", *argv],

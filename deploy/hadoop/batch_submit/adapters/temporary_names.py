@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import socket
 from contextlib import suppress
 from functools import cache
@@ -25,9 +26,9 @@ def this_host() -> str:
 
 
 def own_temporary(name: str) -> str:
-    """The temporary name of this process for a file; the same file has the same one."""
+    """A new temporary name of this process for a file, which nobody can take beforehand."""
     pid = os.getpid()
-    return temporary_name(name, this_host(), pid, _started(pid) or 0)
+    return temporary_name(name, this_host(), pid, _started(pid) or 0, secrets.token_hex(4))
 
 
 def is_alive(temporary: TemporaryName) -> bool:

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from batch_submit.plan.verbs import VERBS
@@ -14,6 +14,36 @@ from batch_submit.plan.verbs import VERBS
 LOGGER = logging.getLogger("batch_submit")
 #: Commands of ours in a message; they are shown with the name by which this program was really called.
 _OUR_COMMAND = re.compile(rf"\bbatch-submit (?=(?:{'|'.join(map(re.escape, VERBS))})\b)")
+#: Secrets that this process has read. Not held by one `Terminal`: the door has its own, and the log file is a third.
+_hidden: list[str] = []
+#: Shorter values turn up everywhere by chance; they are hidden by their keys alone.
+_SHORTEST_HIDDEN = 4
+
+
+#: What a terminal acts on, in a name that somebody else may have chosen. Line breaks and tabs are our own.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def harmless(text: str) -> str:
+    """The text with what a terminal would act on replaced by ``?``."""
+    return _CONTROL.sub("?", text)
+
+
+def hide(values: Iterable[str]) -> None:
+    """From now on take these out of all that is printed or logged, however they got there; also line by line."""
+    for value in values:
+        for part in (value, *value.splitlines()):
+            if len(part) >= _SHORTEST_HIDDEN and part not in _hidden:
+                _hidden.append(part)
+    _hidden.sort(key=len, reverse=True)  # one may be a part of another
+
+
+def without_hidden(text: str) -> str:
+    """The text with every value that :func:`hide` was given replaced."""
+    for value in _hidden:
+        if value in text:
+            text = text.replace(value, "*********(redacted)")
+    return text
 
 
 class Terminal:
@@ -64,7 +94,7 @@ class Terminal:
             text = self._with_program(text)
         self._clear_live()
         if self._out is not None:
-            self._out.write(text + "\n")
+            self._out.write(harmless(without_hidden(text)) + "\n")
             self._out.flush()
 
     def note(self, text: str) -> None:
@@ -146,8 +176,9 @@ class Terminal:
     def _write(self, text: str, *, keep_live: bool = False, verbatim: bool = False) -> None:
         if self._gone or self._err is None:
             return
+        text = without_hidden(text)
         if not verbatim:
-            text = self._as_called(text)
+            text = harmless(self._as_called(text))
         if self._live_widths and not keep_live:
             text = self._erase() + text
             self._live_widths = []

@@ -10,6 +10,8 @@ import posixpath
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
 
 PUBLIC, PRIVATE = "PUBLIC", "PRIVATE"
+#: Nodes delete it with the application; a private file they keep for the user's next one.
+APPLICATION = "APPLICATION"
 
 
 class Visibility:

@@ -42,6 +42,10 @@ def ask_resource_manager(
     return RmAnswer(url, str(info.get("haState") or ""), version, latency_ms), offset_s
 
 
+#: No hierarchy of queues is as deep.
+_DEEPEST = 50
+
+
 def parse_scheduler(reply: Any) -> Scheduler:
     """The answer of ``/ws/v1/cluster/scheduler``, of whatever scheduler."""
     info = as_mapping(as_mapping(as_mapping(reply).get("scheduler")).get("schedulerInfo"))
@@ -52,7 +56,7 @@ def parse_scheduler(reply: Any) -> Scheduler:
     return Scheduler(kind, queues, _whole(limit.get("memory")), _whole(limit.get("vCores")))
 
 
-def _queues(fields: Mapping[str, Any], parent: str) -> Iterator[Queue]:
+def _queues(fields: Mapping[str, Any], parent: str, depth: int = 0) -> Iterator[Queue]:
     """A queue and those below it, parents first."""
     name = str(fields.get("queuePath") or fields.get("queueName") or "root")
     path = name if not parent or name.startswith(f"{parent}.") else f"{parent}.{name}"
@@ -70,8 +74,8 @@ def _queues(fields: Mapping[str, Any], parent: str) -> Iterator[Queue]:
         or fields.get("autoCreateChildQueueEnabled") is True,
         default_priority=_whole(fields.get("defaultPriority")),
     )
-    for one in below:
-        yield from _queues(one, path)
+    for one in below if depth < _DEEPEST else ():
+        yield from _queues(one, path, depth + 1)
 
 
 def _children(value: Any) -> list[Mapping[str, Any]]:

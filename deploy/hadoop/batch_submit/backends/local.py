@@ -296,7 +296,7 @@ def _read(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ClusterUnreachable(f"the state of the local run can't be read: {error}", where=str(path)) from error
     return value if isinstance(value, dict) else {}
 

@@ -34,6 +34,7 @@ _VALUE_FLAGS = {
     "timeout": (("execution", "timeout"), "--timeout"),
     "wait_timeout": (("execution", "wait_timeout"), "--wait-timeout"),
     "kill_on_exit": (("execution", "kill_on_exit"), "--kill-on-exit"),
+    "allow_world_writable": (("execution", "allow_world_writable"), "--allow-world-writable"),
     "save_logs": (("execution", "save_logs"), "--save-logs"),
     "retries": (("execution", "retries"), "--retries"),
     "retry_on": (("execution", "retry_on"), "--retry-on"),
@@ -154,6 +155,12 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
 @click.option("--keytab", metavar="FILE", help="Kerberos: log in by it, here and in the driver.")
 @click.option("--proxy-user", metavar="U", help="Kerberos: act for this user by our own ticket; not with --keytab.")
 @click.option("--script", metavar="FILE", help="Your own script instead of the built-in job.")
+@click.option(
+    "--allow-world-writable",
+    is_flag=True,
+    default=None,
+    help="Ship a script, jar or Python file although everybody on this host could have changed it.",
+)
 @click.option("--app-args", metavar='"…"', help="Arguments of the job as one shell-quoted text.")
 @click.option("--app-arg", multiple=True, metavar="X", help="One argument of the job; repeatable.")
 @click.option("--many", metavar="FILE", help="The runs of a YAML file: a list, or a range of days.")

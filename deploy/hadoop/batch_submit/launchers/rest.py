@@ -27,7 +27,7 @@ from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.shared_folder import SharedFolder
 from batch_submit.adapters.staging import IN_MEMORY_BYTES, StagingFolder, size_of_file
 from batch_submit.adapters.terminal import Terminal
-from batch_submit.adapters.visibility import PRIVATE
+from batch_submit.adapters.visibility import APPLICATION, PRIVATE
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
 from batch_submit.errors import (
     BatchSubmitError,
@@ -351,7 +351,8 @@ class RestLauncher:
             except ClusterRefused as error:  # it is a team's, or full
                 self.terminal.note(f"{one.link} goes into the run's staging folder: {words(error)}")
         written = self._written.pop(f"{folder.path}/{one.staged_name}", None)
-        return self._at(written or folder.put_file(Path(one.source), one.staged_name, secret=one.secret))
+        held = written or folder.put_file(Path(one.source), one.staged_name, secret=one.secret)
+        return self._at(held, APPLICATION if one.secret else PRIVATE)
 
     def _at(self, held: FileStatus, visibility: str = PRIVATE) -> Staged:
         return Staged(self._uri(held.path), held.length, held.modified_ms, visibility)

@@ -157,7 +157,10 @@ class Run:
         ValueError
             When it is damaged or of a schema that this release does not know.
         """
-        data = json.loads(text)
+        try:
+            data = json.loads(text)
+        except RecursionError as error:
+            raise ValueError("not a run record: nested too deep") from error
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise ValueError(f"not a run record of schema {SCHEMA}")
         try:

@@ -223,7 +223,7 @@ def open_backend(context: Context) -> Backend:
     """The backend of a context. Opens no connection in simple authentication."""
     services = context.services
     if context.choice.backend == LOCAL:
-        return local_backend(services)
+        return local_backend(services, None if context.reading else context.config)
     from batch_submit.backends.yarn import SPARK_SUBMIT, YarnBackend
 
     cluster = connect(services, context.config, context.choice, files=not context.reading)
@@ -233,7 +233,10 @@ def open_backend(context: Context) -> Backend:
     staging = context.config.get("spark.yarn.stagingDir")
     return YarnBackend(
         cluster,
-        {**child_environment(services.env), **cluster.child_variables},
+        {
+            **_childs_environment(services, None if context.reading else context.config),
+            **cluster.child_variables,
+        },
         services.state_folder / "launch",
         services.clock,
         services.terminal,
@@ -256,13 +259,22 @@ def _shared_dir(context: Context) -> str:
     return qualify(str(named.value), root=root, backend=backend)
 
 
-def local_backend(services: Services) -> LocalBackend:
-    """The backend of this host; needs no configuration."""
+def local_backend(services: Services, config: Config | None = None) -> LocalBackend:
+    """The backend of this host; to launch anything it needs the configuration."""
     from batch_submit.backends.local import LocalBackend
 
-    return LocalBackend(
-        services.state_folder / "local", child_environment(services.env), services.clock, services.os_user
-    )
+    environment = _childs_environment(services, config)
+    return LocalBackend(services.state_folder / "local", environment, services.clock, services.os_user)
+
+
+def _childs_environment(services: Services, config: Config | None) -> dict[str, str]:
+    """The environment of what is launched; without the variables that hold secrets of the configuration."""
+    if config is None:
+        return child_environment(services.env)
+    from batch_submit.plan.secret_references import variables_with_secrets
+
+    dropped = variables_with_secrets(config.values, services.env)
+    return child_environment({name: value for name, value in services.env.items() if name not in dropped})
 
 
 def ledger_of(services: Services, backend: Backend) -> SqliteLedger:

@@ -62,8 +62,8 @@ def _read_answer(services: Services, selection: Selection, path: str) -> list[Fi
         if isinstance(backend, YarnBackend) and backend.servers.webhdfs is not None:
             backend.servers.webhdfs.delete(path)
         answer = json.loads(data) if data else None
-    except BatchSubmitError as error:
-        return [skipped("deep.python", f"the answer can't be read: {error.message}", path)]
+    except (BatchSubmitError, ValueError, RecursionError) as error:
+        return [skipped("deep.python", f"the answer can't be read: {str(error).splitlines()[0]}", path)]
     if not isinstance(answer, dict):
         return [skipped("deep.python", "the application wrote no answer", path)]
     return health_deep.interpreters(answer, own_python())

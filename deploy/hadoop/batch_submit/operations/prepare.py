@@ -13,11 +13,13 @@ from pathlib import Path
 from batch_submit.adapters.addresses import override_addresses
 from batch_submit.adapters.framework_archive import framework_archive, store
 from batch_submit.adapters.git_revision import git_revision
+from batch_submit.adapters.own_files import who_could_change
 from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import AUTO, REST
 from batch_submit.errors import MissingFile, UsageError
 from batch_submit.operations.context import Context, config_of_type
+from batch_submit.operations.job_secrets import checked_secrets, with_secrets
 from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.command import Toolchain, build_plan
 from batch_submit.plan.dates import parse_day
@@ -98,9 +100,11 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
         variables=services.env,
         config_of=lambda kind: config_of_type(context, kind.value),
     )
-    spec = with_revision(context, with_addresses(context, spec))
+    spec = checked_secrets(context, with_revision(context, with_addresses(context, spec)))
     if call.lock is not None:  # an application of this run holds the lock by it, for every host
         spec = replace(spec, user_tags=(*spec.user_tags, call.lock.tag))
+    if context.config.value("execution.allow_world_writable") is not True:
+        _refuse_open_code(spec)
     missing = [f"{one.path} ({one.origin})" for one in spec.local_files() if not Path(one.path).exists()]
     keytab = spec.conf.get("spark.kerberos.keytab")
     if keytab is not None and not os.access(str(keytab.value), os.R_OK):
@@ -110,6 +114,25 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
             f"{len(missing)} file(s) to ship can't be found on this host", details=missing, next_step="check the paths"
         )
     return spec
+
+
+def _refuse_open_code(spec: JobSpec) -> None:
+    """Code that runs in our name must not be anybody's to change.
+
+    Raises
+    ------
+    UsageError
+        The script, a Python file or a jar could be changed by everybody on this host.
+    """
+    code = [one for one in (spec.script, *spec.py_files, *spec.jars) if not one.is_remote]
+    found = [(one, who_could_change(Path(one.path))) for one in code]
+    problems = [f"{one.path} ({one.origin}): {why}" for one, why in found if why]
+    if problems:
+        raise UsageError(
+            f"{len(problems)} file(s) of code could have been changed by anybody on this host",
+            details=problems,
+            next_step="chmod o-w what is named, or --allow-world-writable (execution.allow_world_writable)",
+        )
 
 
 def with_revision(context: Context, spec: JobSpec) -> JobSpec:
@@ -228,10 +251,11 @@ def jars_notice(context: Context, spec: JobSpec) -> str:
 def make_plan(
     context: Context, spec: JobSpec, *, needed: bool, try_number: int | None, tools: Toolchain | None = None
 ) -> SubmissionPlan:
-    """The command for one try."""
+    """The command for one try; with ``needed`` its secrets are read from where they lie."""
     tools = tools or make_tools(context, spec, needed=needed)
     digest = script_digest(spec)
-    return build_plan(_with_safe_script_name(context, spec), tools, script_digest=digest, try_number=try_number)
+    plan = build_plan(_with_safe_script_name(context, spec), tools, script_digest=digest, try_number=try_number)
+    return with_secrets(context, plan) if needed else plan
 
 
 def _with_safe_script_name(context: Context, spec: JobSpec) -> JobSpec:

@@ -160,7 +160,7 @@ def _show_result(waiting: Waiting) -> None:
     try:
         data = waiting.backend.read_artifact(waiting.metrics_path, _METRICS_LIMIT)
         metrics = json.loads(data) if data is not None else None
-    except (BatchSubmitError, ValueError) as error:
+    except (BatchSubmitError, ValueError, RecursionError) as error:
         terminal.note(f"the metrics can't be shown: {error}")
         metrics = None
     if isinstance(metrics, dict):

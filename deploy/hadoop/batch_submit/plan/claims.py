@@ -85,7 +85,10 @@ class Claim:
         ValueError
             It is damaged, or of a schema that this release does not know.
         """
-        data = json.loads(text)
+        try:
+            data = json.loads(text)
+        except RecursionError as error:
+            raise ValueError("not a claim: nested too deep") from error
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise ValueError(f"not a claim of schema {SCHEMA}")
         try:

@@ -8,9 +8,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from batch_submit.plan import redaction
 from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES, LOCAL, YARN
 from batch_submit.plan.identity import OUR_TAG, Fingerprint, all_tags
-from batch_submit.plan.secrets import holds_secret, mask_arguments
+from batch_submit.plan.secret_references import keeps_secret, references
+from batch_submit.plan.secrets import holds_secret, mask, mask_arguments
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, JobSpec, ShippedFile, SubmissionPlan
 from ml_pipeline_framework.contract import params_file_name
@@ -90,6 +92,7 @@ def build_plan(
             conf["spark.yarn.submit.waitAppCompletion"] = Sourced("false", "this tool waits itself")
     conf.pop("spark.submit.deployMode", None)
     secrets = {key: str(value.value) for key, value in conf.items() if holds_secret(key, value.value)}
+    _hush_spark(conf, secrets)
     return SubmissionPlan(
         spec=spec,
         argv=_argv(spec, tools, conf, secrets),
@@ -104,6 +107,19 @@ def build_plan(
         own_files=(tools.params_file,) if tools.params_file and _in_container(spec) else (),
         arguments=tuple(_job_arguments(spec, tools)),
     )
+
+
+def _hush_spark(conf: dict[str, Sourced], secrets: Mapping[str, str]) -> None:
+    """Have Spark hide this job's secrets in its own UI, event log and logs too."""
+    # What a reference says is not what Spark will see; `…credential.provider.path` and its like may be shown.
+    seen = {key: "" if references({key: conf[key]}) else value for key, value in secrets.items()}
+    kept = {key: value for key, value in seen.items() if keeps_secret(key) or mask("", value) != value}
+    configured = conf.get(redaction.KEY)
+    if kept:
+        conf[redaction.SLOW_EVENTS] = Sourced("false", "this tool: events in the driver's log would show a secret")
+    wider = redaction.redaction(kept, str(configured.value) if configured is not None else None)
+    if wider is not None:
+        conf[redaction.KEY] = Sourced(wider, "this tool: Spark's own would show a secret of this job")
 
 
 def _argv(spec: JobSpec, tools: Toolchain, conf: Mapping[str, Sourced], secrets: Mapping[str, str]) -> tuple[str, ...]:

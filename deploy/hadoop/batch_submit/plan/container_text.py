@@ -12,8 +12,8 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from batch_submit.errors import UnsafeForContainer
-from batch_submit.plan.secrets import holds_secret, is_secret, mask
+from batch_submit.errors import UnsafeForContainer, UsageError
+from batch_submit.plan.secrets import holds_password, holds_secret, is_secret, mask
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.uris import quoted_fragment
@@ -104,6 +104,29 @@ def check_for_spark_submit(spec: JobSpec) -> list[str]:
     return [*check_arguments(spec.arguments), *check_names_for_spark_submit(spec)]
 
 
+def refuse_nul(spec: JobSpec) -> None:
+    """No program can be given a text with a NUL in it: a C string ends there.
+
+    Raises
+    ------
+    UsageError
+        Naming what holds one.
+    """
+    files = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
+    found = [f"argument {number}" for number, one in enumerate(spec.arguments, start=1) if "\0" in one]
+    found += [f"{key} ({one.origin})" for key, one in sorted(spec.conf.items()) if "\0" in f"{key}{one.value}"]
+    found += [f"a file name ({one.origin})" for one in files if "\0" in f"{one.path}{one.link}"]
+    if found or "\0" in spec.name:
+        raise UsageError("a text holds a NUL character", details=found or ["the name"], next_step="remove it")
+
+
+def check_params(params: Mapping[str, object]) -> list[str]:
+    """Problems of a built-in job's parameters, one line each: passwords in addresses, which its files would hold."""
+    return [
+        f"{key} holds a password; parameters are recorded and staged" for key in params if holds_password(params[key])
+    ]
+
+
 def check_conf(conf: Mapping[str, Sourced]) -> list[str]:
     """Problems of environment values and Java options in the Spark conf, one line each, naming key and source."""
     problems = []
@@ -136,7 +159,7 @@ def refuse_unsafe(problems: Sequence[str]) -> None:
     """
     if not problems:
         return
-    secret = any("launch_container.sh" in problem for problem in problems)
+    secret = any("launch_container.sh" in problem or "password" in problem for problem in problems)
     raise UnsafeForContainer(
         f"{len(problems)} value(s) can't be handed to the container unchanged and unseen",
         details=problems,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -140,6 +141,7 @@ def build_spec(
         notices=(*unused, *conf_notices, *pipeline_notices(config, stages)),
         proxy_user=proxy_user_of(config, kerberos=True) if backend == YARN else "",
     )
+    container_text.refuse_nul(spec)
     _check_shipped(spec)
     _check_heap(spec.conf)
     if backend == YARN:
@@ -388,5 +390,6 @@ def _check_container(spec: JobSpec, *, quotes_all: bool) -> None:
             *container_text.check_file_names(names),
             *(() if quotes_all else container_text.check_names_for_spark_submit(spec)),
             *container_text.check_conf(spec.conf),
+            *container_text.check_params(json.loads(spec.params.to_json()) if spec.params is not None else {}),
         ]
     )

@@ -61,7 +61,7 @@ class LockHolder:
         try:
             data = json.loads(text)
             return cls(str(data["run_id"]), int(data["pid"]), str(data["since"]))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 
 

@@ -83,7 +83,7 @@ def from_text(text: str, kind: type[_Kind]) -> _Kind:
         data = json.loads(text)
         values = {tuple(place): _sourced(value) for place, value in data["values"]}
         return kind(data["job_type"], values, {}, tuple(data["warnings"]))
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a configuration: {error}") from error
 
 

@@ -130,6 +130,12 @@ def _execution() -> tuple[Key, ...]:
             "/user/etl/.batch-submit/shared",
         ),
         Key((section, "kill_on_exit"), Kind.BOOLEAN, "kill the application when the waiting is interrupted", "false"),
+        Key(
+            (section, "allow_world_writable"),
+            Kind.BOOLEAN,
+            "ship code that everybody on this host could have changed",
+            "false",
+        ),
     )
 
 

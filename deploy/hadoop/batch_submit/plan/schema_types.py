@@ -18,7 +18,7 @@ class Kind(Enum):
     DURATION = "a duration with units (90s, 15m, 1h30m)"
     BOOLEAN = "true or false"
     TEXT = "text"
-    SECRET = "a secret text"
+    SECRET = "a secret text"  # nosec B105  # a name
     ENUM = "one of the words listed"
     NUMBER = "a number"
     LOCAL_PATH = "a local path"

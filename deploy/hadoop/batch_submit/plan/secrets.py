@@ -54,6 +54,15 @@ def holds_secret(key: str, value: object) -> bool:
     return is_secret(key) or mask(key, value) != (list(value) if isinstance(value, tuple) else value)
 
 
+def holds_password(value: object) -> bool:
+    """Whether an address somewhere in a value, a list or a map names a password (``//user:password@host``)."""
+    if isinstance(value, str):
+        return _USERINFO.search(value) is not None
+    if isinstance(value, Mapping):
+        return any(holds_password(item) for item in value.values())
+    return isinstance(value, (list, tuple)) and any(holds_password(item) for item in value)
+
+
 def mask_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
     """A command line as it may be recorded, without what follows ``--password``, ``password=`` or ``//user:``."""
     out: list[str] = []

@@ -34,7 +34,7 @@ _MODE = re.compile(r"0?([01]?)([0-7]{3})")
 _NAME = re.compile(r"[^\s:/,]+")
 #: Folders that belong to everybody, or to Hadoop. A root here is a slip, and a recursive repair would be a disaster.
 _SHARED = frozenset(
-    ("/", "/user", "/tmp", "/apps", "/app-logs", "/hbase", "/home", "/mapred", "/mr-history", "/system", "/var", "/etc")
+    ("/", "/user", "/tmp", "/apps", "/app-logs", "/hbase", "/home", "/mapred", "/mr-history", "/system", "/var", "/etc")  # nosec B108
 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 #: A temporary file of ours: hash of the final name, host, process id, start of the process.
-_TEMPORARY = re.compile(r"\.([0-9a-f]{12})\.([0-9a-f]{8})-([0-9]{1,10})-([0-9]{1,20})\.uploading")
+_TEMPORARY = re.compile(r"\.([0-9a-f]{12})\.([0-9a-f]{8})-([0-9]{1,10})-([0-9]{1,20})(?:-[0-9a-f]{8})?\.uploading")
 #: A temporary file of another host can't be asked whether its process lives; after this time nobody works on it.
 FOREIGN_TEMPORARY_MS = 24 * 3600 * 1000
 _LATEST = re.compile(r"#LATEST(?:\{\d+\})?$")
@@ -168,9 +168,9 @@ def name_hash(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
-def temporary_name(name: str, host: str, pid: int, started: int) -> str:
-    """The name under which a file is written before it gets its own."""
-    return f".{name_hash(name)}.{host}-{pid}-{started}.uploading"
+def temporary_name(name: str, host: str, pid: int, started: int, chance: str = "") -> str:
+    """The name under which a file is written before it gets its own; nobody can foresee `chance`, 8 hex digits."""
+    return f".{name_hash(name)}.{host}-{pid}-{started}{f'-{chance}' if chance else ''}.uploading"
 
 
 def read_temporary_name(name: str) -> TemporaryName | None:

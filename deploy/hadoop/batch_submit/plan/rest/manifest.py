@@ -77,7 +77,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
         )
         if len(manifest.python_zips) != 2:
             raise ValueError(f"{len(manifest.python_zips)} Python archives instead of 2")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ClusterRefused(
             f"this is no manifest of a Spark archive: {error}",
             where=where,

@@ -1,0 +1,184 @@
+"""A secret in the configuration is a reference: ``${VARIABLE}``, ``file:``, ``credential:`` or ``keyring:``.
+
+Where a value is a secret is told by its key (:func:`keeps_secret`). A reference is followed when a job is launched and
+not before; what a dry run, a record or ``config show`` shows is the reference itself.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from batch_submit.errors import UsageError
+from batch_submit.plan.secrets import is_secret, mask
+from batch_submit.plan.sourced import Path, Sourced
+
+VARIABLE, FILE, CREDENTIAL, KEYRING = "variable", "file", "credential", "keyring"
+#: ``--env`` names under which a secret must not stand in the configuration itself.
+PRODUCTION = ("prod", "production")
+#: Where Hadoop is told of its credential providers.
+PROVIDER_PATH = "hadoop.security.credential.provider.path"
+_HADOOP = "spark.hadoop."
+
+#: Keys that hold a secret's word and say something about it: a switch, a place, a kind, a time.
+_ABOUT_A_SECRET = re.compile(
+    r"(?i)(?:enabled?|path|file|files|dir|location|ur[il]|address|providers?|class|impl|regex|conf|type|alias|algorithm|"
+    r"interval|ttl|timeout|lifetime|expiry|ratio|length|size|principal|services?|exclude|tokens|renewal[.]credentials)$"
+)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PREFIXES = (FILE, CREDENTIAL, KEYRING)
+_FORMS = "${VARIABLE}, file:PATH, credential:ALIAS or keyring:SERVICE/USER"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a secret lies.
+
+    Parameters
+    ----------
+    kind
+        ``variable``, ``file``, ``credential`` (of a Hadoop credential provider) or ``keyring``.
+    name
+        The variable, the path, the alias, or ``service/user``.
+    """
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"${{{self.name}}}" if self.kind == VARIABLE else f"{self.kind}:{self.name}"
+
+
+def keeps_secret(key: str) -> bool:
+    """Whether the value of a key is itself a secret; ``…credential.provider.path`` and ``…token.file`` are not."""
+    return is_secret(key) and _ABOUT_A_SECRET.search(key) is None
+
+
+def reference_of(value: object) -> Reference | None:
+    """The reference that a value is; ``None`` for anything else.
+
+    Raises
+    ------
+    ValueError
+        It begins as one and names nothing.
+    """
+    if not isinstance(value, str):
+        return None
+    if (variable := _VARIABLE.fullmatch(value)) is not None:
+        return Reference(VARIABLE, variable[1])
+    kind, colon, name = value.partition(":")
+    if not colon or kind not in _PREFIXES:
+        return None
+    if not name.strip() or (kind == KEYRING and not all(name.rpartition("/")[::2])):
+        raise ValueError(f"write {_FORMS}")
+    return Reference(kind, name)
+
+
+def references(conf: Mapping[str, Sourced]) -> dict[str, Reference]:
+    """The properties whose secrets lie elsewhere; paths are absolute, from the file that names them.
+
+    Raises
+    ------
+    UsageError
+        Naming every one that begins as a reference and names nothing.
+    """
+    found, problems = {}, []
+    for key, sourced in sorted(conf.items()):
+        try:
+            one = reference_of(sourced.value) if _ours(key, sourced) else None
+        except ValueError as error:
+            problems.append(f"{sourced.origin}: {sourced.key or key}: {error}")
+            continue
+        if one is not None:
+            found[key] = _located(one, sourced)
+    if problems:
+        raise UsageError("a secret's reference names nothing", details=problems, next_step="see docs/secrets.md")
+    return found
+
+
+def variables_with_secrets(values: Mapping[Path, Sourced], environment: Iterable[str]) -> frozenset[str]:
+    """The environment variables that no child needs: those that references name, and our own that are secrets."""
+    named = {name for name in environment if name.startswith("BATCH_SUBMIT_") and keeps_secret(name)}
+    for place, sourced in values.items():
+        match = _VARIABLE.fullmatch(sourced.value) if isinstance(sourced.value, str) else None
+        if match is not None and _ours(".".join(place), sourced):
+            named.add(match[1])
+    return frozenset(named)
+
+
+def literals(conf: Mapping[str, Sourced]) -> list[str]:
+    """The secrets that stand in the configuration itself, one line each, without their values.
+
+    Those of the site's ``spark-defaults.conf`` are the site's: it is written for Spark, which knows no references.
+    """
+    found = []
+    for key, sourced in sorted(conf.items()):
+        inside = not is_secret(key) and mask(key, sourced.value) != sourced.value
+        if not (inside or keeps_secret(key)) or _is_sites(sourced) or _is_harmless(sourced.value):
+            continue
+        try:
+            if not inside and reference_of(sourced.value) is not None:
+                continue
+        except ValueError:
+            continue  # `references` tells
+        typed = "; everybody on this host can read it" if sourced.origin.startswith("flag") else ""
+        found.append(f"{sourced.origin}: {sourced.key or key} {'holds' if inside else 'is'} a secret{typed}")
+    return found
+
+
+def refuse_literals(env: str | None, found: Iterable[str]) -> list[str]:
+    """What to warn of; for production there is nothing to warn of, but to refuse.
+
+    Raises
+    ------
+    UsageError
+        ``--env prod`` or ``--env production``, and a secret stands in the configuration.
+    """
+    listed = list(found)
+    if not listed:
+        return []
+    if env is not None and env.lower() in PRODUCTION:
+        raise UsageError(
+            f"{len(listed)} secret(s) stand in the configuration itself, which --env {env} does not allow",
+            details=listed,
+            next_step=f"write a reference in its place: {_FORMS}",
+        )
+    return [f"{line}; better write {_FORMS} (--env prod refuses it)" for line in listed]
+
+
+def left_to_hadoop(found: Mapping[str, Reference], provider: str, *, same_host: bool) -> frozenset[str]:
+    """The properties whose secret Hadoop reads from the provider itself, where it is needed, so that it never travels.
+
+    ``Configuration.getPassword`` looks for an alias that is the property's own name. Hadoop's clients read their
+    secrets so, and Spark those of ``spark.ssl.*`` (``SSLOptions.parse``, 4.3.0).
+
+    Parameters
+    ----------
+    provider
+        The provider path in force.
+    same_host
+        The job runs on this host, where local key stores are.
+    """
+    readable = same_host or not any(one.strip().startswith(("local", "user:")) for one in provider.split(","))
+    names = {key: key.removeprefix(_HADOOP) for key in found if key.startswith((_HADOOP, "spark.ssl."))}
+    return frozenset(key for key, name in names.items() if readable and found[key] == Reference(CREDENTIAL, name))
+
+
+def _ours(key: str, sourced: Sourced) -> bool:
+    return keeps_secret(key) and not _is_sites(sourced)
+
+
+def _is_sites(sourced: Sourced) -> bool:
+    return sourced.origin.rpartition(":")[0].endswith("spark-defaults.conf")
+
+
+def _is_harmless(value: object) -> bool:
+    return value is None or isinstance(value, bool) or str(value).strip().lower() in ("", "true", "false")
+
+
+def _located(one: Reference, sourced: Sourced) -> Reference:
+    if one.kind != FILE or one.name.startswith("/") or not sourced.base:
+        return one
+    return Reference(FILE, posixpath.normpath(posixpath.join(sourced.base, one.name)))
