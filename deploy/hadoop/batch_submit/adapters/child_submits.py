@@ -38,7 +38,9 @@ class ChildSubmit:
         self.log = log
         self._answer = log.with_suffix(".out")
         try:
-            with log.open("wb") as err, self._answer.open("wb") as out:
+            for path in (log, self._answer):
+                path.unlink(missing_ok=True)  # a child of an earlier call that was killed may still write into it
+            with log.open("xb") as err, self._answer.open("xb") as out:
                 self._process = subprocess.Popen(
                     [*own_command(), *words],
                     env=dict(env),
