@@ -151,9 +151,14 @@ def test_two_hosts_race_for_one_run(cluster: Cluster, tmp_path: Path, launcher: 
 @pytest.mark.soak
 def test_two_hosts_race_fifty_times(cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     launchers = [SPARK_SUBMIT, REST] * (RACES // 2)
+    codes: Counter[tuple[str, tuple[int, ...]]] = Counter()
     with ThreadPoolExecutor(RACES_AT_ONCE) as pool:
-        ended = pool.map(lambda launcher: (launcher, raced(cluster, tmp_path, launcher)), launchers)
-        codes = Counter(ended)
+        for number, ended in enumerate(
+            pool.map(lambda launcher: (launcher, raced(cluster, tmp_path, launcher)), launchers), 1
+        ):
+            codes[ended] += 1
+            with capsys.disabled():
+                print(f"\nrace {number} of {RACES}: {ended[0]}, exit codes {ended[1]}, one application", flush=True)
     with capsys.disabled():
         print(f"\n{len(launchers)} races of two hosts for one run: {len(launchers)} applications")
         for (launcher, both), count in sorted(codes.items()):

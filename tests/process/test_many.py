@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from batch_submit.adapters.child_submits import ChildSubmit
 from tests.process.door import RUNNING, SUCCEEDED, Door, Outcome, until
 
 RANGE = """\
@@ -257,3 +258,16 @@ def test_on_a_terminal_there_is_one_panel(door: Door) -> None:
     assert running.end().code == 0
     assert b"started" not in shown  # the panel shows it
     assert b"0 of 5 ended; 4 live, 1 to come" in shown
+
+
+def test_the_child_of_a_killed_call_writes_nothing_into_the_answer_of_the_next(tmp_path: Path) -> None:
+    """Seen on a cluster: two answers in one file, of which the longer one's end was taken for the whole."""
+    log = tmp_path / "r1.log"
+    with (tmp_path / "r1.out").open("wb") as answer_of_earlier, log.open("wb") as log_of_earlier:
+        child = ChildSubmit(["--version"], {**os.environ, "HOME": str(tmp_path)}, tmp_path, log)
+        until(lambda: child.poll() is not None, "it ends")
+        for file in (answer_of_earlier, log_of_earlier):
+            file.write(b"x" * 500 + b"\n\n")
+            file.flush()
+        assert child.poll() == 0 and "batch-submit" in child.answer(), child.answer()
+        assert child.last_line() == ""

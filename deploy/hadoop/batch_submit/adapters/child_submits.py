@@ -39,6 +39,8 @@ class ChildSubmit:
         self.log = log
         self._answer = log.with_suffix(".out")
         try:
+            for path in (log, self._answer):
+                path.unlink(missing_ok=True)  # a child of an earlier call that was killed may still write into it
             with open_private(log, "w") as err, open_private(self._answer, "w") as out:
                 self._process = subprocess.Popen(
                     [*own_command(), *words],
