@@ -77,6 +77,9 @@ class CannedWebHdfs:
         The DataNode hangs up after so many bytes.
     """
 
+    #: Its address as clients know it, when something stands before it.
+    seen_as = ""
+
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {"/": Node(owner="root"), "/user": Node(), "/user/alice": Node()}
         self.asked: list[tuple[str, str, str, Mapping[str, str]]] = []
@@ -273,7 +276,7 @@ class CannedWebHdfs:
 
     def _datanode(self, path: str, query: Mapping[str, str], *others: str) -> str:
         passed = "&".join(f"{name}={quote(value)}" for name, value in query.items())
-        return f"{(*others, self.url)[0]}{_PREFIX}{quote(path)}?{passed}&datanode=1&delegation={TOKEN}"
+        return f"{(*others, self.seen_as or self.url)[0]}{_PREFIX}{quote(path)}?{passed}&datanode=1&delegation={TOKEN}"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -118,14 +118,6 @@ def test_a_configuration_for_scripts_alone_has_no_problem(door: Door) -> None:
     assert door.run("config", "check").said("1 problem(s)", "nowhere.csv")
 
 
-def test_ssl_and_the_stores_are_not_dropped_in_silence(door: Door) -> None:
-    door.write_config(CONFIG + "security_config:\n  enable_ssl: true\n  keystore_path: /x\n")
-    outcome = door.submit("--backend", "local", "--dry-run")
-    assert outcome.code == 2 and outcome.said("job_config.yaml:7: ", "job_config.yaml:8: ", "not built yet"), (
-        outcome.err
-    )
-
-
 def test_the_shipped_file_is_right_on_a_laptop_and_on_a_cluster_host(door: Door) -> None:
     shipped = str(REPOSITORY / "job_config.yaml")
     for conf in (None, door.env["HADOOP_CONF_DIR"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -131,6 +132,7 @@ def test_a_folder_with_other_files_is_left_alone(host: dict[str, str], tmp_path:
         (["fly"], 2, "invalid choice"),
         (["up", "--profile", "safe"], 2, "invalid choice: 'safe' (choose from"),
         (["up", "--dir", "/tmp/never-made", "--profile", "secure", "--ha"], 2, "do not go together"),
+        (["up", "--dir", "/tmp/never-made", "--profile", "tls", "--ha"], 2, "--profile tls do not go together"),
         (["env", "--dir", "/nonexistent"], 3, "run `devcluster up` first"),
         (["down", "--dir", "/nonexistent"], 0, "nothing was running"),
     ],
@@ -268,6 +270,71 @@ def test_the_secure_profile_in_the_configuration(monkeypatch: pytest.MonkeyPatch
     plain = Wishes(port_offset=100).cluster(tmp_path / "other", None, "u", "/java")
     assert not [name for name in client_env.client_environment(plain, None) if "KRB" in name or "DEVCLUSTER" in name]
     assert kerberos.java_options(plain) == []
+
+
+def test_the_tls_profile_in_the_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from devcluster_lib import certificates, client_env, hadoop_conf, processes, state
+    from devcluster_lib.verbs import Wishes
+
+    state.save(Wishes(port_offset=100, nodemanagers=2, profile="tls").cluster(tmp_path, None, "u", "/java"))
+    cluster = Wishes().cluster(tmp_path, state.load(tmp_path), "u", "/java")
+    assert cluster.secure and cluster.tls, "remembered, and Kerberos with it"
+    hadoop_conf.write_conf(cluster)
+
+    conf = tmp_path / "conf"
+    assert properties(conf / "core-site.xml")["hadoop.security.authentication"] == "kerberos"
+    hdfs = properties(conf / "hdfs-site.xml")
+    assert hdfs["dfs.http.policy"] == "HTTPS_ONLY" and hdfs["ignore.secure.ports.for.testing"] == "false"
+    assert hdfs["dfs.namenode.https-address"] == "localhost:9970"
+    yarn = properties(conf / "yarn-site.xml")
+    assert yarn["yarn.resourcemanager.webapp.https.address"] == "localhost:8188"
+    assert yarn["yarn.log.server.url"].startswith("https://localhost:19988/")
+    second = properties(tmp_path / "conf-nodemanager-2" / "yarn-site.xml")
+    assert second["yarn.nodemanager.webapp.https.address"] == "localhost:8145"
+    assert [daemon.url[:17] for daemon in cluster.daemons() if daemon.kind != "kdc"] == ["https://localhost"] * 6
+    assert not [name for name in properties(conf / "ssl-server.xml") if "password" in name]
+    assert client_env.client_environment(cluster, None)["DEVCLUSTER_CA"] == str(tmp_path / "tls" / "ca.pem")
+    manager = processes.java_command(cluster, cluster.daemon("resourcemanager"), tmp_path)
+    assert [word for word in manager if word.startswith("-Djavax.net.ssl.trustStore=")]
+
+    plain = Wishes(port_offset=100).cluster(tmp_path / "other", None, "u", "/java")
+    assert certificates.environment(plain) == {} and certificates.java_options(plain, "resourcemanager") == []
+    assert plain.daemon("namenode").url == "http://localhost:9970"
+
+
+@pytest.mark.full  # a dozen JVMs, one after the other
+def test_certificates_are_made_once_by_keytool_and_fit_each_other(
+    host: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from devcluster_lib import certificates, host_checks
+    from devcluster_lib.errors import HostNotReady
+    from devcluster_lib.verbs import Wishes
+
+    try:
+        java_home = host_checks.find_java()
+    except HostNotReady as error:
+        pytest.skip(str(error))
+    cluster = Wishes(profile="tls").cluster(tmp_path, None, "u", java_home)
+    certificates.ensure_certificates(cluster)
+    secret = certificates.password(cluster)
+    own = {path.name: path.read_bytes() for path in cluster.tls_dir.iterdir()}
+    name_of_all = ("DNSName", "localhost")
+    assert {"ca.pem", "truststore.jks", "daemons.p12", "applications.p12", "credentials.jceks"} <= set(own)
+    assert cluster.tls_dir.stat().st_mode & 0o777 == 0o700
+    assert certificates.password_file(cluster).stat().st_mode & 0o777 == 0o600
+    for name, alternatives in (("daemons", [name_of_all]), ("applications", [name_of_all, ("IPAddress", "127.0.0.1")])):
+        listed = subprocess.run(
+            [f"{java_home}/bin/keytool", "-J-Duser.language=en", "-list", "-v", "-alias", name, "-storepass:env", "S",
+             "-keystore", str(certificates.keystore(cluster, name))],
+            env={"S": secret}, capture_output=True, text=True, timeout=60, check=True,
+        ).stdout  # fmt: skip
+        assert "Certificate chain length: 2" in listed and "Issuer: CN=devcluster CA" in listed
+        found = re.findall(r"^\s*(DNSName|IPAddress): (\S+)", listed, re.MULTILINE)
+        assert found == alternatives
+    certificates.ensure_certificates(cluster)
+    assert {path.name: path.read_bytes() for path in cluster.tls_dir.iterdir()} == own
 
 
 def test_without_a_kdc_the_package_to_install_is_named(host: dict[str, str], tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -355,81 +354,9 @@ def test_a_failure_of_any_shape_is_data(body: bytes) -> None:
     assert HttpResponse(500, body=body).failure().exception == ""
 
 
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for ``localhost`` (not for 127.0.0.1) that is its own CA, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"openssl can't make a certificate: {error}")
-    return cert, key
-
-
-@contextmanager
-def tls_server(cert: Path, key: Path) -> Iterator[int]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(0.05)
-    done = threading.Event()
-    body = b"{}"
-    answer = (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 2\r\n\r\n" + body
-    )
-
-    def serve() -> None:
-        while not done.is_set():
-            try:
-                plain, _ = listener.accept()
-            except TimeoutError:
-                continue
-            plain.settimeout(WAIT_S)
-            try:
-                with context.wrap_socket(plain, server_side=True) as connection:
-                    connection.recv(65536)
-                    connection.sendall(answer)
-            except OSError:
-                plain.close()  # the client did not like the certificate
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        done.set()
-        thread.join()
-        listener.close()
-
-
-@pytest.mark.parametrize("kind", sorted(SESSIONS))
-def test_tls(kind: str, tls: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    cert, key = tls
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
-
-    def made(ca_bundle: str | None) -> HttpSession:
-        return StdlibSession(None, ca_bundle) if kind == "stdlib" else RequestsSession(ca_bundle, auth_factory=no_auth)
-
-    with tls_server(cert, key) as port:
-        with closing(made(str(cert))) as session:
-            assert session.request("GET", f"https://localhost:{port}/", timeout_s=WAIT_S).json() == {}
-            with pytest.raises(CannotConnect, match="TLS failed"):
-                session.request("GET", f"https://127.0.0.1:{port}/", timeout_s=WAIT_S)
-        with closing(made(None)) as stranger, pytest.raises(CannotConnect, match="TLS failed"):
-            stranger.request("GET", f"https://localhost:{port}/", timeout_s=WAIT_S)
-
-
 def test_tls_towards_a_plain_port(session: HttpSession) -> None:
     with CannedResourceManager() as rm, pytest.raises(CannotConnect):
         session.request("GET", rm.url.replace("http:", "https:"), timeout_s=WAIT_S)
-
-
-def test_a_ca_bundle_that_is_missing() -> None:
-    with closing(StdlibSession(None, "/nonexistent.pem")) as session, pytest.raises(HostNotReady, match="CA bundle"):
-        session.request("GET", f"https://127.0.0.1:{free_port()}/", timeout_s=WAIT_S)
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])

@@ -402,4 +402,13 @@ def test_a_tls_failure_keeps_its_cause_and_its_remedy(rm: CannedResourceManager)
         with pytest.raises(ClusterUnreachable) as caught:
             manager.info()
     assert "TLS failed" in caught.value.details[0] and "SSL" in caught.value.details[0]
-    assert "security_config.ca_bundle" in caught.value.next_step
+    assert "does not speak TLS" in caught.value.details[0] and "yarn.http.policy" in caught.value.next_step
+
+
+def test_tls_that_fails_everywhere_is_no_matter_of_who_is_active(rm: CannedResourceManager) -> None:
+    url = rm.url.replace("http://", "https://")
+    with closing(StdlibSession("alice")) as session:
+        manager = ResourceManager([url, url.replace("127.0.0.1", "localhost")], session, user="alice", timeout_s=5)
+        with pytest.raises(ClusterUnreachable) as caught:
+            manager.info()
+    assert "yarn.http.policy" in caught.value.next_step

@@ -254,10 +254,3 @@ def test_a_profiles_value_that_the_job_type_overrides_is_said() -> None:
     assert build(main).warnings == ()
     assert build(main, profile="p", job_type="custom").warnings == ()
     assert build(main, profile="p", flags={("spark_config", "executor_memory"): ("2g", "--em")}).warnings == ()
-
-
-@pytest.mark.parametrize("key", ["keystore_path", "keystore_password", "truststore_path", "truststore_password"])
-def test_a_store_is_refused_as_long_as_it_would_be_dropped(key: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        build(f"security_config: {{{key}: hunter2}}")
-    assert caught.value.details == (f"c.yaml:1: security_config.{key}: is not built yet (remove the key)",)

@@ -297,11 +297,6 @@ def test_a_proxy_user_is_named_to_spark_submit_and_never_with_a_keytab() -> None
     assert "a proxy user and a keytab exclude each other" in error.message and error.where == "c.yaml:5"
 
 
-def test_ssl_is_refused_as_long_as_it_is_not_built() -> None:
-    error = refused(UsageError, "security_config: {enable_ssl: true}")
-    assert "enable_ssl is not built yet" in str(error)
-
-
 # --- shipped files ----------------------------------------------------------------------------------------------------
 
 

@@ -93,8 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     up.add_argument(
         "--profile", choices=PROFILES,
-        help="secure: Kerberos for HDFS, YARN and their web servers, with a KDC of its own (default: as it is in this "
-        "folder, at first simple)",
+        help="secure: Kerberos for HDFS, YARN and their web servers, with a KDC of its own; tls: secure, and HTTPS on "
+        "every web server, with a CA of its own (default: as it is in this folder, at first simple)",
     )  # fmt: skip
     _add_timeout(up)
     down = verb("down", _down, "end the cluster's processes; HDFS and YARN's state stay")

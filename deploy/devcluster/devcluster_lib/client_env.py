@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from devcluster_lib import kerberos
+from devcluster_lib import certificates, kerberos
 from devcluster_lib.layout import REPO, Cluster
 from devcluster_lib.state import write_whole
 
@@ -69,7 +69,7 @@ def client_environment(cluster: Cluster, spark_home: Path | None) -> dict[str, s
     }
     if spark_home:
         variables |= {"SPARK_HOME": str(spark_home), "SPARK_CONF_DIR": str(cluster.spark_conf_dir)}
-    variables |= kerberos.client_variables(cluster)
+    variables |= kerberos.client_variables(cluster) | certificates.client_variables(cluster)
     python = VENV / "bin" / "python"
     if python.exists():
         variables["PYTHON_PATH"] = str(python)  # the interpreter for the containers: it has numpy

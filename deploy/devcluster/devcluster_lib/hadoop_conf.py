@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from xml.sax.saxutils import escape
 
-from devcluster_lib import secure_conf
+from devcluster_lib import secure_conf, tls_conf
 from devcluster_lib.layout import Cluster, Daemon
 from devcluster_lib.state import write_whole
 
@@ -49,11 +49,14 @@ def write_conf(cluster: Cluster) -> None:
         "capacity-scheduler": capacity_scheduler(),
     }
     secure = secure_conf.sites(cluster, TEST_USERS) if cluster.secure else {}
+    tls = tls_conf.sites(cluster) if cluster.tls else {}
     sites = {
-        name: {**properties, **secure.get(name, {}), **cluster.settings.get(name, {})}
+        name: {**properties, **secure.get(name, {}), **tls.get(name, {}), **cluster.settings.get(name, {})}
         for name, properties in sites.items()
     }
     for name, properties in sites.items():
+        write_whole(cluster.conf_dir / f"{name}.xml", to_xml(properties))
+    for name, properties in (tls_conf.ssl_files(cluster) if cluster.tls else {}).items():
         write_whole(cluster.conf_dir / f"{name}.xml", to_xml(properties))
     write_whole(cluster.conf_dir / "log4j.properties", LOG4J)
     for name in WEBAPPS:
@@ -183,7 +186,8 @@ def _resourcemanager_addresses(cluster: Cluster) -> Properties:
 
 def _only_for(cluster: Cluster, daemon: Daemon) -> Properties:
     if daemon.kind == "nodemanager":
-        return _addresses_and_folders(cluster, daemon)
+        tls = tls_conf.nodemanager(daemon.ports["http"]) if cluster.tls else {}
+        return {**_addresses_and_folders(cluster, daemon), **tls}
     # Not by -D on its command line: the servlet of /proxy reads the files anew, and without the id it finds that both
     # ResourceManagers have this host's address, and answers 500.
     return {"yarn.resourcemanager.ha.id": daemon.rm_id}

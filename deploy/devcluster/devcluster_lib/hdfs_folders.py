@@ -71,7 +71,7 @@ def _call(cluster: Cluster, method: str, path: str, **parameters: str) -> None:
     # With Kerberos the ticket says who we are: the superuser, too.
     who = {} if cluster.secure else {"user.name": cluster.user}
     query = urllib.parse.urlencode({**parameters, **who})
-    request_json(cluster.daemon("namenode").ports["http"], f"/webhdfs/v1{urllib.parse.quote(path)}?{query}", method)
+    request_json(cluster.daemon("namenode"), f"/webhdfs/v1{urllib.parse.quote(path)}?{query}", method)
 
 
 def _refused(path: str, error: urllib.error.HTTPError) -> DaemonFailed:

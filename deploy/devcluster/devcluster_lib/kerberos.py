@@ -136,13 +136,13 @@ def check_host(cluster: Cluster) -> None:
     missing += [] if spnego.available() else [spnego.LIBRARY]
     if missing:
         raise HostNotReady(
-            f"the secure profile needs {', '.join(missing)}: apt-get install {PACKAGES} (or, from a checkout, "
-            "deploy/host/ensure.sh kerberos)"
+            f"the {cluster.profile} profile needs {', '.join(missing)}: apt-get install {PACKAGES} (or, from a "
+            "checkout, deploy/host/ensure.sh kerberos)"
         )
     if not os.access(f"{cluster.java_home}/bin/javac", os.X_OK):
         raise HostNotReady(
-            f"the secure profile compiles a class and {cluster.java_home} holds no bin/javac: apt-get install "
-            "openjdk-17-jdk-headless, and point JAVA_HOME at it"
+            f"the {cluster.profile} profile compiles a class and {cluster.java_home} holds no bin/javac: apt-get "
+            "install openjdk-17-jdk-headless, and point JAVA_HOME at it"
         )
 
 

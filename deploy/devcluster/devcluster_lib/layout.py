@@ -22,9 +22,9 @@ BASE_PORTS: dict[str, dict[str, int]] = {
     "nodemanager": {"localizer": 8040, "container": 8041, "http": 8042},
     "jobhistoryserver": {"rpc": 10020, "admin": 10034, "http": 19888},
 }
-#: What a folder's cluster may be: everybody is believed, or Kerberos for everything.
-SIMPLE, SECURE = "simple", "secure"
-PROFILES = (SIMPLE, SECURE)
+#: What a folder's cluster may be: everybody is believed, or Kerberos for everything, or with Kerberos also HTTPS.
+SIMPLE, SECURE, TLS = "simple", "secure", "tls"
+PROFILES = (SIMPLE, SECURE, TLS)
 PORT_OFFSET_STEP = 100
 #: 19888 + 11700 stays below 32768, where Linux begins to hand out ports to outgoing connections.
 MAX_PORT_OFFSET = 11700
@@ -60,17 +60,22 @@ class Daemon:
         1 but for the second and further ones of a kind.
     ports
         Role to TCP port, the offset included.
+    ca_file
+        The CA (PEM) of its web server's certificate; empty: plain HTTP.
     """
 
     name: str
     kind: str
     index: int
     ports: dict[str, int]
+    ca_file: str = ""
 
     @property
     def url(self) -> str:
         """Address of the daemon's web server; of the KDC, which has none, the place where it listens."""
-        return f"http://localhost:{self.ports['http']}" if "http" in self.ports else f"localhost:{self.ports['kdc']}"
+        if "http" not in self.ports:
+            return f"localhost:{self.ports['kdc']}"
+        return f"{'https' if self.ca_file else 'http'}://localhost:{self.ports['http']}"
 
     @property
     def rm_id(self) -> str:
@@ -114,7 +119,12 @@ class Cluster:
     @property
     def secure(self) -> bool:
         """Whether everybody has to prove by Kerberos who he is."""
-        return self.profile == SECURE
+        return self.profile in (SECURE, TLS)
+
+    @property
+    def tls(self) -> bool:
+        """Whether every web server speaks HTTPS, and nothing else."""
+        return self.profile == TLS
 
     @property
     def superuser(self) -> str:
@@ -125,6 +135,11 @@ class Cluster:
     def kerberos_dir(self) -> Path:
         """The KDC's database, ``krb5.conf`` and the keytabs; of the secure profile only."""
         return self.dir / "kerberos"
+
+    @property
+    def tls_dir(self) -> Path:
+        """The CA, the daemons' certificate and the stores; of the tls profile only."""
+        return self.dir / "tls"
 
     @property
     def conf_dir(self) -> Path:
@@ -185,7 +200,7 @@ class Cluster:
             "resourcemanager": RESOURCEMANAGERS if self.ha else 1,
         }
         return [
-            make_daemon(kind, index, self.port_offset)
+            make_daemon(kind, index, self.port_offset, str(self.tls_dir / "ca.pem") if self.tls else "")
             for kind in BASE_PORTS
             for index in range(1, numbers.get(kind, 1) + 1)
         ]
@@ -205,8 +220,8 @@ class Cluster:
         return {daemon.name: daemon for daemon in self.daemons()}[name]
 
 
-def make_daemon(kind: str, index: int, port_offset: int) -> Daemon:
+def make_daemon(kind: str, index: int, port_offset: int, ca_file: str = "") -> Daemon:
     """The daemon of this kind; the ports of number `index` follow those of the one before."""
     shift = port_offset + len(BASE_PORTS[kind]) * (index - 1)
     ports = {role: port + shift for role, port in BASE_PORTS[kind].items()}
-    return Daemon(kind if index == 1 else f"{kind}-{index}", kind, index, ports)
+    return Daemon(kind if index == 1 else f"{kind}-{index}", kind, index, ports, ca_file)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from devcluster_lib import jars, kerberos
+from devcluster_lib import certificates, jars, kerberos
 from devcluster_lib.errors import DaemonFailed
 from devcluster_lib.layout import HEAP_MIB, MAIN_CLASSES, Cluster, Daemon
 from devcluster_lib.state import write_whole
@@ -148,7 +148,7 @@ def launch(cluster: Cluster, daemon: Daemon, lib: Path, arguments: Iterable[str]
     """
     for folder in (cluster.logs_dir, cluster.run_dir, cluster.tmp_dir):
         folder.mkdir(parents=True, exist_ok=True)
-    environment = {**clean_environment(cluster), MARK: str(cluster.dir)}
+    environment = {**clean_environment(cluster), MARK: str(cluster.dir), **certificates.environment(cluster)}
     if daemon.kind == "kdc":
         command, environment = kerberos.kdc_command(), environment | kerberos.environment(cluster)
     else:
@@ -180,6 +180,7 @@ def java_command(cluster: Cluster, daemon: Daemon, lib: Path) -> list[str]:
         f"{cluster.java_home}/bin/java", f"-Xmx{HEAP_MIB[daemon.kind]}m", *JVM_FLAGS,
         *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ADD_OPENS),
         "-Djava.net.preferIPv4Stack=true", f"-Djava.io.tmpdir={cluster.tmp_dir}", *kerberos.java_options(cluster),
+        *certificates.java_options(cluster, daemon.kind),
         f"-XX:ErrorFile={cluster.logs_dir}/{daemon.name}.hs_err",
         f"-Dhadoop.log.dir={cluster.logs_dir}", f"-Dyarn.log.dir={cluster.logs_dir}",
         f"-Dhadoop.log.file={daemon.name}.log", f"-Dhadoop.id.str={cluster.user}", f"{NAME_FLAG}{daemon.name}",

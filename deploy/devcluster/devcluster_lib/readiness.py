@@ -25,7 +25,7 @@ def probe(cluster: Cluster, daemon: Daemon) -> str | None:
 
 
 def _bean(daemon: Daemon, query: str) -> dict[str, Any]:
-    beans = request_json(daemon.ports["http"], f"/jmx?qry=Hadoop:service={query}")["beans"]
+    beans = request_json(daemon, f"/jmx?qry=Hadoop:service={query}")["beans"]
     return beans[0]
 
 
@@ -56,7 +56,7 @@ def _datanode(cluster: Cluster, daemon: Daemon) -> str | None:
 def ha_state(daemon: Daemon) -> str | None:
     """``ACTIVE`` or ``STANDBY`` of a ResourceManager that has started, else None."""
     try:
-        info = request_json(daemon.ports["http"], "/ws/v1/cluster/info")["clusterInfo"]
+        info = request_json(daemon, "/ws/v1/cluster/info")["clusterInfo"]
         return str(info["haState"]) if info["state"] == "STARTED" else None
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return None
@@ -69,7 +69,7 @@ def active_resourcemanager(cluster: Cluster) -> Daemon | None:
 
 def _resourcemanager(cluster: Cluster, daemon: Daemon) -> str | None:
     """Started, and active; or standby of one that is."""
-    info = request_json(daemon.ports["http"], "/ws/v1/cluster/info")["clusterInfo"]
+    info = request_json(daemon, "/ws/v1/cluster/info")["clusterInfo"]
     seen = (info["state"], info["haState"])
     if seen == ("STARTED", "ACTIVE"):
         return None
@@ -84,13 +84,13 @@ def _nodemanager(cluster: Cluster, daemon: Daemon) -> str | None:
     After a crash the ResourceManager goes on to call the lost node RUNNING for a while: its last health report has to
     be younger than the NodeManager's start.
     """
-    own = request_json(daemon.ports["http"], "/ws/v1/node/info")["nodeInfo"]
+    own = request_json(daemon, "/ws/v1/node/info")["nodeInfo"]
     if own["nodeHealthy"] not in (True, "true"):
         return f"it is not healthy: {own.get('healthReport')}"
     manager = active_resourcemanager(cluster)
     if manager is None:
         return "no ResourceManager is active"
-    node = request_json(manager.ports["http"], f"/ws/v1/cluster/nodes/localhost:{daemon.ports['container']}")["node"]
+    node = request_json(manager, f"/ws/v1/cluster/nodes/localhost:{daemon.ports['container']}")["node"]
     if node["state"] != "RUNNING":
         return f"the ResourceManager calls it {node['state']}"
     if int(node["lastHealthUpdate"]) < int(own["nmStartupTime"]):
@@ -100,7 +100,7 @@ def _nodemanager(cluster: Cluster, daemon: Daemon) -> str | None:
 
 def _jobhistoryserver(cluster: Cluster, daemon: Daemon) -> str | None:
     """Answers with its start time."""
-    info = request_json(daemon.ports["http"], "/ws/v1/history/info")["historyInfo"]
+    info = request_json(daemon, "/ws/v1/history/info")["historyInfo"]
     return None if int(info["startedOn"]) > 0 else "it has not started"
 
 

@@ -19,7 +19,7 @@ STATE_FILE = "cluster.json"
 LOCK_FILE = "lock"
 #: Everything that a cluster makes in its folder; `wipe` deletes these and nothing else.
 OWN_NAMES = (
-    "conf", "spark-conf", "hdfs", "rmstore", "logs", "run", "tmp", "nodemanager", "kerberos",
+    "conf", "spark-conf", "hdfs", "rmstore", "logs", "run", "tmp", "nodemanager", "kerberos", "tls",
     *(f"conf-resourcemanager{suffix}" for suffix in ("", *(f"-{index}" for index in range(2, RESOURCEMANAGERS + 1)))),
     *(f"{prefix}nodemanager-{index}" for prefix in ("", "conf-") for index in range(2, MAX_NODEMANAGERS + 1)),
 )  # fmt: skip

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devcluster_lib import client_env, hadoop_conf, host_checks, jars, kerberos, processes, state, transitions
+from devcluster_lib import (
+    certificates,
+    client_env,
+    hadoop_conf,
+    host_checks,
+    jars,
+    kerberos,
+    processes,
+    state,
+    transitions,
+)
 from devcluster_lib.errors import DaemonFailed, UsageError
 from devcluster_lib.layout import SIMPLE, Cluster, Daemon
 from devcluster_lib.readiness import active_resourcemanager, ha_state, probe
@@ -77,7 +87,7 @@ class Wishes:
             profile,
         )
         if cluster.secure and cluster.ha:
-            raise UsageError("--ha and --profile secure do not go together: take one of them")
+            raise UsageError(f"--ha and --profile {profile} do not go together: take one of them")
         return cluster
 
 
@@ -101,6 +111,8 @@ def up(directory: Path, wishes: Wishes, deadline_s: float) -> Cluster:
         host_checks.check_ports(missing)
         state.save(cluster)
         kerberos.be_client(cluster)
+        if cluster.tls:
+            certificates.ensure_certificates(cluster)
         hadoop_conf.write_conf(cluster)
         spark_home = client_env.find_spark_home()
         if spark_home:

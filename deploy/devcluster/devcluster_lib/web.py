@@ -1,25 +1,27 @@
-"""HTTP to the cluster's own servers: JSON in, JSON out, never through a proxy; with a ticket where one is asked for."""
+"""HTTP and HTTPS to the cluster's own servers: JSON in, JSON out, never through a proxy; with a ticket where one is
+asked for."""
 
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
+from functools import lru_cache
 from typing import Any
 
 from devcluster_lib import spnego
+from devcluster_lib.layout import Daemon
 
 #: `localhost` may resolve to ::1 first; the servers listen on IPv4 only.
 HOST = "127.0.0.1"
 TIMEOUT_S = 5.0
 #: The service whose ticket every web server of a secure cluster takes.
 SERVICE = "HTTP@localhost"
-# A proxy of the environment (http_proxy) can't reach this host's loopback address.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def request_json(port: int, path: str, method: str = "GET") -> Any:
-    """The JSON reply of ``http://127.0.0.1:<port><path>``, or None for an empty body.
+def request_json(daemon: Daemon, path: str, method: str = "GET") -> Any:
+    """The JSON reply of a daemon's web server, or None for an empty body.
 
     Raises
     ------
@@ -28,20 +30,30 @@ def request_json(port: int, path: str, method: str = "GET") -> Any:
     OSError, ValueError
         When nothing answers in time, or not in JSON, or there is no ticket for it.
     """
-    request = urllib.request.Request(
-        f"http://{HOST}:{port}{path}", method=method, headers={"Accept": "application/json"}
-    )
+    # A certificate is for a name, not for an address.
+    base = daemon.url if daemon.ca_file else f"http://{HOST}:{daemon.ports['http']}"
+    request = urllib.request.Request(f"{base}{path}", method=method, headers={"Accept": "application/json"})
+    opener = _opener(daemon.ca_file)
     try:
-        return _answer(request)
+        return _answer(opener, request)
     except urllib.error.HTTPError as error:
         if error.code != 401 or "Negotiate" not in error.headers.get("WWW-Authenticate", ""):
             raise
         error.close()
     request.add_header("Authorization", f"Negotiate {spnego.token(SERVICE)}")
-    return _answer(request)
+    return _answer(opener, request)
 
 
-def _answer(request: urllib.request.Request) -> Any:
-    with _OPENER.open(request, timeout=TIMEOUT_S) as reply:
+@lru_cache
+def _opener(ca_file: str) -> urllib.request.OpenerDirector:
+    # A proxy of the environment (http_proxy) can't reach this host's loopback address.
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if ca_file:
+        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)))
+    return urllib.request.build_opener(*handlers)
+
+
+def _answer(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:
+    with opener.open(request, timeout=TIMEOUT_S) as reply:
         body = reply.read()
     return json.loads(body) if body else None

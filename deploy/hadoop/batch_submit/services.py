@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from batch_submit.adapters.keytab import PrivateTicket
     from batch_submit.adapters.processes import Processes
     from batch_submit.adapters.resource_manager import ResourceManager
+    from batch_submit.adapters.tls import Tls
     from batch_submit.adapters.webhdfs import WebHdfs
     from batch_submit.ledger import SqliteLedger
     from batch_submit.plan.backend_choice import BackendChoice
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Where an installed tool keeps its annotated default configuration.
 INSTALLED_CONFIG = Path(sys.prefix, "share", "batch-submit")
+#: The configuration's keys that are about TLS of our own calls.
+_TLS_KEYS = ("ca_bundle", "truststore_path", "client_certificate")
 
 
 class SignalCount(Protocol):
@@ -304,13 +307,17 @@ def _working_directory() -> str:
         return "/"  # the folder was removed under us, as happens to long-running shells
 
 
-def connect(services: Services, config: Config, choice: BackendChoice, *, files: bool = True) -> Cluster:
+def connect(
+    services: Services, config: Config, choice: BackendChoice, *, files: bool = True, insecure: bool = False
+) -> Cluster:
     """Build the clients for the cluster of a backend choice. Opens no connection.
 
     Parameters
     ----------
     files
         With a client for HDFS; ``False`` spares a command that only looks the loading of it.
+    insecure
+        ``--insecure`` was typed: certificates are not checked.
 
     Raises
     ------
@@ -327,7 +334,7 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
     conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
     named = override_addresses(config, conf)
     kerberos = conf.kerberos or config.value("security_config.enable_kerberos") is True
-    ca_bundle = config.local_path("security_config.ca_bundle") or None
+    tls = tls_settings(services, config, conf, (*named.resource_managers, *named.name_nodes), insecure=insecure)
     user = effective_user(services.env, services.os_user, kerberos)
     acts_for = ""
     if config.value("security_config.proxy_user"):
@@ -335,7 +342,7 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
 
         acts_for = proxy_user_of(config, kerberos=kerberos)
     ticket = services.private_ticket(config) if kerberos else None
-    session = build_session(kerberos, user, ca_bundle, env=services.env, ticket=ticket, acts_for=acts_for)
+    session = build_session(kerberos, user, tls, env=services.env, ticket=ticket, acts_for=acts_for)
     if not named.resource_managers:
         raise HostNotReady(
             f"{choice.hadoop_conf_dir} names no ResourceManager",
@@ -350,7 +357,7 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
 
         if not named.name_nodes:
             return None
-        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, ca_bundle=ca_bundle)
+        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, tls=tls)
 
     webhdfs = open_webhdfs() if files else None
     notices = tuple(named.notices)
@@ -358,3 +365,26 @@ def connect(services: Services, config: Config, choice: BackendChoice, *, files:
     return Cluster(
         named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs, child
     )
+
+
+def tls_settings(
+    services: Services, config: Config, conf: HadoopConf, urls: Sequence[str], *, insecure: bool
+) -> Tls | None:
+    """How to speak TLS; ``None`` where nothing is said about it and no server of ``urls`` wants it.
+
+    Without verification it says so on stderr, once in a command.
+
+    Raises
+    ------
+    UsageError
+        A key without a certificate.
+    """
+    said = any(config.get(f"security_config.{key}") is not None for key in _TLS_KEYS)
+    asked = conf.rm_https or conf.nn_https or any(url.startswith("https:") for url in (*urls, conf.history_server_url))
+    if not (said or asked or insecure):
+        return None
+    from batch_submit.adapters.tls import WARNING, tls_of
+
+    if insecure and services.first_time(WARNING):
+        services.terminal.warn(WARNING)
+    return tls_of(config, conf, insecure=insecure, cache=services.cache_folder, env=services.env)

@@ -12,6 +12,7 @@ from batch_submit.adapters.plain_http import PlainSession
 if TYPE_CHECKING:
     from batch_submit.adapters.http_session import Clock, HttpSession
     from batch_submit.adapters.keytab import PrivateTicket
+    from batch_submit.adapters.tls import Tls
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def effective_user(env: Mapping[str, str], os_user: str, kerberos: bool) -> str:
 def build_session(
     kerberos: bool,
     user: str | None,
-    ca_bundle: str | None = None,
+    tls: Tls | None = None,
     *,
     clock: Clock = time.monotonic,
     env: Mapping[str, str] | None = None,
@@ -68,6 +69,8 @@ def build_session(
 
     Parameters
     ----------
+    tls
+        For https; ``None`` trusts the system's CAs.
     env, ticket
         With Kerberos: the environment, and a login by keytab; ``None`` takes the user's own ticket cache.
     acts_for
@@ -83,5 +86,5 @@ def build_session(
     if kerberos:
         from batch_submit.adapters.negotiate import KerberosSession
 
-        return KerberosSession(ca_bundle, env=env or {}, ticket=ticket, acts_for=acts_for, clock=clock)
-    return PlainSession(user or None, ca_bundle, clock=clock)
+        return KerberosSession(tls, env=env or {}, ticket=ticket, acts_for=acts_for, clock=clock)
+    return PlainSession(user or None, tls, clock=clock)

@@ -80,6 +80,12 @@ class HadoopConf:
                     final.add(key)
         return cls(values, dict(env or {}), conf_dir)
 
+    def beside(self, name: str) -> HadoopConf:
+        """Another file of the same folder, ``ssl-client.xml`` for one; empty when it is not there."""
+        if self.conf_dir is None:
+            return HadoopConf()
+        return HadoopConf({key: value for key, value, _ in _properties(self.conf_dir / name)}, self.env, self.conf_dir)
+
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value with its variables filled in; ``default`` when it is absent or empty.
 

@@ -8,14 +8,40 @@ logger urllib3 writes a DataNode's URL with its ``delegation=`` token into the l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from batch_submit.adapters.http_reply import CannotConnect, RemoteFailure, mask_connection_log, masked, scrubbed
+from batch_submit.adapters.http_reply import (
+    CannotConnect,
+    RemoteFailure,
+    cannot_connect,
+    mask_connection_log,
+    masked,
+    scrubbed,
+)
 from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 
+if TYPE_CHECKING:
+    from batch_submit.adapters.tls import Tls
+
+_CHUNK_BYTES = 1 << 18
 _AUTHENTICATION_FAILURE = "Authentication failure"  # the library's text for 401, where it drops the answer
+
+
+class Sent:
+    """Counts what the library really took."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def chunks(self, source: Any, total: int, progress: Callable[[int, int], None] | None) -> Iterator[bytes]:
+        """The content of a file, piece by piece."""
+        while chunk := source.read(_CHUNK_BYTES):
+            self.count += len(chunk)
+            if progress:
+                progress(self.count, total)
+            yield chunk
 
 
 class HdfsLibrary:
@@ -27,8 +53,8 @@ class HdfsLibrary:
         NameNodes' web addresses.
     user
         Sent as ``user.name`` with simple authentication.
-    kerberos, ca_bundle
-        How to authenticate, and the PEM file for https.
+    kerberos, tls
+        How to authenticate, and how to speak https; ``None``: trusting the system's CAs.
     timeouts_s
         Seconds to connect, and seconds without a byte.
     shared
@@ -42,14 +68,14 @@ class HdfsLibrary:
         user: str,
         *,
         kerberos: bool,
-        ca_bundle: str | None,
+        tls: Tls | None,
         timeouts_s: tuple[float, float],
         shared: HttpSession | None = None,
     ) -> None:
         self._urls = tuple(urls)
         self._user = user
         self._kerberos = kerberos
-        self._ca_bundle = ca_bundle
+        self._tls = tls
         self._timeouts_s = timeouts_s
         self._shared = shared
         self._client: Any = None
@@ -83,6 +109,9 @@ class HdfsLibrary:
         except HdfsError as error:
             raise self._mapped(error, path) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            if isinstance(error, requests.exceptions.SSLError):
+                trusted = self._tls.trusted if self._tls else ""
+                raise cannot_connect(scrubbed(error), self._urls[0], self._timeouts_s[0], trusted) from error
             raise _connection_error(error, purpose, path) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # The library took the answer for JSON of another shape: an HTML page, or a reply without its field.
@@ -99,26 +128,38 @@ class HdfsLibrary:
             message = "the Python package hdfs can't be loaded"
             step = "pip install hdfs"
             raise HostNotReady(message, next_step=step, details=(str(error),)) from error
-        from batch_submit.adapters.http import tls_context
 
-        if self._ca_bundle:
-            tls_context(self._ca_bundle)  # an unreadable file is told here, in our words
         mask_connection_log()
         url = ";".join(self._urls)
         if self._kerberos:
             from batch_submit.adapters.negotiate import KerberosSession
 
             assert isinstance(self._shared, KerberosSession)
-            http = self._shared.for_library()
+            http = self._shared.for_library(https_only=self._https_only)
             self._client = hdfs.Client(url, session=http, timeout=self._timeouts_s)
         else:
             http = requests.Session()
             http.trust_env = False  # no proxy, no REQUESTS_CA_BUNDLE over our own
-            http.verify = self._ca_bundle or True
+            self._speak_tls(http)
             common = {"session": http, "timeout": self._timeouts_s}
             self._client = hdfs.InsecureClient(url, user=self._user or "anonymous", **common)
         self._http = http
         return self._client
+
+    @property
+    def _https_only(self) -> bool:
+        return all(url.startswith("https:") for url in self._urls)
+
+    def _speak_tls(self, http: Any) -> None:
+        if self._tls is None and not any(url.startswith("https:") for url in self._urls):
+            return
+        from batch_submit.adapters.tls import Tls, no_plain_http
+
+        self._tls = self._tls or Tls()
+        checks = self._tls.for_requests()  # an unusable file is told here, in our words
+        http.verify, http.cert = checks["verify"], checks["cert"]
+        if self._https_only:
+            http.mount("http://", no_plain_http())
 
     def _mapped(self, error: Any, path: str) -> BatchSubmitError:
         message = error.message.decode("utf-8", "replace") if isinstance(error.message, bytes) else error.message

@@ -10,7 +10,6 @@ threads.
 from __future__ import annotations
 
 import http.client
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -32,11 +31,13 @@ from batch_submit.adapters.http_reply import (
 )
 from batch_submit.adapters.http_session import Clock, HttpSession
 from batch_submit.adapters.http_stream import StreamedReply, of_http_client, of_requests
-from batch_submit.errors import HostNotReady
 
 if TYPE_CHECKING:
+    import ssl
+
     import requests
 
+    from batch_submit.adapters.tls import Tls
 __all__ = [
     "CannotConnect",
     "Clock",
@@ -49,7 +50,6 @@ __all__ = [
     "StdlibSession",
     "StreamedReply",
     "masked",
-    "tls_context",
 ]
 
 
@@ -67,18 +67,18 @@ class StdlibSession:
     ----------
     user
         Sent as ``user.name`` in the query of every request; ``None`` sends none (the server then sees its static user).
-    ca_bundle
-        PEM file for https; ``None`` takes the system's.
+    tls
+        For https; ``None`` trusts the system's CAs.
     clock
         Monotonic seconds.
     """
 
-    def __init__(self, user: str | None, ca_bundle: str | None = None, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, user: str | None, tls: Tls | None = None, *, clock: Clock = time.monotonic) -> None:
         self._user = user
-        self._ca_bundle = ca_bundle
+        self._tls = tls
         self._clock = clock
         self._kept: dict[tuple[str, str], http.client.HTTPConnection] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._context: ssl.SSLContext | None = None
 
     def request(
         self,
@@ -100,7 +100,7 @@ class StdlibSession:
         UsageError
             The URL can't be one.
         HostNotReady
-            ``ca_bundle`` can't be read.
+            A file of ``tls`` can't be used.
         """
         parts = split_url(url)
         deadline = self._clock() + timeout_s
@@ -172,15 +172,16 @@ class StdlibSession:
         wait_s = max(0.001, deadline - self._clock())
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
-            self._tls = self._tls or tls_context(self._ca_bundle)
-            connection = http.client.HTTPSConnection(host, port, timeout=wait_s, context=self._tls)
+            self._tls = self._tls or system_tls()
+            self._context = self._context or self._tls.context()
+            connection = http.client.HTTPSConnection(host, port, timeout=wait_s, context=self._context)
         else:
             connection = http.client.HTTPConnection(host, port, timeout=wait_s)
         try:
             connection.connect()
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
-            raise cannot_connect(error, url, timeout_s) from error
+            raise cannot_connect(error, url, timeout_s, self._tls.trusted if self._tls else "") from error
         return connection
 
     def _exchange(
@@ -238,8 +239,9 @@ class RequestsSession:
 
     Parameters
     ----------
-    ca_bundle
-        PEM file; passed with every request, since ``REQUESTS_CA_BUNDLE`` would override a session's own.
+    tls
+        For https, ``None`` trusts the system's CAs; passed with every request, since ``REQUESTS_CA_BUNDLE`` would
+        override a session's own.
     auth_factory
         Makes the auth object of a host: see :class:`batch_submit.adapters.negotiate.KerberosSession`.
     clock
@@ -248,12 +250,13 @@ class RequestsSession:
 
     def __init__(
         self,
-        ca_bundle: str | None = None,
+        tls: Tls | None = None,
         *,
         auth_factory: Callable[[], Any],
         clock: Clock = time.monotonic,
     ) -> None:
-        self._ca_bundle = ca_bundle
+        self._tls = tls
+        self._checks: dict[str, Any] = {}
         self._auth_factory = auth_factory
         mask_connection_log()
         self._clock = clock
@@ -270,7 +273,7 @@ class RequestsSession:
     ) -> HttpResponse:
         """See :meth:`HttpSession.request` and, for what it raises, :meth:`StdlibSession.request`."""
         deadline = self._clock() + timeout_s
-        with errors_of_requests(url, timeout_s), self._ask(method, url, body, headers, timeout_s) as reply:
+        with errors_of_requests(url, timeout_s, self._tls), self._ask(method, url, body, headers, timeout_s) as reply:
             chunks, size = [], 0
             for chunk in reply.iter_content(_CHUNK_BYTES):
                 chunks.append(chunk)
@@ -283,7 +286,7 @@ class RequestsSession:
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float
     ) -> StreamedReply:
         """See :meth:`HttpSession.stream` and, for what it raises, :meth:`StdlibSession.request`."""
-        with errors_of_requests(url, timeout_s):
+        with errors_of_requests(url, timeout_s, self._tls):
             # Content-Length counts what travels, so nothing may be compressed on the way.
             reply = self._ask(method, url, None, {"Accept-Encoding": "identity", **(headers or {})}, timeout_s)
         return of_requests(reply, url, timeout_s)
@@ -297,16 +300,26 @@ class RequestsSession:
     def _ask(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, timeout_s: float
     ) -> requests.Response:
-        return self._session(split_url(url)).request(
+        parts = split_url(url)
+        return self._session(parts).request(
             method,
             url,
             data=body,
             headers={"Accept": "*/*", **(headers or {})},
             timeout=(timeout_s, timeout_s),
-            verify=self._ca_bundle or True,
             allow_redirects=False,
             stream=True,
+            **self._tls_checks(parts),
         )
+
+    def _tls_checks(self, parts: SplitResult) -> dict[str, Any]:
+        """What ``requests`` is told about TLS; made at the first https."""
+        if parts.scheme != "https":
+            return {}
+        if not self._checks:
+            self._tls = self._tls or system_tls()
+            self._checks = self._tls.for_requests()
+        return self._checks
 
     def _session(self, parts: SplitResult) -> requests.Session:
         import requests
@@ -316,17 +329,16 @@ class RequestsSession:
             session = requests.Session()
             session.trust_env = False  # no proxies, no .netrc
             session.auth = self._auth_factory()
+            if parts.scheme == "https":
+                from batch_submit.adapters.tls import no_plain_http
+
+                session.mount("http://", no_plain_http())
             self._sessions[key] = session
         return self._sessions[key]
 
 
-def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """A verifying TLS context; :class:`HostNotReady` when ``ca_bundle`` can't be read."""
-    try:
-        return ssl.create_default_context(cafile=ca_bundle)
-    except OSError as error:
-        raise HostNotReady(
-            f"the CA bundle can't be read: {error.strerror or error}",
-            where=str(ca_bundle),
-            next_step="name a PEM file in security_config.ca_bundle",
-        ) from error
+def system_tls() -> Tls:
+    """The system's CAs, and no certificate of ours."""
+    from batch_submit.adapters.tls import Tls
+
+    return Tls()

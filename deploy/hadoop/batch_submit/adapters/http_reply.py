@@ -16,11 +16,19 @@ from batch_submit.errors import BatchSubmitError, ClusterUnreachable, UsageError
 if TYPE_CHECKING:
     from logging import LogRecord
 
+    from batch_submit.adapters.tls import Tls
+
+#: How an alert begins in the text of an error: what a TLS server says to plain HTTP (RFC 8446 section 5.1).
+_TLS_ALERT = "\\x15\\x03"
 _SECRET = re.compile(r"(?i)\b(delegation|token|hadoop\.auth|signature)=[^&\s'\",;)]*")
 
 
 class CannotConnect(ClusterUnreachable):
     """No connection came about, so nothing was sent: even a write may be tried elsewhere."""
+
+
+class TlsFailed(CannotConnect):
+    """The server was reached, and there was no TLS with it: trying again helps as little as another address."""
 
 
 class NotJson(ClusterUnreachable):
@@ -141,6 +149,22 @@ def split_url(url: str) -> SplitResult:
     return parts
 
 
+def refuse_downgrade(asked: str, location: str) -> None:
+    """A server on https must not send us to plain HTTP: the address may hold a token, the data are the user's.
+
+    Raises
+    ------
+    ClusterUnreachable
+        It does.
+    """
+    if asked.startswith("https:") and location.startswith("http:"):
+        raise ClusterUnreachable(
+            "a server on https sends us on to plain HTTP",
+            where=_server(location),
+            next_step="dfs.http.policy has to be HTTPS_ONLY on the DataNodes too",
+        )
+
+
 def request_target(parts: SplitResult, user: str | None) -> str:
     """Path and query of a request; in simple authentication with the user in whose name it is made."""
     query = parts.query
@@ -167,17 +191,12 @@ def scrubbed(error: Exception) -> Exception:
     return error
 
 
-def cannot_connect(error: Exception, url: str, timeout_s: float) -> BatchSubmitError:
-    """Map what went wrong before anything was sent."""
+def cannot_connect(error: Exception, url: str, timeout_s: float, trusted: str = "") -> BatchSubmitError:
+    """Map what went wrong before anything was sent; ``trusted`` are the CAs in words."""
     where = _server(url)
     text = masked(str(error))
-    if any("SSLError" in kind.__name__ for kind in type(error).__mro__):  # by name: ssl may not be loaded
-        return CannotConnect(
-            "TLS failed",
-            where=where,
-            details=(text,),
-            next_step="check security_config.ca_bundle and that the host name is the certificate's",
-        )
+    if _is_tls(error):
+        return _tls_failed(TlsFailed, where, text, trusted)
     if isinstance(error, (socket.gaierror, UnicodeError)) or "NameResolution" in text:
         return CannotConnect("this host name can't be resolved", where=where, details=(text,))
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
@@ -185,12 +204,32 @@ def cannot_connect(error: Exception, url: str, timeout_s: float) -> BatchSubmitE
     return CannotConnect("no connection", where=where, details=(text,))
 
 
+def _is_tls(error: Exception) -> bool:
+    return any("SSLError" in kind.__name__ for kind in type(error).__mro__)  # by name: ssl may not be loaded
+
+
+def _tls_failed(kind: type[ClusterUnreachable], where: str, text: str, trusted: str = "") -> BatchSubmitError:
+    from batch_submit.adapters.tls_errors import explain
+
+    what, step = explain(text, trusted)
+    return kind(what, where=where, details=(text,), next_step=step)
+
+
 def lost_answer(error: Exception, url: str, timeout_s: float) -> BatchSubmitError:
     """Map what went wrong after the request went out."""
     text = masked(str(error)) or type(error).__name__
+    if _is_tls(error):  # TLS 1.3: that a client certificate is missing is told after the handshake
+        return _tls_failed(ClusterUnreachable, masked(url), text)
+    if _TLS_ALERT in text or _TLS_ALERT in repr(error):
+        step = "write https:// in its address, or look at yarn.http.policy and dfs.http.policy"
+        return ClusterUnreachable("the server speaks TLS on this port", where=_server(url), next_step=step)
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__ or "timed out" in text:
         return ClusterUnreachable(f"no answer within {timeout_s:g} s", where=masked(url), details=(text,))
-    return ClusterUnreachable("the connection broke before the answer ended", where=masked(url), details=(text,))
+    # A server that wants a client certificate may hang up so fast that its word on that is lost.
+    hung_up = url.startswith("https:") and isinstance(error, (ConnectionResetError, BrokenPipeError))
+    step = "try again; the server may want a client certificate: security_config.client_certificate" if hung_up else ""
+    message = "the connection broke before the answer ended"
+    return ClusterUnreachable(message, where=masked(url), details=(text,), next_step=step)
 
 
 def broke_off(error: Exception, url: str, received: int, timeout_s: float) -> BatchSubmitError:
@@ -202,7 +241,7 @@ def broke_off(error: Exception, url: str, received: int, timeout_s: float) -> Ba
 
 
 @contextmanager
-def errors_of_requests(url: str, timeout_s: float) -> Iterator[None]:
+def errors_of_requests(url: str, timeout_s: float, tls: Tls | None = None) -> Iterator[None]:
     """What ``requests`` raises within the block, as an error of ours."""
     import requests
     import urllib3
@@ -210,7 +249,7 @@ def errors_of_requests(url: str, timeout_s: float) -> Iterator[None]:
     try:
         yield
     except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-        raise cannot_connect(scrubbed(error), url, timeout_s) from error
+        raise cannot_connect(scrubbed(error), url, timeout_s, tls.trusted if tls else "the system's CAs") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         before = "NewConnectionError" in repr(error) or "NameResolution" in repr(error)
         raise (cannot_connect if before else lost_answer)(scrubbed(error), url, timeout_s) from error

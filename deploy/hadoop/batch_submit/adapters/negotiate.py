@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from batch_submit.adapters import tickets
 from batch_submit.adapters.http import RequestsSession
-from batch_submit.adapters.http_reply import Headers, HttpResponse, split_url
+from batch_submit.adapters.http_reply import Headers, HttpResponse, refuse_downgrade, split_url
 from batch_submit.adapters.http_session import Clock
 from batch_submit.errors import HostNotReady
 from batch_submit.plan.tickets import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import requests
 
     from batch_submit.adapters.keytab import PrivateTicket
+    from batch_submit.adapters.tls import Tls
 
 _WORDS_BYTES = 16_384
 Answer = TypeVar("Answer")
@@ -61,7 +62,7 @@ class KerberosSession(RequestsSession):
 
     def __init__(
         self,
-        ca_bundle: str | None = None,
+        tls: Tls | None = None,
         *,
         env: Mapping[str, str],
         ticket: PrivateTicket | None = None,
@@ -79,7 +80,7 @@ class KerberosSession(RequestsSession):
 
             ticket.keep_fresh()
             credential = spnego.KerberosCCache(ccache=ticket.cache)
-        super().__init__(ca_bundle, auth_factory=lambda: made(credential), clock=clock)
+        super().__init__(tls, auth_factory=lambda: made(credential), clock=clock)
 
     def request(
         self,
@@ -101,8 +102,11 @@ class KerberosSession(RequestsSession):
         self._refuse_not_taken(reply)
         return reply
 
-    def for_library(self) -> requests.Session:
-        """The same sessions behind one of ``requests``, so that a library does not authenticate a second time."""
+    def for_library(self, *, https_only: bool = False) -> requests.Session:
+        """The same sessions behind one of ``requests``, so that a library does not authenticate a second time.
+
+        ``https_only`` refuses to be sent on to plain HTTP.
+        """
         import requests
 
         ours = self
@@ -110,8 +114,11 @@ class KerberosSession(RequestsSession):
         class ByServer(requests.Session):
             def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
                 ours._keep_fresh()
-                session = ours._session(split_url(str(url)))
-                kwargs.setdefault("verify", ours._ca_bundle or True)  # else REQUESTS_CA_BUNDLE counts
+                if https_only:
+                    refuse_downgrade("https:", str(url))
+                parts = split_url(str(url))
+                session = ours._session(parts)
+                kwargs |= ours._tls_checks(parts)  # else REQUESTS_CA_BUNDLE counts
                 with ours._proving(str(url)):
                     reply = session.request(method, ours._acting(str(url)), *args, **kwargs)
                 ours._refuse_unknown(reply, session.auth)

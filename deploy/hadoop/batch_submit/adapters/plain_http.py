@@ -25,18 +25,20 @@ from batch_submit.adapters.http_reply import (
 if TYPE_CHECKING:
     from batch_submit.adapters.http_session import Clock, HttpSession
     from batch_submit.adapters.http_stream import StreamedReply
+    from batch_submit.adapters.tls import Tls
 
 #: More than any ResourceManager listing (about 2 kB for each of at most some ten thousand applications).
 MAX_BODY_BYTES = 256 * 1024 * 1024
 _CHUNK_BYTES = 1 << 18
+_TLS_RECORD = b"\x15\x03"  # an alert: what a TLS server says to plain HTTP (RFC 8446 section 5.1)
 
 
 class PlainSession:
     """Simple authentication, as :class:`~batch_submit.adapters.http.StdlibSession` and with its parameters."""
 
-    def __init__(self, user: str | None, ca_bundle: str | None = None, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, user: str | None, tls: Tls | None = None, *, clock: Clock = time.monotonic) -> None:
         self._user = user
-        self._ca_bundle = ca_bundle
+        self._tls = tls
         self._clock = clock
         self._whole: HttpSession | None = None
 
@@ -74,7 +76,7 @@ class PlainSession:
         if self._whole is None:
             from batch_submit.adapters.http import StdlibSession
 
-            self._whole = StdlibSession(self._user, self._ca_bundle, clock=self._clock)
+            self._whole = StdlibSession(self._user, self._tls, clock=self._clock)
         return self._whole
 
     def _exchanged(
@@ -134,6 +136,8 @@ def _answer(data: bytes, url: str, *, is_write: bool) -> HttpResponse | None:
     ValueError
         It broke off, or it is no HTTP.
     """
+    if data[:2] == _TLS_RECORD:
+        raise ValueError(f"not an answer: {data[:7]!r}")
     head, separator, body = data.partition(b"\r\n\r\n")
     while is_write and separator and _status(head).startswith("1"):  # "continue", which nobody asked for
         head, separator, body = body.partition(b"\r\n\r\n")

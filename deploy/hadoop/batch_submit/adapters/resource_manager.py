@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from batch_submit.adapters.http_reply import HttpResponse, NotJson
+from batch_submit.adapters.http_reply import HttpResponse, NotJson, TlsFailed
 from batch_submit.adapters.rm_errors import TICKET_HINT, NotActive, raise_for
 from batch_submit.adapters.rm_replies import (
     Lifetime,
@@ -317,6 +317,7 @@ class ResourceManager:
         said: list[str] = []
         steps: list[str] = []
         cause: BaseException | None = because
+        one = len(self._urls) == 1
         for base in dict.fromkeys((*self._urls, *peers)):
             try:
                 reply = self._request(base, "GET", _INFO, None, deadline)
@@ -326,23 +327,25 @@ class ResourceManager:
             except ClusterUnreachable as error:
                 said.append(": ".join((base, error.message, *error.details[:1])))
                 cause = error.__cause__ or error
-                steps.append(error.next_step)
+                if one or isinstance(error, TlsFailed):  # that no other address helps with
+                    steps.append(error.next_step)
                 continue
             state = str(info.get("haState") or "")
             if state == "ACTIVE" or (info and not state):
                 self._active = base
                 return base
             said.append(f"{base}: {state or 'no clusterInfo in its answer'}")
-        one = len(self._urls) == 1
         raise ClusterUnreachable(
             "the ResourceManager does not answer as the active one"
             if one
             else "none of the ResourceManagers is active",
             details=said,
             next_step=next(filter(None, steps), "")
-            or "try again; if it stays so, check the address and the ResourceManager's log"
-            if one
-            else "try again; if it stays so: yarn rmadmin -getAllServiceState",
+            or (
+                "try again; if it stays so, check the address and the ResourceManager's log"
+                if one
+                else "try again; if it stays so: yarn rmadmin -getAllServiceState"
+            ),
         ) from cause
 
     def _forget(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from pathlib import Path
 
-from batch_submit.adapters.http_reply import NotJson
+from batch_submit.adapters.http_reply import NotJson, refuse_downgrade
 from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
 from batch_submit.adapters.webhdfs_errors import error_for
@@ -37,6 +37,7 @@ def write_small(webhdfs: WebHdfs, session: HttpSession, place: str, data: bytes,
     location = told.get("Location")
     if not isinstance(location, str) or not location.startswith(("http://", "https://")):
         raise NotJson("the NameNode's answer names no DataNode", where=place)
+    refuse_downgrade(webhdfs.url, location)
     headers = {"Content-Type": "application/octet-stream"}
     reply = session.request("PUT", location, body=data, headers=headers, timeout_s=_TRANSFER_S)
     if reply.status >= 300:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from batch_submit.adapters.hdfs_client import HdfsLibrary
-from batch_submit.adapters.http_reply import CannotConnect, HttpResponse, NotJson, RemoteFailure
+from batch_submit.adapters.hdfs_client import HdfsLibrary, Sent
+from batch_submit.adapters.http_reply import CannotConnect, HttpResponse, NotJson, RemoteFailure, refuse_downgrade
 from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for, unreachable
 from batch_submit.adapters.webhdfs_status import FileStatus, file_status
@@ -23,10 +23,10 @@ from batch_submit.errors import ClusterRefused, ClusterUnreachable, HostNotReady
 
 if TYPE_CHECKING:
     from batch_submit.adapters.http_stream import StreamedReply
+    from batch_submit.adapters.tls import Tls
 
 __all__ = ["FileStatus", "Progress", "WebHdfs"]
 
-_CHUNK_BYTES = 1 << 18
 _NEXT_STEP_DATANODE = "check that the DataNodes' host names and web ports can be reached from here"
 _MAX_DATANODES = 3
 _NEXT_STEP_LENGTH = "submit again; if it stays so, look for dead DataNodes: hdfs dfsadmin -report"
@@ -48,7 +48,7 @@ class WebHdfs:
         HTTP for the light calls; its own, not the ResourceManager's (cookies differ).
     user
         Whose files; ``None`` or empty with simple authentication: writes are refused.
-    kerberos, ca_bundle
+    kerberos, tls
         For the library's client.
     timeout_s
         Seconds for a question to a NameNode, and for a connection.
@@ -63,7 +63,7 @@ class WebHdfs:
         *,
         user: str | None,
         kerberos: bool = False,
-        ca_bundle: str | None = None,
+        tls: Tls | None = None,
         timeout_s: float = 10,
         data_timeout_s: float = 120,
     ) -> None:
@@ -82,7 +82,7 @@ class WebHdfs:
             self._urls,
             self._user,
             kerberos=kerberos,
-            ca_bundle=ca_bundle,
+            tls=tls,
             timeouts_s=(timeout_s, data_timeout_s),
             shared=session if kerberos else None,
         )
@@ -90,6 +90,11 @@ class WebHdfs:
     def close(self) -> None:
         """Close the library's connections; the light session belongs to its maker."""
         self._library.close()
+
+    @property
+    def url(self) -> str:
+        """The NameNode that answered last."""
+        return self._urls[0]
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file or folder."""
@@ -166,7 +171,7 @@ class WebHdfs:
         self._refuse_taken(dest, overwrite)
         folder, name = posixpath.split(dest)
         temporary = posixpath.join(folder, temporary or f".{name}.{os.urandom(6).hex()}.uploading")
-        sent = _Sent()
+        sent = Sent()
         try:
             with local.open("rb") as source:
                 total = local.stat().st_size
@@ -379,23 +384,10 @@ class WebHdfs:
         if not location.startswith(("http://", "https://")):
             message = f"the NameNode's answer ({reply.status}) names no DataNode"
             raise ClusterUnreachable(message, where=path, details=reply.words())
+        refuse_downgrade(reply.url, location)
         return location
 
     def _prefer(self, base: str) -> None:
         if self._urls[0] != base:
             self._urls.remove(base)
             self._urls.insert(0, base)
-
-
-class _Sent:
-    """Counts what the library really took."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def chunks(self, source: Any, total: int, progress: Progress | None) -> Iterator[bytes]:
-        while chunk := source.read(_CHUNK_BYTES):
-            self.count += len(chunk)
-            if progress:
-                progress(self.count, total)
-            yield chunk

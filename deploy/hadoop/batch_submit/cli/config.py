@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from batch_submit.cli.options import config_options, json_option, selection
+from batch_submit.cli.options import json_option, selection, which_config_options
 from batch_submit.cli.submit import typed_job_type
 from batch_submit.operations.config_view import check_config, show_config
 from batch_submit.services import build_services
@@ -20,7 +20,7 @@ def config_group() -> None:
 @config_group.command("show")
 @_TYPE
 @click.option("--origin", is_flag=True, help="Per value: file and line, variable or flag.")
-@config_options
+@which_config_options
 @json_option
 def show_command(
     type_name: str | None,
@@ -43,7 +43,7 @@ def show_command(
 
 @config_group.command("check")
 @_TYPE
-@config_options
+@which_config_options
 @json_option
 def check_command(
     type_name: str | None,

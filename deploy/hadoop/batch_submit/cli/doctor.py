@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from batch_submit.cli.options import backend_option, config_options, json_option
+from batch_submit.cli.options import backend_option, config_options, insecure, json_option
 from batch_submit.cli.submit import typed_job_type
 from batch_submit.errors import UsageError
 from batch_submit.operations.context import Selection
@@ -54,6 +54,5 @@ def doctor_command(**typed: Any) -> int:
         raise UsageError(f"--timeout: {error}") from error
     job = typed_job_type(typed["type_name"]) if typed["type_name"] is not None else None
     options = DoctorOptions(typed["as_json"] or typed["format_name"] == "json", typed["deep"], timeout_s)
-    return doctor(
-        build_services(), Selection(typed["config_file"], typed["env"], typed["profile"], job, flags), options
-    )
+    chosen = Selection(typed["config_file"], typed["env"], typed["profile"], job, flags, insecure(typed["env"]))
+    return doctor(build_services(), chosen, options)

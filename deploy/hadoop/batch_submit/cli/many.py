@@ -71,7 +71,7 @@ def _typed_flags(context: click.Context) -> Flags:
         name = str(parameter.name)
         if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE or name in _OF_THE_CALL:
             continue
-        value = context.params[name]
+        value = context.params.get(name, True)  # --insecure is no parameter of the command
         if name in _OF_ONE_RUN:
             if value not in ((), True):
                 raise UsageError(

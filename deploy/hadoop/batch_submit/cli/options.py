@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,8 +17,25 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+_INSECURE = "batch_submit.insecure"
+#: Environments that are called so, or begin so (``prod-eu``), are the real thing.
+_PRODUCTION = ("prod", "production", "prd")
+
+
 def config_options(function: Function) -> Function:
-    """``-c``, ``--env``, ``--profile``."""
+    """``-c``, ``--env``, ``--profile``, and ``--insecure``, which :func:`insecure` reads."""
+    option = click.option(
+        "--insecure",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_insecure,
+        help="Do not check the certificates of https servers: for a look, never for work.",
+    )
+    return which_config_options(option(function))
+
+
+def which_config_options(function: Function) -> Function:
+    """``-c``, ``--env``, ``--profile``: for commands that reach no server."""
     for option in (
         click.option("--profile", metavar="NAME", help="A named profile of the configuration."),
         click.option("--env", "env", metavar="NAME", help="Overlay environments.NAME and <stem>_NAME.yaml."),
@@ -27,6 +45,29 @@ def config_options(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def _remember_insecure(context: click.Context, _parameter: click.Parameter, typed: bool) -> None:
+    if typed:
+        context.meta[_INSECURE] = True
+
+
+def insecure(env: str | None) -> bool:
+    """Whether ``--insecure`` was typed in this call.
+
+    Raises
+    ------
+    UsageError
+        Together with an ``--env`` of production.
+    """
+    if not click.get_current_context().meta.get(_INSECURE):
+        return False
+    if re.split(r"[^a-z]", (env or "").lower())[0] in _PRODUCTION:
+        raise UsageError(
+            f"--insecure is refused with --env {env}",
+            next_step="name the certificate of the cluster's CA in security_config.ca_bundle (PEM)",
+        )
+    return True
 
 
 def complete_run(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -93,4 +134,4 @@ def selection(
     flags: dict[tuple[str, ...], tuple[object, str]] = {}
     if backend is not None:
         flags[("execution", "backend")] = (backend, "--backend")
-    return Selection(config_file, env, profile, job_type, flags)
+    return Selection(config_file, env, profile, job_type, flags, insecure(env))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batch_submit.cli.options import backend_option, config_options, json_option, verbose_option
+from batch_submit.cli.options import backend_option, config_options, insecure, json_option, verbose_option
 from batch_submit.errors import UsageError
 from batch_submit.operations.claiming import CLAIM_AUTO, CLAIM_NONE
 from batch_submit.operations.context import Selection
@@ -125,7 +125,8 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
         preflight=not typed["no_preflight"],
         claim=typed["claim"],
     )
-    return Selection(typed["config_file"], typed["env"], typed["profile"], job, flags), call, options
+    chosen = Selection(typed["config_file"], typed["env"], typed["profile"], job, flags, insecure(typed["env"]))
+    return chosen, call, options
 
 
 @click.command("submit", short_help="Submit a job and wait for its end.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from batch_submit.adapters.config_files import find_config
@@ -45,7 +46,7 @@ def check_config(services: Services, selection: Selection, *, as_json: bool) -> 
     problems: dict[str, None] = {}  # in order, each once
     warnings: dict[str, None] = {}
     for job in types:
-        one = Selection(selection.config_file, selection.env, selection.profile, job.value, selection.flags)
+        one = replace(selection, job_type=job.value)
         try:
             warnings.update(dict.fromkeys(_check_job(services, one, job, named=selection.job_type is not None)))
         except UsageError as error:

@@ -27,13 +27,17 @@ DEFAULT_RM_PATIENCE_S = 15 * 60.0
 
 @dataclass(frozen=True)
 class Selection:
-    """Which configuration is meant, as typed: ``-c``, ``--env``, ``--profile``, job type, and flag values by key."""
+    """Which configuration is meant, as typed: ``-c``, ``--env``, ``--profile``, job type, and flag values by key.
+
+    ``insecure`` stands here and not among the values, so that no file and no variable can say it.
+    """
 
     config_file: str | None = None
     env: str | None = None
     profile: str | None = None
     job_type: str | None = None
     flags: Mapping[tuple[str, ...], tuple[object, str]] | None = None
+    insecure: bool = False
 
     def cluster_flags(self) -> tuple[str, ...]:
         """The typed flags that mean a cluster."""
@@ -107,7 +111,7 @@ def config_of_type(context: Context, job_type: str) -> Config:
 def read_config_for_reading(services: Services, selection: Selection) -> tuple[Config, Path]:
     """The part that commands need which only look: out of the cache, or built as by :func:`read_config` and kept."""
     from batch_submit.adapters.config_cache import load, save
-    from batch_submit.plan.reading import ReadingConfig, reading_part
+    from batch_submit.plan.reading import ReadingConfig, may_be_kept, reading_part
 
     spark_home = ""
     if not services.env.get("SPARK_CONF_DIR"):  # only then the site's file may lie beside this host's Spark
@@ -118,7 +122,8 @@ def read_config_for_reading(services: Services, selection: Selection) -> tuple[C
     config = load(folder, key, ReadingConfig)
     if config is None:
         config = reading_part(_build(services, selection, sources))
-        save(folder, key, config)
+        if may_be_kept(config):
+            save(folder, key, config)
     return config, path
 
 
@@ -226,7 +231,8 @@ def open_backend(context: Context) -> Backend:
         return local_backend(services, None if context.reading else context.config)
     from batch_submit.backends.yarn import SPARK_SUBMIT, YarnBackend
 
-    cluster = connect(services, context.config, context.choice, files=not context.reading)
+    insecure = context.selection.insecure
+    cluster = connect(services, context.config, context.choice, files=not context.reading, insecure=insecure)
     for notice in cluster.notices:
         if services.first_time(notice):
             services.terminal.note(notice)

@@ -133,7 +133,7 @@ def _side_by_side(
 def _set_the_scene(services: Services, selection: Selection, out: list[Finding]) -> Scene:
     """The configuration and where it leads; each problem is a finding, and the rest goes on without that part."""
     config, folder = _read(services, selection, out)
-    scene = Scene(services, config, None, folder)
+    scene = Scene(services, config, None, folder, insecure=selection.insecure)
     try:
         scene.choice = choose_backend(
             config,
@@ -278,7 +278,7 @@ def _history_logs(scene: Scene, yarn: YarnFacts) -> Finding:
         match = _CONTAINER_ID.search(report.am_container_logs) if report.state.terminal else None
         if match:
             container = match.group(0)
-            told = ask([], "", lambda: hands_out_logs(StdlibSession(None), url, container, REQUEST_S))  # noqa: B023
+            told = ask([], "", lambda: hands_out_logs(StdlibSession(None, scene.tls), url, container, REQUEST_S))  # noqa: B023
             return health_open.history_logs(
                 False, told, container, f"the history server does not tell about {container}"
             )

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from batch_submit.adapters import host_probe
 from batch_submit.adapters.addresses import Addresses
@@ -38,7 +38,10 @@ from batch_submit.plan.health_hdfs import Folder, NameSpace, Staged
 from batch_submit.plan.health_host import Spark
 from batch_submit.plan.merged import Config
 from batch_submit.plan.storage import storage_root
-from batch_submit.services import Services
+from batch_submit.services import Services, tls_settings
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.tls import Tls
 
 REQUEST_S = 3.0
 #: What can't be looked at without an active ResourceManager, or NameNode.
@@ -78,6 +81,7 @@ class Scene:
     user: str = ""
     kerberos: bool = False
     acts_for: str = ""
+    insecure: bool = False
 
     @property
     def local(self) -> bool:
@@ -92,12 +96,19 @@ class Scene:
 
     def session(self) -> HttpSession:
         """A session of its own: sessions are not shared between threads, nor between services."""
-        ca_bundle = self.config.local_path("security_config.ca_bundle") or None
         services = self.services
         ticket = services.private_ticket(self.config) if self.kerberos else None
         return build_session(
-            self.kerberos, self.user, ca_bundle, env=services.env, ticket=ticket, acts_for=self.acts_for
+            self.kerberos, self.user, self.tls, env=services.env, ticket=ticket, acts_for=self.acts_for
         )
+
+    @property
+    def tls(self) -> Tls | None:
+        """How to speak TLS."""
+        if self.conf is None or self.addresses is None:
+            return None
+        urls = (*self.addresses.resource_managers, *self.addresses.name_nodes)
+        return tls_settings(self.services, self.config, self.conf, urls, insecure=self.insecure)
 
 
 @dataclass
@@ -273,7 +284,9 @@ def _look_at_doors(scene: Scene, out: list[Finding], session: HttpSession, facts
     def flag(name: str) -> bool | None:
         return ask([], "", lambda: conf_flag(session, base, name, REQUEST_S))
 
-    anonymous = "" if scene.kerberos else ask([], "", lambda: named_user(StdlibSession(None), base, REQUEST_S)) or ""
+    anonymous = (
+        "" if scene.kerberos else ask([], "", lambda: named_user(StdlibSession(None, scene.tls), base, REQUEST_S)) or ""
+    )
     out.append(health_open.authentication(scene.kerberos, anonymous))
     out.append(health_open.yarn_acl(flag("yarn.acl.enable")))
     out.append(health_open.rest_submission(flag("yarn.webapp.enable-rest-app-submissions"), scene.kerberos))

@@ -68,7 +68,7 @@ def open_place(context: Context) -> Place:
         if not folder:
             raise UsageError(f"storage_root {root} is not a local folder", next_step="--backend yarn")
         return Place(LocalStore(), str(Path(folder)), "", backend)
-    cluster = connect(context.services, context.config, context.choice)
+    cluster = connect(context.services, context.config, context.choice, insecure=context.selection.insecure)
     for notice in cluster.notices:
         if context.services.first_time(notice):
             context.services.terminal.note(notice)

@@ -92,7 +92,7 @@ def _wrote(terminal: Terminal, table: str, rows: int) -> int:
 
 def _webhdfs(context: Context) -> tuple[WebHdfs, str]:
     """The NameNodes, and the default filesystem whose paths they know."""
-    cluster = connect(context.services, context.config, context.choice)
+    cluster = connect(context.services, context.config, context.choice, insecure=context.selection.insecure)
     if cluster.webhdfs is None:
         raise HostNotReady(
             "the configuration names no NameNode web address",

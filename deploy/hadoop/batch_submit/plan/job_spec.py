@@ -13,6 +13,7 @@ from batch_submit.errors import ConfigError, UsageError
 from batch_submit.plan import container_text
 from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.dates import fill_dates
+from batch_submit.plan.encryption import encryption
 from batch_submit.plan.identity import RunId
 from batch_submit.plan.job_params import (
     ConfigOf,
@@ -115,6 +116,8 @@ def build_spec(
         params, script = _our_job(config, call, given, stages, root=root, backend=backend, places=places)
     configs = (config, *(stage.config for stage in stages))
     conf, conf_notices = _spark_conf(config, call, backend=backend, variables=variables)
+    encrypted = encryption(config, conf, backend=backend, deploy_mode=_deploy_mode(conf))
+    conf = {**encrypted.conf, **conf}
     if backend == YARN and params is None:
         _locale(conf, given)
     user_tags = _user_tags(conf)
@@ -132,13 +135,13 @@ def build_spec(
         params=params,
         conf=conf,
         py_files=_shipped(configs, "additional_py_files", places),
-        files=_shipped(configs, "files", places),
+        files=(*_shipped(configs, "files", places), *encrypted.files),
         archives=_shipped(configs, "archives", places),
         jars=_shipped(configs, "additional_jars", places),
         user_tags=user_tags,
         timeout_s=_timeout(config, "timeout", call.job_type),
         wait_timeout_s=_timeout(config, "wait_timeout", call.job_type),
-        notices=(*unused, *conf_notices, *pipeline_notices(config, stages)),
+        notices=(*unused, *conf_notices, *encrypted.notices, *pipeline_notices(config, stages)),
         proxy_user=proxy_user_of(config, kerberos=True) if backend == YARN else "",
     )
     container_text.refuse_nul(spec)
@@ -239,12 +242,6 @@ def _spark_conf(
 
 
 def _kerberos(config: Config, conf: dict[str, Sourced]) -> None:
-    if config.value("security_config.enable_ssl") is True:
-        raise UsageError(
-            "security_config.enable_ssl is not built yet",
-            where=config.values[("security_config", "enable_ssl")].origin,
-            next_step="set it to false and give spark.ssl.* properties in spark_config",
-        )
     if config.value("security_config.enable_kerberos") is not True:
         return
     for key in ("principal", "keytab"):

@@ -21,7 +21,7 @@ MOST_RUNS = 10_000
 DEFAULT_PARALLEL = 4
 _TOP = ("defaults", "dates", "runs")
 #: Flags of the whole call, or such as leave nobody to see how a run ends.
-_NOT_A_RUNS = ("many", "max-parallel", "dry-run", "json", "format", "verbose", "wait", "no-wait", "help")
+_NOT_A_RUNS = ("many", "max-parallel", "dry-run", "json", "format", "verbose", "wait", "no-wait", "help", "insecure")
 _ARGUMENTS = "args"
 _MERGED = "conf"
 _FILLED = ("run-id", "name")

@@ -24,6 +24,10 @@ _PLACES = frozenset(
         ("security_config", "keytab"),
         ("security_config", "proxy_user"),
         ("security_config", "ca_bundle"),
+        ("security_config", "truststore_path"),
+        ("security_config", "truststore_password"),  # to open a truststore of PKCS12
+        ("security_config", "client_certificate"),
+        ("security_config", "client_key"),
         ("spark_config", "spark.yarn.stagingDir"),
         ("spark_config", "spark.yarn.historyServer.address"),
         ("storage_root",),
@@ -88,7 +92,7 @@ def from_text(text: str, kind: type[_Kind]) -> _Kind:
 
 
 def may_be_kept(config: Config) -> bool:
-    """Whether a whole configuration may lie in a file: it holds no secret, and JSON holds all of it as it is."""
+    """Whether a configuration may lie in a file: it holds no secret, and JSON holds all of it as it is."""
     from batch_submit.plan.secrets import holds_secret  # its patterns are for commands that need not start so fast
 
     if any(holds_secret(".".join(place), value.value) for place, value in config.values.items()):

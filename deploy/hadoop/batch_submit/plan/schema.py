@@ -102,6 +102,8 @@ def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
 
 def hint_for_key(name: str, prefix: Path) -> str:
     """The nearest right name for an unknown key: under the same section first, else where that name does exist."""
+    if _snake(name) in ("insecure", "verify", "verify_ssl", "ssl_verify"):
+        return "no file can switch the checking of certificates off; --insecure does it for one call, and says so"
     homes = [key.dotted for key in KEYS if key.path[-1] == _snake(name) and key.path[:-1] != prefix]
     if homes and not prefix:
         return f"did you mean {homes[0]!r}?"

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from batch_submit.plan.schema_types import EVERYWHERE, Combiner, Key, Kind, Where
+from batch_submit.plan.schema_types import Combiner, Key, Kind, Where
 from ml_pipeline_framework.contract import JOB_DEFAULTS, JOB_KEYS, MODEL_CONFIG_DEFAULTS, MODEL_CONFIG_KEYS
 
 #: Short names of Spark properties -> the property that Spark knows. Both may be used; see the docs for who wins.
@@ -243,20 +243,32 @@ def _data() -> tuple[Key, ...]:
 def _security() -> tuple[Key, ...]:
     section = "security_config"
 
-    def store(name: str, kind: Kind, doc: str, example: str, where: frozenset[Where] = EVERYWHERE) -> Key:
-        return Key((section, name), kind, doc, example, where=where, later=("*",))
+    def password(name: str, example: str) -> Key:
+        return Key((section, name), Kind.SECRET, "its password", example, where=_NOT_A_FLAG)
 
     return (
         Key((section, "enable_kerberos"), Kind.BOOLEAN, "log in with principal and keytab", "false"),
         Key((section, "principal"), Kind.TEXT, "Kerberos principal", "etl@EXAMPLE.COM"),
         Key((section, "keytab"), Kind.LOCAL_PATH, "its keytab", "/etc/security/etl.keytab"),
         Key((section, "proxy_user"), Kind.TEXT, "act for this user, by our own ticket", "alice"),
-        Key((section, "enable_ssl"), Kind.BOOLEAN, "TLS for Spark's own connections", "false", later=("true",)),
-        store("keystore_path", Kind.LOCAL_PATH, "key store", "/etc/security/keystore.jks"),
-        store("keystore_password", Kind.SECRET, "its password", '"${KEYSTORE_PASSWORD}"', _NOT_A_FLAG),
-        store("truststore_path", Kind.LOCAL_PATH, "trust store", "/etc/security/truststore.jks"),
-        store("truststore_password", Kind.SECRET, "its password", '"${TRUSTSTORE_PASSWORD}"', _NOT_A_FLAG),
+        Key((section, "enable_ssl"), Kind.BOOLEAN, "TLS and encryption for Spark's own connections", "false"),
+        Key((section, "keystore_path"), Kind.LOCAL_PATH, "key store of Spark's TLS", "/etc/security/keystore.jks"),
+        password("keystore_password", '"${KEYSTORE_PASSWORD}"'),
+        Key(
+            (section, "truststore_path"),
+            Kind.LOCAL_PATH,
+            "trust store (JKS, PKCS12) of Spark's TLS and of our HTTPS",
+            "/etc/security/truststore.jks",
+        ),
+        password("truststore_password", '"${TRUSTSTORE_PASSWORD}"'),
         Key((section, "ca_bundle"), Kind.LOCAL_PATH, "certificates (PEM) trusted for HTTPS", "/etc/ssl/certs/ca.pem"),
+        Key(
+            (section, "client_certificate"),
+            Kind.LOCAL_PATH,
+            "our certificate (PEM) for servers that want one",
+            "/etc/security/etl.pem",
+        ),
+        Key((section, "client_key"), Kind.LOCAL_PATH, "its key (PEM, not encrypted)", "/etc/security/etl.key"),
     )
 
 

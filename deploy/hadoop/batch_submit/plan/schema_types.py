@@ -73,8 +73,6 @@ class Key:
         Of an ``ENUM``, the words.
     where
         Where it may be set: a password never as a flag, which everybody on the host can read.
-    later
-        Words that the table knows already and the program does not do yet. ``"*"``: the key as a whole.
     """
 
     path: Path
@@ -84,7 +82,6 @@ class Key:
     combiner: Combiner = Combiner.REPLACE
     choices: tuple[str, ...] = ()
     where: frozenset[Where] = EVERYWHERE
-    later: tuple[str, ...] = ()
 
     @property
     def dotted(self) -> str:

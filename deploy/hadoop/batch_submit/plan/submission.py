@@ -25,6 +25,8 @@ class ShippedFile:
     origin: str
     #: The alias was written out (``path#alias``), so it must be written out to Spark too.
     aliased: bool = False
+    #: Nobody but its owner may read the copy in staging.
+    secret: bool = False
 
     @property
     def is_remote(self) -> bool:

@@ -49,8 +49,6 @@ def check(key: Key, node: Node) -> object:
     BadValue
         With what was expected and, where one is near, the right word.
     """
-    if key.later == ("*",):
-        raise BadValue("is not built yet", "remove the key")
     if key.kind is Kind.ANY:
         return plain(node)
     if key.kind in LIST_KINDS:
@@ -187,11 +185,7 @@ def _boolean(key: Key, scalar: Scalar) -> bool:
         hint = "remove the quotes" if word in ("true", "false") else _boolean_hint(word)
         raise _wrong(key, scalar, hint)
     if scalar.text in TRUES | FALSES:
-        value = scalar.text in TRUES
-        if value and "true" in key.later:
-            hint = "set it to false and give spark.ssl.* properties in spark_config"
-            raise BadValue(f"{key.path[-1]} is not built yet", hint)
-        return value
+        return scalar.text in TRUES
     raise _wrong(key, scalar, _boolean_hint(scalar.text.lower()))
 
 
@@ -217,9 +211,6 @@ def _text(key: Key, scalar: Scalar) -> str:
 
 
 def _enum(key: Key, scalar: Scalar) -> str:
-    if scalar.text in key.later:
-        built = ", ".join(word for word in key.choices if word not in key.later)
-        raise BadValue(f"{scalar.text!r} is not built yet", f"use one of: {built}")
     if scalar.text in key.choices:
         return scalar.text
     hint = did_you_mean(scalar.text, key.choices) or "known: " + ", ".join(key.choices)

@@ -34,7 +34,7 @@ class Resource:
         The same for many runs: it goes into the shared folder, once, and into the run's staging only where that folder
         does not take it.
     secret
-        Nobody but its owner may read the copy in staging, which has the name `link`: a keytab.
+        Nobody but its owner may read the copy in staging, which has the name `link`: a keytab, a key store.
     staged_as
         The name of the copy in staging where another file has its own already.
     """
@@ -80,7 +80,7 @@ def resources_of(plan: SubmissionPlan, python_zips: Sequence[str]) -> list[Resou
     found = [Resource(spec.script.link, spec.script.path, only_driver=True)]
     found += [Resource(one.link, one.path) for one in spec.jars]
     found += [Resource(posixpath.basename(path), path) for path in plan.own_files]
-    found += [Resource(one.link, one.path) for one in spec.files]
+    found += [Resource(one.link, one.path, secret=one.secret) for one in spec.files]
     found += [Resource(one.link, one.path, ARCHIVE) for one in spec.archives]
     found += [
         Resource(link_of(path), path.partition("#")[0] if has_scheme(path) else path, shared=True)

@@ -1,0 +1,200 @@
+"""Whom we believe over https, and who we are there: one value for every session. Loaded where a server speaks TLS."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batch_submit.adapters.http_reply import refuse_downgrade
+from batch_submit.adapters.truststore import Truststore, pem_file
+from batch_submit.errors import HostNotReady, UsageError
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.hadoop_conf import HadoopConf
+    from batch_submit.plan.merged import Config
+
+#: What ``--insecure`` says on stderr, once in each command.
+WARNING = (
+    "--insecure: the certificates of https servers are NOT checked. Whoever stands between here and them can read and "
+    "change everything, your login included. Not for production; name the CA in security_config.ca_bundle instead"
+)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How to speak TLS.
+
+    Parameters
+    ----------
+    ca_bundle
+        PEM file of those whom we trust, and nobody else; it wins over ``store``.
+    store
+        The same as a truststore of Java; it is turned into PEM when the first connection needs it.
+    certificate, key
+        PEM files of our own certificate and its key, for servers that want one; the key may stand in ``certificate``.
+    insecure
+        Believe everybody.
+    cache_folder
+        Where the PEM of a store is kept.
+    env
+        Where ``keytool`` is looked for.
+    """
+
+    ca_bundle: str = ""
+    store: Truststore | None = None
+    certificate: str = ""
+    key: str = ""
+    insecure: bool = False
+    cache_folder: Path = Path()
+    env: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def pem(self) -> str:
+        """The PEM file of those whom we trust; empty for the system's.
+
+        Raises
+        ------
+        HostNotReady
+            The store can't be turned into one.
+        """
+        if self.ca_bundle or self.store is None or self.insecure:
+            return self.ca_bundle
+        return str(pem_file(self.store, self.cache_folder, self.env))
+
+    @property
+    def trusted(self) -> str:
+        """Whom we trust, in words."""
+        if self.ca_bundle:
+            return self.ca_bundle
+        return f"{self.store.path}, {self.store.origin}" if self.store else "the system's CAs"
+
+    def context(self) -> ssl.SSLContext:
+        """A context for ``ssl``; it verifies unless :attr:`insecure`.
+
+        Raises
+        ------
+        HostNotReady
+            A file can't be read, is no PEM, or the key is encrypted.
+        """
+        made = _verifying(self.pem, self.trusted)
+        if self.insecure:
+            made.check_hostname = False
+            made.verify_mode = ssl.CERT_NONE
+        if self.certificate:
+            self._present(made)
+        return made
+
+    def for_requests(self) -> dict[str, Any]:
+        """``verify`` and ``cert`` for ``requests``; checked first, since it tells bad files less clearly.
+
+        Without a bundle ``requests`` would take its own list of CAs: the system's count, as for everything else.
+        """
+        self.context()
+        paths = ssl.get_default_verify_paths()
+        verify: str | bool = self.pem or paths.cafile or paths.capath or True
+        certificate = (self.certificate, self.key) if self.key else self.certificate
+        if self.insecure:
+            _quiet_urllib3()
+        return {"verify": False if self.insecure else verify, "cert": certificate or None}
+
+    def _present(self, context: ssl.SSLContext) -> None:
+        def no_password() -> str:  # OpenSSL would ask the terminal
+            raise HostNotReady(
+                "the key of the client certificate is encrypted, and its password can't be given",
+                where=self.key or self.certificate,
+                next_step="keep it without one, mode 600: openssl pkey -in KEY -out PLAIN_KEY",
+            )
+
+        try:
+            context.load_cert_chain(self.certificate, self.key or None, no_password)
+        except (OSError, ValueError) as error:
+            # SSLError is an OSError too, and its strerror says less than the whole.
+            words = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else error
+            raise HostNotReady(
+                f"the client certificate can't be used: {words}",
+                where=" and ".join(filter(None, (self.certificate, self.key))),
+                next_step="security_config.client_certificate and client_key have to be PEM files that fit each other",
+            ) from error
+
+
+def no_plain_http() -> Any:
+    """What answers for ``http://`` in a session of ``requests`` towards https, which follows wherever it is sent."""
+    from requests.adapters import HTTPAdapter
+
+    class Refusing(HTTPAdapter):
+        def send(self, request: Any, *_arguments: Any, **_options: Any) -> Any:
+            refuse_downgrade("https:", request.url)
+
+    return Refusing()
+
+
+def _quiet_urllib3() -> None:
+    """Without verification ``urllib3`` warns at every request; :data:`WARNING` says it once, and louder."""
+    import urllib3
+
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+
+def tls_of(config: Config, conf: HadoopConf | None, *, insecure: bool, cache: Path, env: Mapping[str, str]) -> Tls:
+    """What configuration and Hadoop's XML say.
+
+    Parameters
+    ----------
+    conf
+        Its ``ssl-client.xml`` names the truststore of the cluster's clients; it counts where the configuration names
+        nobody to trust.
+    cache
+        This tool's cache folder.
+
+    Raises
+    ------
+    UsageError
+        A key without a certificate.
+    """
+    certificate = config.local_path("security_config.client_certificate")
+    key = config.local_path("security_config.client_key")
+    if key and not certificate:
+        named = config.get("security_config.client_key")
+        raise UsageError(
+            "security_config.client_key is given without a client_certificate",
+            where=named.origin if named is not None else "",
+            next_step="name both (PEM), or neither",
+        )
+    bundle = config.local_path("security_config.ca_bundle")
+    store = None if bundle else _configured_store(config) or (_clients_store(conf) if conf is not None else None)
+    return Tls(bundle, store, certificate, key, insecure, cache / "tls", dict(env))
+
+
+def _configured_store(config: Config) -> Truststore | None:
+    path = config.local_path("security_config.truststore_path")
+    named = config.get("security_config.truststore_path")
+    if not path or named is None:
+        return None
+    password = str(config.value("security_config.truststore_password") or "")
+    return Truststore(path, f"security_config.truststore_path, {named.origin}", password)
+
+
+def _clients_store(conf: HadoopConf) -> Truststore | None:
+    """The truststore of ``ssl-client.xml`` (source: ``FileBasedKeyStoresFactory``); one that is not there is none."""
+    name = conf.get("hadoop.ssl.client.conf") or "ssl-client.xml"
+    xml = conf.beside(name)
+    path = xml.get("ssl.client.truststore.location")
+    if not path or not os.access(path, os.R_OK):
+        return None
+    return Truststore(path, name, xml.get("ssl.client.truststore.password") or "")
+
+
+def _verifying(pem: str, trusted: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=pem or None)
+    except OSError as error:  # SSLError is one
+        raise HostNotReady(
+            f"the CA bundle can't be read: {error.strerror or error}",
+            where=pem or trusted,
+            next_step="name a PEM file in security_config.ca_bundle",
+        ) from error
