@@ -45,7 +45,8 @@ from batch_submit.plan.layers import read_document
 from batch_submit.plan.locks import LockHolder
 from batch_submit.plan.log_lines import lines
 from batch_submit.plan.many import read_runs
-from batch_submit.plan.reading import from_text
+from batch_submit.plan.merged import Config
+from batch_submit.plan.reading import ReadingConfig, from_text
 from batch_submit.plan.rest.manifest import parse_manifest
 from batch_submit.plan.submit_output import cause_of, hinted_id
 
@@ -145,7 +146,7 @@ def test_json_deeper_than_the_stack_is_an_error_of_ours(body: bytes) -> None:
         reply.json()
     reply.failure()
     text = body.decode()
-    for reader in (Run.from_json, Claim.from_json, from_text):
+    for reader in (Run.from_json, Claim.from_json, config_from, reading_config_from):
         with pytest.raises(ValueError):
             reader(text)
     with pytest.raises(BatchSubmitError):
@@ -164,14 +165,21 @@ def test_bodies(body: bytes, kind: str, status: int) -> None:
             raise BatchSubmitError("it was right")
 
 
-HEADS = (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 \xb2\xb3\xb9 x\r\nContent-Length: \xb2\r\n")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+HEADS = (
+    CHUNKED,
+    CHUNKED + b"2\r\n{}\r\n",
+    b"",
+    b"HTTP/1.1 200 OK\r\n",
+    b"HTTP/1.0 \xb2\xb3\xb9 x\r\nContent-Length: \xb2\r\n",
+)
 
 
-@given(st.binary(max_size=200), st.sampled_from(HEADS))
-def test_heads(data: bytes, start: bytes) -> None:
+@given(st.binary(max_size=200), st.sampled_from(HEADS), st.booleans())
+def test_heads(data: bytes, start: bytes, is_write: bool) -> None:
     for text in (start + data, start + data + b"\r\n\r\n" + data):
         with contextlib.suppress(ValueError):  # what `PlainHttp` maps to a lost answer
-            plain_http._answer(text, "http://h/")
+            plain_http._answer(text, "http://h/", is_write=is_write)
 
 
 XML = (
@@ -315,6 +323,14 @@ def test_class_files(tmp_path_factory: pytest.TempPathFactory, data: st.DataObje
         assert str(jar) in error.message
 
 
+def config_from(text: str) -> Config:
+    return from_text(text, Config)
+
+
+def reading_config_from(text: str) -> ReadingConfig:
+    return from_text(text, ReadingConfig)
+
+
 RUN = Run("r", "n", "custom", "yarn", "c", "u", "h", "2026-01-01T00:00:00Z", "2026-01-01", "f", {"a": "b"})
 RUN = RUN.with_try(Try(1, TryState.PLANNED, "2026-01-01T00:00:00Z"))
 CLAIM = Claim("r", 1, Step.PLANNED, "nonce", "h", "u", "2026-01-01T00:00:00Z", "2026-01-01", {"a": "b"})
@@ -334,8 +350,9 @@ def test_records_claims_and_locks(data: st.DataObject) -> None:
         LockHolder.from_json(text)
         with pytest.raises(BatchSubmitError):
             parse_manifest(text, "x")
-        with pytest.raises(ValueError):
-            from_text(text)
+        for reads in (config_from, reading_config_from):
+            with pytest.raises(ValueError):
+                reads(text)
 
 
 @pytest.mark.parametrize("size", ["²", "٣", "9" * 5000, "-1", ""])

@@ -152,15 +152,15 @@ def _answer(data: bytes, url: str, *, is_write: bool) -> HttpResponse | None:
     if "chunked" in fields.get("transfer-encoding", "").lower():
         return HttpResponse(int(status), fields, _unchunked(body), url)
     length = fields.get("content-length", "")
-    if length.isdigit() and len(body) < int(length):
+    if length.isdecimal() and len(body) < int(length):
         raise ValueError(f"{len(body)} of {length} bytes came")
-    return HttpResponse(int(status), fields, body[: int(length)] if length.isdigit() else body, url)
+    return HttpResponse(int(status), fields, body[: int(length)] if length.isdecimal() else body, url)
 
 
 def _status(head: bytes) -> str:
     """The three digits of a head's first line; "" when it is not HTTP's."""
     words = head.partition(b"\r\n")[0].decode("latin-1").split(None, 2)
-    is_http = len(words) > 1 and words[0].startswith("HTTP/1.") and words[1].isdigit() and len(words[1]) == 3
+    is_http = len(words) > 1 and words[0].startswith("HTTP/1.") and words[1].isdecimal() and len(words[1]) == 3
     return words[1] if is_http else ""
 
 
