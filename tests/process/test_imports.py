@@ -37,6 +37,7 @@ SHARED = {
     "backends.yarn",
     "cli",
     "cli.options",
+    "data_classes",
     "errors",
     "host_check",
     "ledger",

@@ -7,8 +7,10 @@ driver on this host); ``logs``, ``diagnose`` and the saving of logs use nothing 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
+
+from batch_submit.data_classes import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode
 
 #: ``application_<cluster timestamp>_<sequence>``: the sequence has at least four digits and grows without bound

@@ -7,12 +7,13 @@ import pwd
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from batch_submit.adapters.terminal import Terminal
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from batch_submit.adapters.hadoop_conf import (
@@ -18,6 +18,7 @@ from batch_submit.adapters.hadoop_conf import (
     slug,
     webapp_url_from,
 )
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ConfigError
 from batch_submit.plan.merged import Config
 from batch_submit.plan.sourced import Sourced

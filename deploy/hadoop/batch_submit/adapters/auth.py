@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.plain_http import PlainSession
+from batch_submit.data_classes import dataclass
 
 if TYPE_CHECKING:
     from batch_submit.adapters.http_session import Clock, HttpSession

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ClusterUnreachable, NotFound
 
 _LONGEST_LINE = 1 << 16

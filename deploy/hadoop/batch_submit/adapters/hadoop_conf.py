@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ConfigError, HostNotReady
 
 #: In Hadoop's order: a later file wins, unless an earlier one said ``<final>true</final>``.

@@ -12,10 +12,10 @@ import base64
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from batch_submit.adapters.spark_finder import find_java
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 
 #: A Java that starts and a NameNode that answers need a few seconds; a Kerberos server that does not answer, for ever.

@@ -10,10 +10,11 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from batch_submit.data_classes import dataclass
 
 _ALGORITHM = re.compile(r"MD5-of-([0-9]+)MD5-of-([0-9]+)(CRC32C?)")
 _HEADER_BYTES, _MD5_BYTES = 12, 16

@@ -7,10 +7,11 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, urlsplit
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, UsageError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ again, but not while a process group or session still carries the number (Linux:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.resume import Here
 
 _PROC = Path("/proc")

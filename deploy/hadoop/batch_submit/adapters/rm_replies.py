@@ -7,10 +7,10 @@ Jersey 1, 3.5 with MOXy (YARN-11874), and they differ in all of these.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
 from batch_submit.model import ApplicationReport, AttemptReport, FinalStatus, State
 

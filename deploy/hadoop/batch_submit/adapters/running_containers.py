@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.rm_replies import as_list, as_mapping
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError
 from batch_submit.model import ApplicationReport
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.rm_replies import as_mapping
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, UsageError
 from batch_submit.model import APPLICATION_ID
 from batch_submit.plan.resume import KEPT_BY_DEFAULT

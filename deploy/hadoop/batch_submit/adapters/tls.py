@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batch_submit.adapters.http_reply import refuse_downgrade
 from batch_submit.adapters.truststore import Truststore, pem_file
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady, UsageError
 
 if TYPE_CHECKING:

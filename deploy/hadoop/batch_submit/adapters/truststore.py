@@ -15,9 +15,9 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 
 #: The largest truststore that is one: Java's own has 150 certificates in 200 kB.

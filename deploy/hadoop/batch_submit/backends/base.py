@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from batch_submit.data_classes import dataclass
 
 if TYPE_CHECKING:  # nothing of this is needed to look at what runs, and list and status have to start fast
     from batch_submit.container_logs import ApplicationLogs

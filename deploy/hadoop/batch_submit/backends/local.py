@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from batch_submit.adapters import local_supervisor
 from batch_submit.adapters.spark_submit import Child, write_secret_properties
 from batch_submit.backends.base import LaunchRecord, Preparation
 from batch_submit.container_logs import ApplicationLogs
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown, UsageError
 from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, AttemptReport, FinalStatus, Search, State
 from batch_submit.plan.identity import OUR_TAG, RUN_ID, local_application_id, run_tag, try_tag

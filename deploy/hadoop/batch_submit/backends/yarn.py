@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_submit.backends.base import Preparation
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, HostNotReady, NotFound, OutcomeUnknown
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.tags import OUR_TAG, run_tag, try_tag

@@ -7,11 +7,12 @@ that does not serve leaves its reason; only when none does is there an error, wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.running_containers import CONTAINER_ID, RunningContainer, RunningContainers
 from batch_submit.container_logs import ApplicationLogs, ContainerLogs, LogFile, LogSource
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, HostNotReady, NotFound
 from batch_submit.model import ApplicationReport, State
 from batch_submit.services import Clock, Cluster

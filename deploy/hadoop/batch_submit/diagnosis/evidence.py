@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from batch_submit.data_classes import dataclass
 from batch_submit.model import ApplicationReport
 
 #: Name of the pseudo file that holds what the ResourceManager says.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from batch_submit.data_classes import dataclass
 from batch_submit.diagnosis.evidence import DRIVER, EXECUTOR, YARN, Evidence, Excerpt, LogText
 from batch_submit.diagnosis.records import PythonError, Traceback, record_at, tracebacks
 from batch_submit.diagnosis.rules import Extent, Look, Rule, Where

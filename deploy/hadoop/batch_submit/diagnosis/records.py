@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from batch_submit.data_classes import dataclass
 from batch_submit.diagnosis.evidence import Excerpt, LogText, searched
 
 #: ``26/11/21 11:49:55 ERROR ApplicationMaster: …`` (Spark's own pattern) and ``2026-11-21 11:49:55,123 ERROR …``.

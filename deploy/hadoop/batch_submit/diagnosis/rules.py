@@ -7,8 +7,9 @@ Each rule was born from a failure provoked on the dev cluster; what that cluster
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+
+from batch_submit.data_classes import dataclass
 
 
 class Where(Enum):

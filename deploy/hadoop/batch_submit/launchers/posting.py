@@ -8,7 +8,6 @@ application. So an id is only ever posted in its own epoch, and the epoch is loo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from batch_submit.adapters import submission
@@ -16,6 +15,7 @@ from batch_submit.adapters.http_reply import CannotConnect, RemoteFailure
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.rm_errors import NotActive
 from batch_submit.adapters.terminal import Terminal
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import (
     BatchSubmitError,
     ClusterRefused,

@@ -14,7 +14,7 @@ import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from batch_submit.adapters.staging import IN_MEMORY_BYTES, StagingFolder, size_o
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.adapters.visibility import APPLICATION, PRIVATE
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import (
     BatchSubmitError,
     ClusterRefused,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.spark_submit import Child, is_in_use, secret_properties
 from batch_submit.adapters.terminal import Terminal
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, HostNotReady, Interrupted, OutcomeUnknown
 from batch_submit.plan.container_text import check_names_for_spark_submit, refuse_unsafe
 from batch_submit.plan.identity import try_tag

@@ -6,9 +6,9 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 from batch_submit.ledger import database, exports, run_lock
 from batch_submit.ledger.exports import Unreadable

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from batch_submit.data_classes import dataclass
 from batch_submit.ledger.records import Run
 
 

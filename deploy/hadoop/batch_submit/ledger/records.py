@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, field, fields, replace
 from typing import Any
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.run_states import TryState
 
 #: Of the JSON files. The database has a version of its own.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from batch_submit.adapters.claims import ClaimFolder
 from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import YarnBackend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import NotFound
 from batch_submit.operations.context import Context
 from batch_submit.plan.claims import Claim, Held, most_telling, newest

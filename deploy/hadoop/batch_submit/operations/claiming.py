@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.claims import ClaimFolder
 from batch_submit.adapters.run_logging import mask_text
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import YarnBackend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, OutcomeUnknown, RunConflict
 from batch_submit.operations.claim_place import claim_place
 from batch_submit.operations.recording import stamp

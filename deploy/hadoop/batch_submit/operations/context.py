@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 from batch_submit.plan.backend_choice import LOCAL, BackendChoice, choose_backend
 from batch_submit.services import INSTALLED_CONFIG, Services, connect

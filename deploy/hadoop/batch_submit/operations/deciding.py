@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, Interrupted, NotFound, OutcomeUnknown
 from batch_submit.ledger import Run, Try, TryState
 from batch_submit.model import ApplicationReport

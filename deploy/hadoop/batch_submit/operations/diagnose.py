@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from batch_submit.data_classes import dataclass
 from batch_submit.diagnosis.evidence import DRIVER, EXECUTOR, Evidence, LogText
 from batch_submit.diagnosis.explain import UNKNOWN, Diagnosis, explain, unasserted
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, NotFound

@@ -8,7 +8,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from batch_submit.adapters.addresses import override_addresses
@@ -20,6 +20,7 @@ from batch_submit.adapters.http import StdlibSession
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.adapters.yarn_probe import hands_out_logs
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ConfigError, ExitCode, UsageError
 from batch_submit.operations.config_view import check_config
 from batch_submit.operations.context import Selection, read_config

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +28,7 @@ from batch_submit.adapters.yarn_probe import (
     parse_scheduler,
 )
 from batch_submit.backends.yarn import DEFAULT_EVENT_LOG_FOLDER, EVENT_LOG_FOLDER, REST
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 from batch_submit.model import ApplicationReport
 from batch_submit.operations.preflight import on_default_fs, sizes

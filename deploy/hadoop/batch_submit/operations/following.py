@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.model import ApplicationReport
 from batch_submit.operations.insight import Insight, Sight
 from batch_submit.render.narration import Event, Manner, Narrator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from batch_submit.adapters.framework_archive import framework_archive
@@ -13,6 +13,7 @@ from batch_submit.adapters.shared_folder import SharedFolder
 from batch_submit.adapters.spark_distribution import spark_facts
 from batch_submit.backends.yarn import YarnBackend
 from batch_submit.backends.yarn_shared import shared_folder
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ExitCode, HostNotReady, UsageError
 from batch_submit.launchers.rest_spark import read_manifest
 from batch_submit.model import Search, State

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode, NotFound, UsageError
 from batch_submit.ledger import Run, SqliteLedger
 from batch_submit.plan.history import HistoryFilters

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from batch_submit.adapters.stores import Store
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ExitCode, UsageError
 from batch_submit.operations.context import Selection, open_context
 from batch_submit.operations.places import Place, open_place

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from batch_submit.adapters.scheduler import Scheduler
 from batch_submit.adapters.spark_rest import SparkRest
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError
 from batch_submit.model import ApplicationReport, State
 from batch_submit.plan.pending import Cause, Reason, Surroundings, explain, explain_executors, needs_scheduler

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.model import Verdict
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, Selection, rm_patience
 from batch_submit.operations.lifetimes import renew

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from batch_submit.adapters.rm_replies import queue_matches
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, NotFound, UsageError
 from batch_submit.ledger import Try, TryState
 from batch_submit.model import ApplicationReport, Verdict

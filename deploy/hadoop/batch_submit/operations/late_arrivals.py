@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, OutcomeUnknown
 from batch_submit.model import ApplicationReport, Result, Verdict, judge
 from batch_submit.operations.recording import Recorder

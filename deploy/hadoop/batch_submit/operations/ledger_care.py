@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ExitCode
 from batch_submit.ledger import Run, SqliteLedger
 from batch_submit.ledger.care import Examined, examine, replace_with, saved_from

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.adapters.named_locks import LockFile
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import Interrupted, LockHeld, NotFound
 from batch_submit.ledger import Ledger, Run, Try
 from batch_submit.model import ApplicationReport, Search, State

@@ -6,10 +6,11 @@ import dataclasses
 import functools
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from batch_submit.adapters.binary_output import BinaryOutput
 from batch_submit.container_logs import ContainerLogs
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.log_lines import as_text, compiled, last_lines, lines
 from batch_submit.plan.log_selection import WantedLogs
 from batch_submit.render.logs import header

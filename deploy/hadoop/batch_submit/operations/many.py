@@ -11,13 +11,14 @@ import re
 import shlex
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 
 from batch_submit.adapters.child_submits import ChildSubmit
 from batch_submit.adapters.clock import Signals
 from batch_submit.adapters.named_locks import LockFile
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ConfigError, ExitCode, LockHeld, MissingFile, UsageError
 from batch_submit.operations.context import Context, Selection, open_context
 from batch_submit.operations.prepare import SubmitCall, check_call, identify, make_spec

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.model import Verdict
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, Selection, rm_patience
 from batch_submit.operations.following import DEFAULT_STALL_AFTER_S, FollowOptions, Style

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, Interrupted, OutcomeUnknown
 from batch_submit.ledger import Ledger, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict, judge

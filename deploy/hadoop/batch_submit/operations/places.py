@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from batch_submit.adapters.local_store import LocalStore
 from batch_submit.adapters.stores import Store
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady, UsageError
 from batch_submit.operations.context import Context
 from batch_submit.plan.backend_choice import LOCAL

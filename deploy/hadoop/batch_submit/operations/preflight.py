@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from batch_submit.adapters.addresses import override_addresses
@@ -14,6 +14,7 @@ from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.yarn_probe import ask_json, conf_flag, parse_nodes, parse_scheduler
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import YarnBackend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, MissingFile, UsageError
 from batch_submit.operations.context import Context
 from batch_submit.plan import health_hdfs, health_yarn

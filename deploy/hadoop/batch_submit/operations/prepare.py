@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from batch_submit.adapters.addresses import override_addresses
@@ -17,6 +17,7 @@ from batch_submit.adapters.own_files import who_could_change
 from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import AUTO, REST
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import MissingFile, UsageError
 from batch_submit.operations.context import Context, config_of_type
 from batch_submit.operations.job_secrets import checked_secrets, with_secrets

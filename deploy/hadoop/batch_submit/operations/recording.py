@@ -4,12 +4,13 @@ launched twice for want of it; see :func:`refuse_without_record`."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from batch_submit.adapters.run_logging import mask_text
 from batch_submit.adapters.terminal import Terminal
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, HostNotReady
 from batch_submit.ledger import Ledger, LedgerTooNew, LedgerUnwritable, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict

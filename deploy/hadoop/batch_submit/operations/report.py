@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from batch_submit import __version__
 from batch_submit.adapters.local_store import write_whole
 from batch_submit.adapters.temporary_names import own_temporary
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode, MissingFile, NotFound, UsageError
 from batch_submit.model import Result
 from batch_submit.operations.context import Selection

@@ -6,11 +6,11 @@ import json
 import os
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from batch_submit.adapters.local_store import LocalStore
 from batch_submit.adapters.stores import Store
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, MissingFile, NotFound, UsageError
 from batch_submit.operations.context import Selection, open_context
 from batch_submit.operations.places import Place, open_place

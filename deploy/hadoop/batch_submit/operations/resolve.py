@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode, NotFound, UsageError
 from batch_submit.ledger import Run
 from batch_submit.model import ApplicationReport, judge

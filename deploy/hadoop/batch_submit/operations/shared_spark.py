@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import posixpath
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from batch_submit.adapters.shared_folder import SharedFolder
@@ -16,6 +15,7 @@ from batch_submit.adapters.spark_surroundings import lacks_hadoop
 from batch_submit.adapters.transfer_progress import transfer_progress
 from batch_submit.backends.yarn import YarnBackend
 from batch_submit.backends.yarn_shared import shared_folder
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ClusterRefused, ExitCode, HostNotReady, UsageError
 from batch_submit.operations.context import Selection, open_backend, open_context
 from batch_submit.plan.rest.manifest import HeldFile, Manifest

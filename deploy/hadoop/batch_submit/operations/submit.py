@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import (
     BatchSubmitError,
     ExitCode,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown, UsageError
 from batch_submit.ledger import Run, Try, TryState
 from batch_submit.model import APPLICATION_ID, ApplicationReport

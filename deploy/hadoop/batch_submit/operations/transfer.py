@@ -7,7 +7,7 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from batch_submit.adapters.stop_signals import Stopped, stopped_by_signals
 from batch_submit.adapters.stores import Done, Store, Verified
 from batch_submit.adapters.temporary_names import is_alive, own_temporary, this_host
 from batch_submit.adapters.transfer_progress import Advance, transfer_progress
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, MissingFile, NotFound, UsageError
 from batch_submit.operations.context import Selection, open_context
 from batch_submit.operations.places import open_place

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError
 from batch_submit.model import Result, State, Verdict
 from batch_submit.operations.following import FollowOptions, Style, follower_of

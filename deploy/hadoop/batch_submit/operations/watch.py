@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.backends.base import Backend
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, NotFound, OutcomeUnknown
 from batch_submit.model import ApplicationReport, Result, State, Verdict, judge
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S

@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from enum import Enum
 
+from batch_submit.data_classes import dataclass
 from batch_submit.model import Result
 from batch_submit.plan.resume import Known
 

@@ -6,8 +6,8 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan import redaction
 from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES, LOCAL, YARN
 from batch_submit.plan.identity import OUR_TAG, Fingerprint, all_tags

@@ -7,8 +7,8 @@ authentication is not encryption. Source: Spark 4.3: ``security.md``, ``Security
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ConfigError
 from batch_submit.plan.backend_choice import YARN
 from batch_submit.plan.merged import Config

@@ -7,8 +7,10 @@ what was measured to findings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
+
+from batch_submit.data_classes import dataclass
 
 #: Numbers and texts by name, units in the names.
 Measured = Mapping[str, object]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.health import Finding, ok, red, size_text, skipped, version_numbers, warn
 from batch_submit.plan.units import format_duration
 

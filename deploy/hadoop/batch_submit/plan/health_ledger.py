@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.file_systems import is_network
 from batch_submit.plan.health import Finding, ok, red, size_text, warn
 

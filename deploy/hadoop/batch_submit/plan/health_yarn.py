@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.health import Finding, ok, red, skipped, warn
 from batch_submit.plan.old_names import under_any_name
 from batch_submit.plan.sourced import Sourced

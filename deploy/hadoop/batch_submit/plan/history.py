@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
 from batch_submit.model import Result
 from batch_submit.plan.units import UnitError, parse_duration_s

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ConfigError, UsageError
 from batch_submit.plan.dates import fill_dates
 from batch_submit.plan.merged import Config

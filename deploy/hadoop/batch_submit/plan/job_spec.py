@@ -6,9 +6,9 @@ import json
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ConfigError, UsageError
 from batch_submit.plan import container_text
 from batch_submit.plan.backend_choice import LOCAL, YARN

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan import schema
 from batch_submit.plan.java_properties import parse_properties
 from batch_submit.plan.schema import JOB_SECTION, Key, Kind, Where

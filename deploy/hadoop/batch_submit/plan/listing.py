@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
 from batch_submit.model import FinalStatus, Listed, State
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from batch_submit.container_logs import ApplicationLogs, ContainerLogs
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import NotFound, UsageError
 
 #: What a person means without ``--file``: what the program itself wrote. ``prelaunch.err`` only when it is not empty.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode, UsageError
 from batch_submit.plan.dates import fill_dates, parse_day
 from batch_submit.plan.identity import normalise_run_id

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.sourced import Path, Sourced
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from batch_submit.data_classes import dataclass
 from batch_submit.model import ApplicationReport, State
 from batch_submit.plan.scheduling import Ask, Node, Queue, QueueUser, Resources, SchedulerView
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.merged import Config, _place
 from batch_submit.plan.sourced import Path, Sourced
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import LimitExceeded, UsageError
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.units import format_memory, parse_memory_mib

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
+from batch_submit.data_classes import dataclass
 from batch_submit.model import ApplicationReport, FinalStatus, Result, judge
 
 

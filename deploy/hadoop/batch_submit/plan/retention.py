@@ -6,8 +6,8 @@ With its record and its claims goes what a repeat of a run id would be told: aft
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.claims import Held, Step
 
 NOT_ENDED = "not known to have ended"

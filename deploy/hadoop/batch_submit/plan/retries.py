@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
 from batch_submit.model import Result, State, Verdict
 from batch_submit.plan.health_yarn import overhead_mib

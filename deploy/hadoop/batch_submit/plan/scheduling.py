@@ -6,7 +6,8 @@ Numbers that a server does not tell are ``None`` (a limit, a share) or -1 (a cou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from batch_submit.data_classes import dataclass
 
 
 @dataclass(frozen=True)

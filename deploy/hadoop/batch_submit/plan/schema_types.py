@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.sourced import Path
 
 

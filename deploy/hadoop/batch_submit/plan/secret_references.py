@@ -9,8 +9,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
 from batch_submit.plan.secrets import is_secret, mask
 from batch_submit.plan.sourced import Path, Sourced

@@ -6,7 +6,8 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from batch_submit.data_classes import dataclass
 
 #: A file's use is written down (its access time) when the last note is older than this. Each submission looks.
 NOTE_EVERY_MS = 24 * 3600 * 1000

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from batch_submit.data_classes import dataclass
 
 #: A place in the configuration: ``("execution", "timeout")``, ``("spark_config", "spark.executor.memory")``.
 Path = tuple[str, ...]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from batch_submit.data_classes import dataclass
 
 #: Executors that go because nobody needs them (dynamic allocation) are not lost.
 _SENT_AWAY = re.compile(r"(?i)killed by driver|explicit termination request|idle|graceful|decommission")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ConfigError, UsageError
 from batch_submit.plan.merged import Config
 from batch_submit.plan.sourced import Sourced

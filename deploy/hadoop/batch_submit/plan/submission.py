@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.identity import Fingerprint
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.storage import has_scheme

@@ -6,8 +6,8 @@ The text is never the verdict: that is the ResourceManager's. It is only read to
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import (
     BatchSubmitError,
     ClusterRefused,

@@ -10,9 +10,9 @@ import re
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 from batch_submit.plan.units import format_duration
 

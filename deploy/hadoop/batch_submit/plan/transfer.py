@@ -6,7 +6,9 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from batch_submit.data_classes import dataclass
 
 #: A temporary file of ours: hash of the final name, host, process id, start of the process.
 _TEMPORARY = re.compile(r"\.([0-9a-f]{12})\.([0-9a-f]{8})-([0-9]{1,10})-([0-9]{1,20})(?:-[0-9a-f]{8})?\.uploading")

@@ -6,7 +6,8 @@ A table and not imports, because a command must load nothing but what it needs i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from batch_submit.data_classes import dataclass
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import json
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.secrets import is_secret
 from batch_submit.plan.sourced import Path, Problem
 from batch_submit.plan.yaml_scalars import NULLS, is_number, trap

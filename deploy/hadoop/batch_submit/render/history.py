@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.moments import utc_ms
 from batch_submit.plan.units import format_duration
 from batch_submit.render.reports import local_time

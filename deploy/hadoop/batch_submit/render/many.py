@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode
 from batch_submit.plan.units import format_duration
 from batch_submit.render.tables import Column, fitted

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from batch_submit.data_classes import dataclass
 from batch_submit.model import ApplicationReport, State
 from batch_submit.plan.pending import Reason
 from batch_submit.plan.spark_progress import SparkProgress

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from batch_submit.data_classes import dataclass
 
 _GAP = 2
 _CUT = "…"

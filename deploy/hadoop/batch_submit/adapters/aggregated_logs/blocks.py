@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from batch_submit.adapters.aggregated_logs.remote_file import DamagedLogs, RangedFile, UnsupportedLogs
+from batch_submit.data_classes import dataclass
 
 PIECE_BYTES = 1 << 18
 _MAX_ENTRIES = 64

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from batch_submit.adapters.aggregated_logs.blocks import PIECE_BYTES, Block, Cursor, block
@@ -24,6 +23,7 @@ from batch_submit.adapters.aggregated_logs.java_objects import (
 )
 from batch_submit.adapters.aggregated_logs.parts import Part, safe_container, safe_name
 from batch_submit.adapters.aggregated_logs.remote_file import DamagedLogs, RangedFile, ReadAhead, exactly
+from batch_submit.data_classes import dataclass
 
 _LENGTH_BYTES = 4
 #: About 200 bytes for each log file: more than a node holds of one application.

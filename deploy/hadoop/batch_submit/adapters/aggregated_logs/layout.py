@@ -8,11 +8,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
 
 from batch_submit.adapters.aggregated_logs.remote_file import UnsupportedLogs
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
 
 _APPLICATION = re.compile(r"application_\d+_(\d+)")

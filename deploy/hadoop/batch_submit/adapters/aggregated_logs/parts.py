@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from batch_submit.data_classes import dataclass
 
 #: Ids and names become parts of paths where logs are saved, so nothing that could lead out of a folder is taken.
 _CONTAINER = re.compile(r"[A-Za-z0-9_.-]{1,255}")

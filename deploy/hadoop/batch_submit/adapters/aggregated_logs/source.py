@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.aggregated_logs import ifile, tfile
@@ -12,6 +11,7 @@ from batch_submit.adapters.aggregated_logs.layout import Kind, folders, node_fil
 from batch_submit.adapters.aggregated_logs.parts import Part
 from batch_submit.adapters.aggregated_logs.remote_file import DamagedLogs, HdfsFile, Shelf, UnsupportedLogs, exactly
 from batch_submit.container_logs import LogFile
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ClusterRefused, NotFound
 
 if TYPE_CHECKING:

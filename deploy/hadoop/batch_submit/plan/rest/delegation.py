@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from batch_submit.data_classes import dataclass
 
 #: The kind that the RPC client looks for; WebHDFS's own would be "WEBHDFS delegation".
 HDFS_KIND = "HDFS_DELEGATION_TOKEN"

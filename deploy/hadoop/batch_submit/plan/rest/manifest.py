@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import ClusterRefused
 from batch_submit.plan.rest.distribution import SparkFacts
 from batch_submit.plan.shared import first_name, is_shared_name

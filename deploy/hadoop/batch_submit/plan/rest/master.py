@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.old_names import under_any_name
 from batch_submit.plan.rest.distribution import SparkFacts
 from batch_submit.plan.rest.resources import CONF_ARCHIVE, LIBRARIES, local_jars

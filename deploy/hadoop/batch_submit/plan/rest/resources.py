@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from batch_submit.data_classes import dataclass
 from batch_submit.plan.storage import has_scheme
 from batch_submit.plan.submission import ShippedFile, SubmissionPlan
 from batch_submit.plan.uris import quoted_fragment, quoted_path

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
 from batch_submit.plan.rest.distribution import SparkFacts
 from batch_submit.plan.rest.master import CPS, Size, command_of, environment_of, size_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from batch_submit.data_classes import dataclass
 from batch_submit.render.report import svg
 from batch_submit.render.report.formats import count, metric, percent
 from batch_submit.render.report.markup import Markup

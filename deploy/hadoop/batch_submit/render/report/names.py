@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from batch_submit.data_classes import dataclass
 
 HIGHER, LOWER, NEITHER = "higher", "lower", ""
 

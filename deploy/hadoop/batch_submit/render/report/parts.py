@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from batch_submit.data_classes import dataclass
 from batch_submit.render.report.formats import NOTHING
 from batch_submit.render.report.markup import Markup, escaped, join, tag
 from batch_submit.render.report.reading import number

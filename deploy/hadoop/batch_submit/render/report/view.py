@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from batch_submit.data_classes import dataclass
 from batch_submit.render.report.markup import Markup
 from batch_submit.render.report.reading import Document, mapping, text
 
