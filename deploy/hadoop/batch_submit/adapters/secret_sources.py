@@ -149,4 +149,4 @@ def _of_keyring(name: str) -> str:
         raise HostNotReady(f"the keyring failed: {type(error).__name__}", next_step=step) from error
     if not value:
         raise HostNotReady("the keyring holds no such password", next_step=step)
-    return value
+    return str(value)

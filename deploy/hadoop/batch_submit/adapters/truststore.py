@@ -114,13 +114,13 @@ def certificates(store: Truststore, data: bytes, env: Mapping[str, str]) -> list
     return found
 
 
-def read_jks(data: bytes, password: str = "") -> list[bytes]:
+def read_jks(data: bytes, password: str | None = None) -> list[bytes]:
     """The trusted certificates of a JKS or JCEKS store, as DER; those that belong to private keys are left out.
 
     Parameters
     ----------
     password
-        Checked against the digest at the store's end; empty: not checked, as Java does it.
+        Checked against the digest at the store's end; none: not checked, as Java does it.
 
     Raises
     ------
