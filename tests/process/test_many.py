@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from batch_submit.adapters.child_submits import ChildSubmit
-from tests.process.door import RUNNING, SUCCEEDED, Door, Outcome, until
+from tests.process.door import PATIENCE_S, RUNNING, SUCCEEDED, Door, Outcome, until
 
 RANGE = """\
 defaults:
@@ -243,7 +244,8 @@ def test_on_a_terminal_there_is_one_panel(door: Door) -> None:
     )
     os.close(child)
     shown = b""
-    while b"4 live, 1 to come" not in shown or shown.count(b"RUNNING") < 4:
+    while b"4 live, 1 to come" not in shown or b"RUNNING" not in shown or len(door.rm.applications) < 4:
+        assert select.select([parent], [], [], PATIENCE_S)[0], shown  # it draws anew every now and then
         shown += os.read(parent, 65536)
     for application in list(door.rm.applications.values()):
         application.end("FINISHED", "SUCCEEDED", "")
