@@ -71,7 +71,11 @@ kerberos: setup
 
 test: setup check jars browser faketime $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
 	@$(PY) -m pytest -m "not full and not soak" $(SIDE_BY_SIDE) tests/unit tests/process
-	@$(PY) -m pytest -m "not full and not soak" $(CLUSTER_AND_SPARK) --ignore=tests/unit --ignore=tests/process
+	@# The cluster's containers are waited for most of the time: Spark's own tests compute meanwhile.
+	@log="$$(mktemp)"; trap 'kill $$cluster 2>/dev/null; rm -f "$$log"' EXIT; \
+	$(PY) -m pytest -m "not full and not soak" tests/cluster >"$$log" 2>&1 & cluster=$$!; \
+	failed=0; $(PY) -m pytest -m "not full and not soak" tests/spark || failed=1; \
+	wait $$cluster || failed=1; cat "$$log"; exit $$failed
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
 test-full: setup check jars browser faketime kerberos airflow $(STAMP35) ## The same and the long repetitions
@@ -83,8 +87,6 @@ soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK
 
 # Two at a time, file by file: these start processes and small servers of their own, on ports that the system gives.
 SIDE_BY_SIDE := -n 2 --dist loadfile
-# The cluster's containers are waited for most of the time, while the tests of Spark compute.
-CLUSTER_AND_SPARK := -n 2 --dist loadgroup
 
 airflow: $(STAMP_AIRFLOW)
 

@@ -457,9 +457,12 @@ LAUNCHED = Try(
         ({"boot_id": ""}, {}, False),
         ({"process_start": 0}, {}, False),
         ({"state": TryState.PLANNED}, {}, False),
+        ({"machine": ""}, {"machine": ""}, True),
+        ({"machine": ""}, {"machine": "", "boot_id": "boot2"}, False),
     ],
     ids=["same", "restarted", "another container after a restart", "another container", "another host",
-         "a host of the same name", "no boot id here", "none there", "no process", "gate closed"],
+         "a host of the same name", "no boot id here", "none there", "no process", "gate closed",
+         "a container without a machine id", "another node perhaps"],
 )  # fmt: skip
 def test_a_process_is_looked_at_only_where_it_can_be_seen_or_is_gone_for_sure(
     change: dict[str, Any], here: dict[str, str], can_look: bool

@@ -182,7 +182,7 @@ class RestLauncher:
         if application_id != reserved.application_id:
             self._undo(folder)  # what `asked_whether_able` has put there
             return self._post_beside(job, application_id, signals)
-        return self._post(context, signals, first=True)
+        return self._post(context, signals, folder, first=True)
 
     def post_again(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
         """Stage and post under an id that another call reserved and may have posted, in the same epoch.
@@ -211,7 +211,7 @@ class RestLauncher:
             if isinstance(error, BatchSubmitError):
                 raise not_posted_again(application_id, error) from error
             raise
-        return self._post(context, signals, first=False)
+        return self._post(context, signals, folder, first=False)
 
     def shown(self, job: RestJob) -> dict[str, Any]:
         """Return what would be posted and staged, for people and programs to read: asks nobody, holds no secret.
@@ -258,9 +258,9 @@ class RestLauncher:
     def _poster(self) -> Poster:
         return Poster(self.resource_manager, self.clock, self.terminal)
 
-    def _post(self, context: Mapping[str, Any], signals: SignalCount, *, first: bool) -> str:
+    def _post(self, context: Mapping[str, Any], signals: SignalCount, folder: StagingFolder, *, first: bool) -> str:
+        """Post what is staged in `folder`; a refusal takes that away, and nothing that another call may use."""
         application_id = str(context["application-id"])
-        folder = self._folder(application_id)
         self.terminal.debug(f"staged in {folder.path}; posting {application_id}")
         try:
             self._poster.post(context, first=first)
@@ -272,7 +272,8 @@ class RestLauncher:
         report = self._poster.accepted(application_id, signals)
         verdict = judge(report) if report is not None else None
         if verdict is not None:
-            self._clean_up(folder)  # it has ended, mostly by a refusal, which the caller reads from the application
+            # It has ended, mostly by a refusal, which the caller reads from the application: nobody uses any of it.
+            self._clean_up(self._folder(application_id))
         if verdict is not None and verdict.result is Result.REFUSED:
             self._cancel_tokens()
         return application_id

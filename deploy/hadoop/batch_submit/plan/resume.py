@@ -117,7 +117,9 @@ class Here:
         """Whether what runs there can be seen from here, or is gone because this host was restarted since."""
         if not self.boot_id or not other.boot_id or (self.host, self.machine) != (other.host, other.machine):
             return False
-        return self.boot_id != other.boot_id or self.namespace == other.namespace
+        if self.boot_id != other.boot_id:  # containers without a machine id share names: this may be another node
+            return bool(self.machine)
+        return self.namespace == other.namespace
 
 
 #: How many ended applications a ResourceManager keeps unless it is told (yarn-default.xml of Hadoop 3.5.0).
