@@ -72,7 +72,7 @@ kerberos: setup
 test: setup check jars browser faketime $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
 	@$(PY) -m pytest -m "not full and not soak" $(SIDE_BY_SIDE) tests/unit tests/process
 	@# The cluster's containers are waited for most of the time: Spark's own tests compute meanwhile.
-	@log="$$(mktemp)"; trap 'kill $$cluster 2>/dev/null; rm -f "$$log"' EXIT; \
+	@log="$$(mktemp)"; trap 'kill $$cluster 2>/dev/null || :; rm -f "$$log"' EXIT; \
 	$(PY) -m pytest -m "not full and not soak" tests/cluster >"$$log" 2>&1 & cluster=$$!; \
 	failed=0; $(PY) -m pytest -m "not full and not soak" tests/spark || failed=1; \
 	wait $$cluster || failed=1; cat "$$log"; exit $$failed
