@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from batch_submit.adapters.submission import COMPLETED_KEPT
 from tests.process.canned_health import TellingResourceManager, TellingWebHdfs, recorded
 from tests.process.canned_webhdfs import Node
 from tests.process.door import REPOSITORY, Door
@@ -48,7 +49,8 @@ def test_a_good_request_passes_and_the_look_is_a_handful_of_questions(told: Door
     assert len(told.calls) == 1
     paths = rm.paths("GET")
     assert paths.count("/ws/v1/cluster/scheduler") == paths.count("/ws/v1/cluster/nodes") == 1
-    assert "/conf" not in paths  # everybody may submit: nothing more to ask
+    asked_for = [asked.query["name"] for asked in rm.asked if asked.path == "/conf"]
+    assert asked_for == [COMPLETED_KEPT]  # everybody may submit: nothing to ask about access
     assert told.webhdfs.operations().count("CHECKACCESS") == 1
 
 

@@ -22,6 +22,8 @@ _SHORTEST_HIDDEN = 4
 
 #: What a terminal acts on, in a name that somebody else may have chosen. Line breaks and tabs are our own.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: To the upper left corner, and everything away.
+_CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def harmless(text: str) -> str:
@@ -91,11 +93,12 @@ class Terminal:
             The text names commands of ours to type; they get the name by which this program was called. Never for JSON.
         """
         if for_people:
-            text = self._with_program(text)
-        self._clear_live()
-        if self._out is not None:
-            self._out.write(harmless(without_hidden(text)) + "\n")
-            self._out.flush()
+            text = self._as_called(text)
+        self._answer(harmless(without_hidden(text)))
+
+    def answer_screen(self, lines: Sequence[str]) -> None:
+        """An answer that takes the place of all that stands on the screen, from its upper left corner."""
+        self._answer(_CLEAR_SCREEN + harmless(without_hidden("\n".join(lines))))
 
     def note(self, text: str) -> None:
         """A notice or a step, one line on stderr."""
@@ -157,9 +160,12 @@ class Terminal:
         """What a driver on this host wrote, as it is."""
         self._write(text, verbatim=True)
 
-    def _clear_live(self) -> None:
+    def _answer(self, text: str) -> None:
         if self._live_widths:
-            self._write("", verbatim=True)
+            self._write("", verbatim=True)  # the live lines go off the screen
+        if self._out is not None:
+            self._out.write(text + "\n")
+            self._out.flush()
 
     def _erase(self) -> str:
         """What takes the live lines off the screen. A terminal that has become narrower has wrapped them."""
@@ -168,9 +174,6 @@ class Terminal:
         return f"\r\x1b[{rows - 1}A\x1b[J" if rows > 1 else "\r\x1b[K"
 
     def _as_called(self, text: str) -> str:
-        return _OUR_COMMAND.sub(lambda _match: f"{self._program} ", text)
-
-    def _with_program(self, text: str) -> str:
         return _OUR_COMMAND.sub(lambda _match: f"{self._program} ", text)
 
     def _write(self, text: str, *, keep_live: bool = False, verbatim: bool = False) -> None:

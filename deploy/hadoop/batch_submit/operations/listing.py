@@ -61,7 +61,7 @@ def watch_applications(services: Services, selection: Selection, filters: ListFi
             lines = [head, *([trouble] if trouble else []), "", *listing_table(rows, services.answer_width())]
             if any(row.forgotten for row in rows):
                 lines.append(_FORGOTTEN)
-            services.terminal.answer("\x1b[H\x1b[2J" + "\n".join(lines[: services.answer_height() - 1]))
+            services.terminal.answer_screen(lines[: services.answer_height() - 1])
             services.clock.sleep(_WATCH_PAUSE_S)
             try:
                 rows, trouble = find_rows(services, backend, filters), ""
