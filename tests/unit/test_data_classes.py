@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +50,34 @@ def classes(decorator: Any) -> dict[str, Any]:
         def __hash__(self) -> int:
             return 7
 
-    return {one.__name__: one for one in (Frozen, Open, Child, Own)}
+    @decorator(frozen=True)
+    class Counted:
+        """What it does not take, it works out."""
+
+        text: str
+        length: int = dataclasses.field(init=False)
+        found: list[int] = dataclasses.field(init=False, default_factory=list, compare=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "length", len(self.text))
+
+    class Plain(Child):  # type: ignore[misc, valid-type]  # no data class, and with an attribute of its own
+        """A subclass without the decorator."""
+
+        def __init__(self, a: int) -> None:
+            super().__init__(a)
+            self.more = a * 2
+
+    @decorator(frozen=True)
+    class Alike:
+        """Equal by its own rule, and no word of a hash."""
+
+        a: int
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, type(self))
+
+    return {one.__name__: one for one in (Frozen, Open, Child, Own, Counted, Plain, Alike)}
 
 
 OURS, STANDARD = classes(data_classes.dataclass), classes(dataclasses.dataclass)
@@ -73,7 +101,26 @@ ASKED: list[Callable[[dict[str, Any]], object]] = [
     lambda made: dataclasses.asdict(made["Child"](1)),
     lambda made: dataclasses.replace(made["Frozen"](1), a=5).a,
     lambda made: made["Child"].__match_args__,
+    lambda made: repr(made["Counted"]("abc")).rpartition(".")[2],
+    lambda made: made["Counted"]("abc") == made["Counted"]("abc"),
+    lambda made: made["Counted"]("abc").found is made["Counted"]("abc").found,
+    lambda made: made["Frozen"](1).hidden is made["Frozen"](1).hidden,
+    lambda made: (made["Plain"](4).more, made["Plain"](4).c, made["Plain"](4) == made["Plain"](4)),
+    lambda made: copy.deepcopy(made["Child"](1, ("x",))) == made["Child"](1, ("x",)),
+    lambda made: [field.name for field in dataclasses.fields(made["Child"])],
+    lambda made: dataclasses.is_dataclass(made["Frozen"]),
+    lambda made: (made["Alike"](1) == made["Alike"](2), hash(made["Alike"](1)) == hash(made["Alike"](1))),
 ]
+
+
+@pytest.mark.parametrize("made", [OURS, STANDARD], ids=["ours", "standard"])
+@pytest.mark.parametrize(
+    ("given", "named"), [((), {}), ((1, (), {}, 2.0, 5), {}), ((1,), {"a": 1}), ((1,), {"z": 1}), ((1,), {"length": 1})]
+)
+def test_what_does_not_fit_is_refused(made: dict[str, Any], given: tuple[Any, ...], named: dict[str, Any]) -> None:
+    for _ in range(2):  # the first object of a class, and any later one
+        with pytest.raises(TypeError):
+            made["Child"](*given, **named)
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=range(len(ASKED)))
@@ -91,3 +138,8 @@ def test_frozen_is_frozen(made: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(made["Open"]())
     made["Open"]().a = 3
+    plain = made["Plain"](1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plain.a = 2
+    plain.more = 3
+    del plain.more

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import re
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -22,6 +22,9 @@ _SECRETS = (
     re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)[^/\s@]+(?=@)"),  # scheme://user:password@host
 )
 
+#: A log file with more is put aside, and so many of them are kept.
+_MAX_BYTES, _KEPT = 5_000_000, 3
+
 
 def mask_text(text: str) -> str:
     """Hide the values of secret ``key=value`` and ``--key value`` pairs, quoted or not, and passwords in URLs."""
@@ -35,11 +38,23 @@ class _MaskingFormatter(logging.Formatter):
         return harmless(mask_text(without_hidden(super().format(record))))
 
 
-class _PrivateFile(logging.handlers.RotatingFileHandler):
+class _PrivateFile(logging.FileHandler):
     """Holds plans: for its owner only, and never somebody else's file."""
 
     def _open(self) -> TextIOWrapper:
         return TextIOWrapper(open_private(self.baseFilename, self.mode), encoding="utf-8")
+
+
+def _rotate(path: Path) -> None:
+    """Put a full log file aside. Once per call: one writes some kilobytes, a watcher of days too."""
+    if not path.exists() or path.stat().st_size < _MAX_BYTES:
+        return
+    from logging.handlers import RotatingFileHandler  # loading it takes longer than writing our lines
+
+    full = RotatingFileHandler(path, backupCount=_KEPT, delay=True)
+    with suppress(FileNotFoundError):  # another call has just put it aside
+        full.doRollover()
+    full.close()
 
 
 def start_logging(path: Path | None, *, verbose: bool) -> str:
@@ -65,7 +80,8 @@ def start_logging(path: Path | None, *, verbose: bool) -> str:
         return ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = _PrivateFile(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
+        _rotate(path)
+        file = _PrivateFile(path, encoding="utf-8")
     except OSError as error:
         return f"the log file {path} can't be written ({error.strerror or error}); going on without it"
     file.setFormatter(_MaskingFormatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
