@@ -142,6 +142,7 @@ class CannedLogs:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as the real servers: head and body are written apart
     server: QuietServer
 
     def do_GET(self) -> None:

@@ -396,6 +396,7 @@ def _submitted(body: Any) -> dict[str, Any]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as the real servers: head and body are written apart
     server: QuietServer
 
     def do_GET(self) -> None:

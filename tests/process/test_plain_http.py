@@ -124,6 +124,60 @@ def test_a_user_who_is_named_already_is_not_named_twice() -> None:
     assert asked[0].split(b" ")[1] == b"/ws?user.name=bob"
 
 
+def test_a_question_goes_over_the_connection_of_the_one_before(rm: CannedResourceManager) -> None:
+    info = f"{rm.url}/ws/v1/cluster/info"
+    with closing(PlainSession("alice")) as session:
+        for _ in range(5):
+            assert session.request("GET", info, timeout_s=10).json()["clusterInfo"]["haState"] == "ACTIVE"
+        assert rm.connections_made == 1
+        session.request("PUT", f"{rm.url}/nothing", body=b"{}", timeout_s=10)
+        session.request("PUT", f"{rm.url}/nothing", body=b"{}", timeout_s=10)
+        assert rm.connections_made == 3  # a write has one of its own
+
+
+def test_a_kept_connection_that_the_server_has_closed_is_no_failure(rm: CannedResourceManager) -> None:
+    info = f"{rm.url}/ws/v1/cluster/info"
+    with closing(PlainSession("alice")) as session:
+        for _ in range(3):
+            assert session.request("GET", info, timeout_s=10).status == 200
+            rm.drop_connections()
+        assert rm.connections_made == 3
+
+
+def test_a_server_that_does_not_answer_on_a_kept_connection_is_waited_for_once(rm: CannedResourceManager) -> None:
+    info = f"{rm.url}/ws/v1/cluster/info"
+    with closing(PlainSession("alice")) as session:
+        assert session.request("GET", info, timeout_s=10).status == 200
+        rm.mode = Mode.SLOW
+        began = time.monotonic()
+        with pytest.raises(ClusterUnreachable, match="no answer within"):
+            session.request("GET", info, timeout_s=0.5)
+        assert time.monotonic() - began < 5
+        rm.mode = Mode.ACTIVE
+        assert session.request("GET", info, timeout_s=10).status == 200
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}more than it said",
+    ],
+    ids=["close", "HTTP/1.0", "more"],
+)
+def test_a_connection_that_may_not_be_used_again_is_not(answer: bytes) -> None:
+    with server(answer, answer) as (url, asked), closing(PlainSession("alice")) as session:
+        for _ in range(2):
+            assert session.request("GET", url, timeout_s=10).body == b"{}"
+    assert len(asked) == 2
+
+
+def test_an_answer_without_a_body_ends_with_its_head() -> None:
+    with server(b"HTTP/1.1 304 Not Modified\r\n\r\n", linger=True) as (url, _):
+        assert ask(url, timeout_s=20) == (304, b"")
+
+
 def put(url: str, body: bytes | None = b"data") -> tuple[int, bytes]:
     with closing(PlainSession("alice")) as session:
         reply = session.request("PUT", f"{url}/file", body=body, headers={"Content-Type": "a/b"}, timeout_s=10)
