@@ -162,9 +162,12 @@ class SparkSubmitLauncher:
         self.terminal.debug(f"spark-submit ended with {status}; its output: {output or 'above'}")
         settle_s = _settle_s(status, output)
         pause, said, empty_since = _POLL_S, -_SAY_S, float("inf")
+        unknown: BatchSubmitError | None = None
         while True:
             left = child.left()  # before the question: what one of them submits just before its end is seen by it
-            application_id, unknown = self._asked(tag)
+            application_id, error = self._asked(tag)
+            # One gap in the answers is enough: a ResourceManager that was restarted may not have recovered it yet.
+            unknown = error or (None if left else unknown)
             if application_id:
                 if output is not None:
                     output.unlink(missing_ok=True)
