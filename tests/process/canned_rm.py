@@ -279,7 +279,7 @@ class CannedResourceManager:
         if asked.method == "PUT" and rest == ["timeout"]:
             if self.fail_lifetimes:
                 self.fail_lifetimes -= 1
-                return remote_exception(500, "YarnException", "Update application timeouts failed: in trouble")
+                return remote_exception(500, "RuntimeException", "in trouble")
             if self.refuse_lifetime:
                 return remote_exception(
                     403, "AuthorizationException", f"User {asked.user} cannot perform operation UPDATE"

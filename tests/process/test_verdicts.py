@@ -206,7 +206,7 @@ def test_no_wait_says_what_remains_when_yarn_takes_no_lifetime(door: Door, troub
     program = door.changed_program("from batch_submit.operations import lifetimes; lifetimes.NO_WAIT_PATIENCE_S = 1.0")
     outcome = door.submit("--timeout", "1h", "--no-wait", program=program)
     assert (outcome.code, outcome.out) == (0, f"{door.application_id}\n"), outcome.err
-    assert outcome.said("could not be set", "NOTHING ends it at that time", f"batch-submit wait {door.application_id}")
+    assert outcome.said("could not be set", "NOTHING ends it at that time", f" wait {door.application_id}")
 
 
 def test_no_wait_with_timeout_sets_the_lifetime_only(door: Door) -> None:
