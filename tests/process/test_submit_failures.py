@@ -175,7 +175,7 @@ def test_an_internal_error_before_any_launch(door: Door) -> None:
 @pytest.mark.parametrize(
     ("broken", "known"),
     [
-        pytest.param("launcher.hinted_id", False, id="before the id is known"),
+        pytest.param("launcher._settle_s", False, id="before the id is known"),
         pytest.param("waiting.wait_for_end", True, id="while waiting"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 
 import pytest
 
@@ -156,6 +157,56 @@ def test_where_the_lifetime_is_refused_we_kill_at_the_timeout(door: Door) -> Non
     assert outcome.code == 7, outcome.err
     assert [application_id for application_id, _ in door.rm.kills] == [door.application_id]
     assert "could not be set" in outcome.err and "--timeout" in outcome.err
+
+
+def test_a_lifetime_that_is_refused_is_put_again_while_we_wait(door: Door) -> None:
+    door.rm.refuse_lifetime = True
+    door.submits(RUNNING)
+    again = "from batch_submit.operations import lifetimes; lifetimes.AGAIN_S = 0.3"
+    fast = "watch._FIRST_POLL_S = watch._LAST_POLL_S = 0.1"
+    waiting = door.submitting("--timeout", "1h", program=door.changed_program(again, fast))
+    waiting.wait_until_said("could not be set")
+    assert door.application.expiry == "UNLIMITED"
+    door.rm.refuse_lifetime = False
+    waiting.wait_until_said("YARN has taken the time limit now: 1h")
+    assert door.application.expiry == "2023-11-14T23:13:21.000+0000"
+    puts = door.rm.paths("PUT")
+    looks = len(door.rm.asked)
+    until(lambda: len(door.rm.asked) > looks + 10, "it looks on")
+    assert door.rm.paths("PUT") == puts, "it is there"
+    door.application.end("FINISHED", "SUCCEEDED", "")
+    assert waiting.end().code == 0 and door.rm.kills == []
+
+
+def test_whoever_leaves_before_yarn_has_a_limit_says_that_nothing_ends_the_run(door: Door) -> None:
+    door.rm.refuse_lifetime = True
+    door.submits(RUNNING)
+    outcome = door.submit("--timeout", "1h", "--wait-timeout", "1s")
+    assert outcome.code == 7 and outcome.said("NOTHING ends it at that time", f"wait {door.application_id}"), (
+        outcome.err
+    )
+    waiting = door.submitting("--run-id", "r1", "--timeout", "1h")
+    waiting.wait_until_said("RUNNING")
+    waiting.send(signal.SIGTERM)
+    assert waiting.end().code == 143 and "NOTHING ends it" in waiting.err
+
+
+def test_no_wait_puts_a_lifetime_again_for_some_seconds(door: Door) -> None:
+    door.submits(RUNNING)
+    door.rm.fail_lifetimes = 2
+    outcome = door.submit("--timeout", "1h", "--no-wait")
+    assert outcome.code == 0 and "could not be set" not in outcome.err, outcome.err
+    assert door.application.expiry == "2023-11-14T23:13:21.000+0000" and door.rm.fail_lifetimes == 0
+
+
+@pytest.mark.parametrize("trouble", ["refused", "lasting"])
+def test_no_wait_says_what_remains_when_yarn_takes_no_lifetime(door: Door, trouble: str) -> None:
+    door.submits(RUNNING)
+    door.rm.refuse_lifetime, door.rm.fail_lifetimes = trouble == "refused", 1000
+    program = door.changed_program("from batch_submit.operations import lifetimes; lifetimes.NO_WAIT_PATIENCE_S = 1.0")
+    outcome = door.submit("--timeout", "1h", "--no-wait", program=program)
+    assert (outcome.code, outcome.out) == (0, f"{door.application_id}\n"), outcome.err
+    assert outcome.said("could not be set", "NOTHING ends it at that time", f" wait {door.application_id}")
 
 
 def test_no_wait_with_timeout_sets_the_lifetime_only(door: Door) -> None:

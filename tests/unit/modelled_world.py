@@ -27,6 +27,7 @@ from batch_submit.plan.resume import KEPT_BY_DEFAULT, Action, Here, Marks
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
 from ml_pipeline_framework.contract import JobType
 from tests.unit.fake_clock import FakeClock
+from tests.unit.modelled_launch import Program, application_of
 
 RUN_ID, USER, DAY = "nightly", "alice", "2026-01-31"
 LIVE, GOOD, BAD, KILLED = "live", "good", "bad", "killed"
@@ -67,17 +68,6 @@ class App:
 
 
 @dataclass
-class Program:
-    """A spark-submit: at its gate, or behind it."""
-
-    host: Host
-    pid: int
-    number: int
-    is_open: bool = False
-    is_alive: bool = True
-
-
-@dataclass
 class Host:
     """A host: its records outlive its processes."""
 
@@ -102,7 +92,7 @@ class World:
     given_ids: int = 0
     pids: int = 100
     nonces: int = 0
-    #: What spark-submit, or the cluster over REST, does with the next launch: ``takes``, ``refuses``, ``is slow``.
+    #: What becomes of the next launch: ``takes``, ``refuses``, ``is slow``; by spark-submit also one of `LEADERLESS`.
     launch_goes: str = "takes"
     steps: int = 0
     dies_at: int = 0
@@ -149,6 +139,11 @@ class World:
         """Programs behind their gate that may still submit."""
         return [one for one in self.programs if one.is_alive and one.is_open]
 
+    def may_come(self, number: int) -> bool:
+        """Whether a try has an application that counts, or may still get one."""
+        under_way = [*(one.number for one in self.pending()), *(one for _, one in self.in_flight)]
+        return number in under_way or any(app.number == number for app in self.of(LIVE, GOOD))
+
 
 class Folder:
     """`adapters.claims.ClaimFolder`, in memory."""
@@ -192,7 +187,11 @@ class Records:
 
     def update(self, run: Run, change: Callable[[Run], Run]) -> Run:
         self.world.step()
-        changed = change(self.load(run.run_id) or run)
+        before = self.load(run.run_id) or run
+        changed = change(before)
+        for one in before.tries:
+            now = changed.try_of(one.number)
+            assert now is not None and now.history[: len(one.history)] == one.history, "its history is lost"
         self.host.record = changed.to_json()
         self.world.step()
         return changed
@@ -272,7 +271,7 @@ class ModelBackend:
         if self.launcher == "rest":
             self.world.step()
             return self._post(record.reserved(self.world.new_id()), number)
-        return self._by_program(number, record)
+        return self._by_program(number, record, signals)
 
     def _post(self, application_id: str, number: int) -> str:
         world = self.world
@@ -289,7 +288,7 @@ class ModelBackend:
             raise OutcomeUnknown("the answer was lost")
         return application_id
 
-    def _by_program(self, number: int, record: Any) -> str:
+    def _by_program(self, number: int, record: Any, signals: Any) -> str:
         world = self.world
         record.launching()
         world.step()
@@ -305,15 +304,7 @@ class ModelBackend:
             raise
         program.is_open = True
         world.step()
-        if world.launch_goes == "is slow":
-            raise OutcomeUnknown("left before its outcome was known")
-        program.is_alive = False
-        if world.launch_goes == "refuses":
-            raise ClusterRefused("no")
-        application_id = world.new_id()
-        world.accept(application_id, number)
-        world.step()
-        return application_id
+        return application_of(world, program, RUN_ID, QUIET, signals)
 
 
 SCRIPT = ShippedFile("/job.py", "job.py", "--script")
@@ -371,6 +362,10 @@ class Call:
         recorder = self._looked()
         known = what_is_known(self.context.services, self.claims, recorder.run)
         return decision_of(self.backend, known, what_shows(self.backend, RUN_ID, known)).action
+
+    def number(self) -> int:
+        """Of the try that a person would decide about."""
+        return what_is_known(self.context.services, self.claims, self._looked().run).number
 
     def give_up(self) -> None:
         """``resolve --not-submitted --force``."""

@@ -19,11 +19,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batch_submit.errors import BatchSubmitError, ClusterRefused, OutcomeUnknown, UsageError
 from batch_submit.plan.resume import Action
+from tests.unit.modelled_launch import ITS_LEADER_DIES, LEADERLESS, ModelChild
 from tests.unit.modelled_world import BAD, GOOD, KILLED, LIVE, Call, Crash, World, many_others, restarted
 
 HOSTS = st.sampled_from([0, 1])
 LAUNCHERS = st.sampled_from(["spark-submit", "rest"])
-GOES = st.sampled_from(["takes", "takes", "takes", "refuses", "is slow"])
+GOES = st.sampled_from([*["takes"] * 4, "refuses", "is slow", *LEADERLESS])
 #: A call takes some thirty steps, of which the later half launches; 0: it comes to its end.
 DIES = st.one_of(st.just(0), st.integers(15, 35), st.integers(1, 50))
 #: What is rare is drawn for, lest it end every story.
@@ -39,13 +40,14 @@ class ExactlyOnce(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        #: A person said "not submitted" of something that came after all.
-        self.person_was_wrong = False
+        #: Tries of which a person said "not submitted" although an application was there, or came after all: these
+        #: may stand beside the run's other ones, and nothing else may.
+        self.wrongly_given_up: set[int] = set()
 
     def call(self, host: int, launcher: str, goes: str, dies_at: int) -> None:
         world = self.world
         world.steps, world.dies_at, world.launch_goes = 0, dies_at, goes
-        good_before = {app.application_id for app in world.of(GOOD)}
+        good_before = [app for app in world.of(GOOD) if not (app.forgotten and app.number in self.wrongly_given_up)]
         done, application_id = "", ""
         try:
             done, application_id = Call(world, world.hosts[host], launcher).submit()
@@ -58,9 +60,9 @@ class ExactlyOnce(RuleBasedStateMachine):
             assert application_id in {app.application_id for app in world.of(GOOD)}, "a success that was none"
         if done == Action.ATTACH.value:
             assert application_id in {app.application_id for app in world.shown()}
-        if done == SUBMIT and not self.person_was_wrong:
+        if done == SUBMIT:
             assert not good_before, "it had succeeded before"
-        if done and done != SUBMIT:
+        if done:
             assert len([app for app in world.shown() if app.state == LIVE]) <= 1, "it has seen them"
 
     # --- what our program does --------------------------------------------------------------------------------------
@@ -91,12 +93,13 @@ class ExactlyOnce(RuleBasedStateMachine):
     def give_up(self, host: int, is_wrong: bool) -> None:
         """``resolve --not-submitted``; a person who is right knows that nothing can come any more."""
         world = self.world
-        may_come = bool(world.pending() or world.in_flight or world.of(LIVE, GOOD))
+        number = Call(world, world.hosts[host]).number()
+        may_come = world.may_come(number)
         if may_come and not is_wrong:
             return
         with contextlib.suppress(UsageError):
             Call(world, world.hosts[host]).give_up()
-            self.person_was_wrong |= may_come
+            self.wrongly_given_up |= {number} if may_come else set()
 
     # --- what the world does ----------------------------------------------------------------------------------------
 
@@ -147,10 +150,13 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @invariant()
     def at_most_one_application(self) -> None:
-        if self.person_was_wrong:
-            return
-        live, good = self.world.of(LIVE), self.world.of(GOOD)
-        assert len(live) + len(good) <= 1, [*live, *good]
+        count = [app for app in self.world.of(LIVE, GOOD) if app.number not in self.wrongly_given_up]
+        assert len(count) <= 1, count
+
+    @invariant()
+    def at_most_one_application_of_each_try(self) -> None:
+        numbers = [app.number for app in self.world.apps]
+        assert len(numbers) == len(set(numbers)), self.world.apps
 
     def teardown(self) -> None:
         """Once everything that was under way has come to an end, each run can go on: by itself, or by a person."""
@@ -332,6 +338,39 @@ def test_what_arrives_after_a_person_was_wrong_is_seen_by_either_host(looks: int
     for host in (looks, 1 - looks):
         assert submitted(world, host, "spark-submit") == (DONE if late == GOOD else Action.ATTACH.value)
         assert [app.number for app in world.of(LIVE, GOOD)] == [stays]
+
+
+@pytest.mark.parametrize("goes", LEADERLESS)
+@pytest.mark.parametrize("repeats", [(0, 1), (1, 0)], ids=["the same host", "another host first"])
+def test_a_program_that_outlives_its_wrapper(goes: str, repeats: tuple[int, int]) -> None:
+    """Whatever it comes to in the end, nothing is launched beside it, and the host goes on."""
+    world = World(launch_goes=goes)
+    try:
+        first, _ = Call(world, world.hosts[0]).submit()
+    except BatchSubmitError as error:
+        first = type(error).__name__
+    assert first == dict(zip(LEADERLESS, ["OutcomeUnknown", SUBMIT, "ClusterRefused"], strict=True))[goes]
+    assert len(world.pending()) == (1 if goes == ITS_LEADER_DIES else 0)
+    world.launch_goes = "takes"
+    for host in repeats:
+        submitted(world, host, "spark-submit")
+        assert len(world.of(LIVE)) + len(world.pending()) <= 1, f"host {host}: {world.apps}"
+    arrives(world)
+    assert submitted(world, 0, "spark-submit") and len(world.of(LIVE)) == 1
+
+
+def test_the_model_sees_a_second_application_beside_a_program_that_outlives_its_wrapper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It can fail: where only spark-submit's own process is looked at there are two."""
+    monkeypatch.setattr(ModelChild, "left", lambda self: ())
+    world = World(launch_goes=ITS_LEADER_DIES)
+    with pytest.raises(ClusterRefused):
+        Call(world, world.hosts[0]).submit()
+    world.launch_goes = "takes"
+    assert submitted(world, 0, "spark-submit") == SUBMIT
+    arrives(world)
+    assert len(world.of(LIVE)) == 2
 
 
 def test_the_model_sees_a_second_application(monkeypatch: pytest.MonkeyPatch) -> None:

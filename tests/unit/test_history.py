@@ -208,6 +208,55 @@ def test_of_two_records_the_one_that_knows_more_counts() -> None:
     assert newer_of(replace(RUN, tries=()), first) is first
 
 
+def history(*states: str) -> tuple[StateSeen, ...]:
+    return tuple(StateSeen(state, str(at)) for at, state in enumerate(states))
+
+
+NOTHING_CAME = Try(1, TryState.NOT_SUBMITTED, "t", history=history("PLANNED", "LAUNCHING", "NOT_SUBMITTED"))
+ACCEPTED = Try(1, TryState.SUBMITTED, "t", "application_1_0007", history=history("PLANNED", "LAUNCHING", "SUBMITTED"))
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        (replace(NOTHING_CAME, history=()), replace(ACCEPTED, history=())),
+        (NOTHING_CAME, ACCEPTED),
+        (NOTHING_CAME, replace(ACCEPTED, history=history("SUBMITTED"))),
+        (replace(NOTHING_CAME, history=history("PLANNED", "LAUNCHING", "RUNNING", "NOT_SUBMITTED")), ACCEPTED),
+        (replace(ACCEPTED, history=()), Try(1, TryState.FINISHED, "t", "application_1_0007", result="failed")),
+        (NOTHING_CAME, replace(ACCEPTED, history=(*NOTHING_CAME.history, StateSeen("SUBMITTED", "3")))),
+        # A person took it away: the same record, later.
+        (ACCEPTED, replace(NOTHING_CAME, history=(*ACCEPTED.history, StateSeen("NOT_SUBMITTED", "3")))),
+        (replace(NOTHING_CAME, state=TryState.LAUNCHING, history=NOTHING_CAME.history[:2]), NOTHING_CAME),
+    ],
+    ids=[
+        "no history",
+        "as many states",
+        "built again",
+        "more states",
+        "an end",
+        "a late arrival",
+        "dismissed",
+        "later",
+    ],
+)
+def test_an_application_that_was_seen_is_not_taken_back_by_a_record_that_tells_of_none(less: Try, more: Try) -> None:
+    """Else a rebuilt ledger makes room for a second application."""
+    one, other = replace(RUN, tries=(less,)), replace(RUN, tries=(more,))
+    assert newer_of(one, other) is other and newer_of(other, one) is other
+
+
+def test_an_accepted_claim_counts_more_than_a_record_of_a_launch_that_led_to_nothing() -> None:
+    run = replace(RUN, run_id="r1", tries=(replace(NOTHING_CAME, number=2),))
+    accepted = held(Step.PLANNED, Step.RESERVED, Step.SUBMITTED, application_id="application_1_0007")
+    found = with_claim(run, accepted, "/c", **WHERE)
+    assert found is not None and found.last is not None
+    assert (found.last.state, found.last.application_id) == (TryState.SUBMITTED, "application_1_0007")
+    assert found.last.history[:3] == NOTHING_CAME.history
+    ended = replace(RUN, run_id="r1", tries=(Try(2, TryState.FINISHED, "t", result="killed"),))
+    assert with_claim(ended, accepted, "/c", **WHERE) == ended
+
+
 def test_what_others_record_while_a_ledger_is_built_again_is_kept(tmp_path: Path) -> None:
     ledger = SqliteLedger(tmp_path / "runs")
     ledger.save(RUN)

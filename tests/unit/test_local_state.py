@@ -6,14 +6,18 @@ import json
 import os
 import signal
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from batch_submit.adapters.local_supervisor import age_ms, boot_id, start_ticks
 from batch_submit.backends.local import LocalBackend
 from batch_submit.errors import ClusterUnreachable, ExitCode, NotFound, OutcomeUnknown
-from batch_submit.model import Result, State, judge
+from batch_submit.model import FinalStatus, Result, State, judge
+from batch_submit.plan.resume import Here
 from tests.unit.fake_clock import START, FakeClock
 
 NOW_MS = int(START.timestamp() * 1000)
@@ -21,11 +25,22 @@ NOW_MS = int(START.timestamp() * 1000)
 ALIVE = {"pid": os.getpid(), "start": start_ticks(os.getpid()), "started_ms": NOW_MS}
 #: Our pid with another start time: the number was given to us after its owner had gone.
 REUSED = {**ALIVE, "start": 1, "driver_pid": os.getpid(), "driver_start": 2}
+HERE = Here("edge-1", "m1", boot_id(), "pid:[1]")
+
+
+def backend_at(folder: Path, here: Here = HERE) -> LocalBackend:
+    processes: Any = SimpleNamespace(here=lambda: here)
+    return LocalBackend(folder, {}, FakeClock(), "alice", processes=processes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def backend(tmp_path: Path) -> LocalBackend:
-    return LocalBackend(tmp_path / "local", {}, FakeClock(), "alice")  # type: ignore[arg-type]
+    return backend_at(tmp_path / "local")
+
+
+def started(**where: str) -> dict[str, object]:
+    """``about.json`` of a run that was started here, but for this."""
+    return {"name": "Nightly", "submitted_ms": NOW_MS, **ALIVE, **asdict(HERE), **where}
 
 
 def put(backend: LocalBackend, number: int = 1, **files: dict[str, object]) -> Path:
@@ -71,10 +86,9 @@ def test_a_living_process_is_a_running_run(backend: LocalBackend) -> None:
 
 
 def test_a_pid_that_was_used_again_is_not_ours(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(backend, process=REUSED)
-    report = backend.report("local-nightly")
-    assert report.state is State.KILLED
-    assert "its processes are gone" in report.diagnostics
+    put(backend, about=started(), process=REUSED)
+    with pytest.raises(OutcomeUnknown, match="its processes are gone"):
+        backend.report("local-nightly")
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a stranger was signalled"))
     monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("a stranger was signalled"))
     backend.kill("local-nightly")
@@ -101,17 +115,66 @@ def test_whether_the_host_restarted_is_told_by_its_boot_id_and_not_by_its_clock(
 ) -> None:
     """Gone in this boot: the driver may have come to a good end, and a repeat must not run it again."""
     gone = {**REUSED, "started_ms": int(time.time() * 1000) + jump_ms}
-    put(backend, process={**gone, "boot_id": boot_id()})
+    put(backend, about=started(), process={**gone, "boot_id": boot_id()})
     with pytest.raises(OutcomeUnknown, match="how the driver ended was not written down"):
         backend.report("local-nightly")
-    put(backend, 2, process={**gone, "boot_id": "another"})
+    put(backend, 2, about=started(boot_id="another"), process={**gone, "boot_id": "another"})
     report = backend.report("local-nightly")
     assert (report.state, report.diagnostics) == (State.KILLED, "its processes are gone: the host restarted")
+    put(backend, 3, about=started(boot_id="another"))
+    report = backend.report("local-nightly")
+    assert (report.state, report.diagnostics) == (State.KILLED, "it was never started on this host")
 
 
 def test_the_same_pid_and_start_in_another_boot_is_another_process(backend: LocalBackend) -> None:
-    put(backend, process={**ALIVE, "boot_id": "another"})
+    put(backend, about=started(boot_id="another"), process={**ALIVE, "boot_id": "another"})
     assert backend.report("local-nightly").state is State.KILLED
+
+
+ELSEWHERE = {
+    "another host": {"host": "edge-2", "machine": "m2", "boot_id": "another"},
+    "another machine of the same name": {"machine": "m2", "boot_id": "another"},
+    "without a machine id, in another boot": {"machine": "", "boot_id": "another"},
+    "in another container": {"namespace": "pid:[2]"},
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+@pytest.mark.parametrize(
+    "process", [ALIVE, REUSED, None], ids=["a pid that lives here", "one that does not", "none yet"]
+)
+def test_of_a_run_of_another_host_its_end_alone_is_known(
+    backend: LocalBackend, where: dict[str, str], process: dict[str, object] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home that hosts share: another boot id is no restart of this one, and its numbers are others' here."""
+    if where.get("machine") == "":
+        backend = backend_at(backend.folder, replace(HERE, machine=""))
+    about = started(**where)
+    files = (
+        {"about": about} if process is None else {"about": about, "process": {**process, "boot_id": about["boot_id"]}}
+    )
+    place = put(backend, **files)
+    for look in (lambda: backend.report("local-nightly"), lambda: backend.find_run("nightly")):
+        with pytest.raises(OutcomeUnknown, match=f"it was started on host {about['host']}") as caught:
+            look()
+        assert caught.value.exit_code is ExitCode.UNKNOWN
+        assert f"on host {about['host']}" in caught.value.next_step
+    (listed,) = backend.applications()
+    assert listed.state is State.UNKNOWN and listed.finished_ms == 0
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a stranger was signalled"))
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("a stranger was signalled"))
+    backend.kill("local-nightly")
+    (place / "exit.json").write_text(json.dumps({"returncode": 0, "finished_ms": NOW_MS + 5000}), encoding="utf-8")
+    assert backend.report("local-nightly").final_status is FinalStatus.SUCCEEDED
+
+
+def test_a_record_of_an_earlier_release_does_not_name_its_host(backend: LocalBackend) -> None:
+    put(backend, process={**ALIVE, "boot_id": "another"})
+    with pytest.raises(OutcomeUnknown, match="earlier release") as caught:
+        backend.report("local-nightly")
+    assert "driver.log" in caught.value.next_step
+    put(backend, 2, process=ALIVE)
+    assert backend.report("local-nightly").state is State.RUNNING
 
 
 def test_a_process_that_ends_before_the_signal_is_no_error(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -117,6 +118,7 @@ def watch(
     change: Callable[[FakeCluster], None] = lambda cluster: None,
     longest_pause_s: float | None = None,
     clock: FakeClock | None = None,
+    held: bool = False,
 ) -> Seen:
     clock = clock or FakeClock()
     cluster = FakeCluster(clock, script)
@@ -130,6 +132,7 @@ def watch(
         limits or WatchLimits(),
         Signals(clock, signals),
         longest_pause_s=longest_pause_s,
+        lifetime=SimpleNamespace(held=held, look=lambda: None),  # type: ignore[arg-type]
     )
     verdict = watcher.run()
     return Seen(verdict, cluster, err.getvalue(), clock.seconds)
@@ -235,14 +238,14 @@ def test_time_in_the_queue_counts() -> None:
 
 
 def test_yarns_own_lifetime_is_given_a_margin_before_we_kill() -> None:
-    seen = watch((0, RUNNING), limits=WatchLimits(timeout_s=60, lifetime_set=True))
+    seen = watch((0, RUNNING), limits=WatchLimits(timeout_s=60), held=True)
     assert result(seen) is Result.TIMED_OUT
     assert 90 <= seen.cluster.kills[0] <= 96
 
 
 def test_a_lifetime_kill_by_yarn_is_a_timeout() -> None:
     end = (State.KILLED, FinalStatus.KILLED, LIFETIME)
-    seen = watch((0, RUNNING), (62, end), limits=WatchLimits(timeout_s=60, lifetime_set=True))
+    seen = watch((0, RUNNING), (62, end), limits=WatchLimits(timeout_s=60), held=True)
     assert seen.verdict is not None and seen.verdict.exit_code == 7
     assert seen.cluster.kills == []
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from batch_submit.adapters.own_files import open_private
+from batch_submit.adapters.processes import live_in_session, look_at
 from batch_submit.errors import HostNotReady
 
 
@@ -137,6 +138,8 @@ class Child:
             raise _cannot_start("bash", error.strerror or str(error)) from error
         finally:
             os.close(waiting)
+        process = look_at(self._process.pid)  # nobody has asked for its status yet, so that it is there
+        self._start = process.start if process is not None else 0
 
     def open_gate(self) -> None:
         """Let it run."""
@@ -164,7 +167,12 @@ class Child:
         """The exit status (negative: ended by that signal); ``None`` while it runs."""
         return self._process.poll()
 
+    def left(self) -> tuple[int, ...]:
+        """The live processes of its session: what it started goes on when it ends, or is killed."""
+        return live_in_session(self.pid, self._start) if self._start else ()
+
     def end(self) -> None:
-        """Ask the whole group to end."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
+        """Ask the whole group to end, if anything of it lives: its number may be another's afterwards."""
+        if self.left():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)

@@ -12,11 +12,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
 from batch_submit.adapters import local_supervisor
+from batch_submit.adapters.processes import Processes
 from batch_submit.adapters.spark_submit import Child, write_secret_properties
 from batch_submit.backends.base import LaunchRecord, Preparation
 from batch_submit.container_logs import ApplicationLogs
@@ -24,7 +25,7 @@ from batch_submit.data_classes import dataclass
 from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown, UsageError
 from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, AttemptReport, FinalStatus, Search, State
 from batch_submit.plan.identity import OUR_TAG, RUN_ID, local_application_id, run_tag, try_tag
-from batch_submit.plan.resume import Marks
+from batch_submit.plan.resume import Here, Marks
 from batch_submit.plan.storage import local_path
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, JobSpec, SubmissionPlan
 from batch_submit.plan.tags import LOCAL_PREFIX
@@ -46,6 +47,8 @@ class LocalBackend:
         State: ``<folder>/<run id>/<try>/{process,exit,about}.json`` and ``driver.log``.
     environment
         The whole environment of the driver before the plan's additions.
+    processes
+        This host's. The folder may be shared by hosts: what another one runs can't be seen from here.
     """
 
     folder: Path
@@ -54,6 +57,7 @@ class LocalBackend:
     user: str
     name: str = "local"
     cluster: str = "local"
+    processes: Processes = field(default_factory=lambda: Processes(os.uname().nodename))
     _shown: dict[str, int] = field(default_factory=dict)
 
     def prepare(self, spec: JobSpec) -> Preparation:
@@ -83,6 +87,7 @@ class LocalBackend:
                 "submitted_ms": int(self.clock.now_utc().timestamp() * 1000),
                 "pid": child.pid,  # the shell at the gate becomes the supervisor
                 "start": local_supervisor.start_ticks(child.pid),
+                **asdict(self.processes.here()),
             }
             local_supervisor.write_whole(place / "about.json", dict(about))
             record.at_gate(child.pid)
@@ -159,31 +164,49 @@ class LocalBackend:
         """The report; an end that nobody can tell must not look like one that makes room for another try."""
         report = self._report(place, run_id)
         if report.state is State.UNKNOWN:
+            about = _read(place / "about.json")
+            there = about.get("host") if self._is_elsewhere(about, {}) else None
+            look = f"run the same command on host {there}, or read" if there else "read"
             raise OutcomeUnknown(
                 report.diagnostics,
                 where=str(place),
-                next_step=f"read {place / 'driver.log'}; if its work is not done, use another --run-id",
+                next_step=f"{look} {place / 'driver.log'}; if its work is not done, use another --run-id",
             )
         return report
 
+    def _is_elsewhere(self, about: Mapping[str, Any], process: Mapping[str, Any]) -> bool:
+        """Whether a try was started where its processes can't be seen from here: by another host, or in a container.
+
+        A record of an earlier release does not name its host; of another boot it is not known whose.
+        """
+        here = self.processes.here()
+        if about.get("host"):
+            return not here.sees(_where(about))
+        return bool(process.get("boot_id", here.boot_id) != here.boot_id)
+
     def _report(self, place: Path, run_id: str) -> ApplicationReport:
         process, about = _read(place / "process.json"), _read(place / "about.json")
-        ended = _read(place / "exit.json")
+        ended, is_elsewhere = _read(place / "exit.json"), self._is_elsewhere(about, process)
         started = int(process.get("started_ms") or about.get("submitted_ms") or 0)
         now = int(self.clock.now_utc().timestamp() * 1000)
         state, final, diagnostics = State.RUNNING, FinalStatus.UNDEFINED, ""
         finished = int(ended.get("finished_ms", 0))
         if ended:
             state, final, diagnostics = _outcome(ended)
+        elif is_elsewhere:
+            ended = _read(place / "exit.json")
+            finished = int(ended.get("finished_ms", 0))
+            state, final, diagnostics = _outcome(ended) if ended else _of_another_host(about, self.processes.here())
         elif process and not (_alive(process, "pid", "start") or _alive(process, "driver_pid", "driver_start")):
             # Written between the two looks above, or never: the processes are gone.
             ended = _read(place / "exit.json")
             finished = int(ended.get("finished_ms", now))
-            state, final, diagnostics = _outcome(ended) if ended else _without_a_word(process, started)
+            state, final, diagnostics = _outcome(ended) if ended else _without_a_word(about)
         elif not process and (_alive(about, "pid", "start") or (place / "process.json").exists()):
             state = State.SUBMITTED  # the second: it was written after the first look above
         elif not process:
             state, final, diagnostics = State.KILLED, FinalStatus.KILLED, "it was never started on this host"
+        age_ms = _age_ms(process) if not is_elsewhere else max(0, now - started)
         return ApplicationReport(
             application_id=local_application_id(run_id),
             name=str(about.get("name", run_id)),
@@ -198,7 +221,7 @@ class LocalBackend:
             started_ms=started,
             launched_ms=started,
             finished_ms=finished if state.terminal else 0,
-            elapsed_ms=int(ended.get("elapsed_ms", max(0, finished - started))) if state.terminal else _age_ms(process),
+            elapsed_ms=int(ended.get("elapsed_ms", max(0, finished - started))) if state.terminal else age_ms,
         )
 
     def search(self, search: Search) -> list[ApplicationReport]:
@@ -211,7 +234,10 @@ class LocalBackend:
 
     def kill(self, application_id: str) -> None:
         """See :class:`batch_submit.backends.base.Backend`. Only processes whose start time is ours are touched."""
-        process = _read(self._place(application_id) / "process.json")
+        place = self._place(application_id)
+        process = _read(place / "process.json")
+        if self._is_elsewhere(_read(place / "about.json"), process):
+            return  # what has its numbers here is something else; its report says where it is
         with contextlib.suppress(ProcessLookupError):  # it ended between the look and the signal
             if _alive(process, "pid", "start"):
                 os.kill(int(process["pid"]), signal.SIGTERM)
@@ -309,28 +335,31 @@ def _alive(process: Mapping[str, Any], pid: str, start: str) -> bool:
 
 
 def _age_ms(process: Mapping[str, Any]) -> int:
-    """How long a driver has been running; not by the wall clock: a limit must not pass because somebody sets it."""
+    """How long a driver of this boot has run; not by the wall clock: a limit must not pass because somebody sets it."""
     start = int(process.get("driver_start") or process.get("start") or 0)
     return local_supervisor.age_ms(start) if start else 0
 
 
-def _boot_ms() -> int:
-    """When this host started, in milliseconds since the epoch; 0 when it can't be told."""
-    try:
-        lines = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1000 for line in lines if line.startswith("btime ")), 0)
+def _where(about: Mapping[str, Any]) -> Here:
+    return Here(*(str(about.get(name, "")) for name in ("host", "machine", "boot_id", "namespace")))
 
 
-def _without_a_word(process: Mapping[str, Any], started_ms: int) -> tuple[State, FinalStatus, str]:
-    """How a run ended whose supervisor and driver are gone without ``exit.json``; state UNKNOWN: nobody can tell.
+def _of_another_host(about: Mapping[str, Any], here: Here) -> tuple[State, FinalStatus, str]:
+    """What is known here of a run that another host has, or a container, as long as it has not ended."""
+    there = str(about.get("host", ""))
+    who = f"host {there}" if there else "a host that its record (of an earlier release) does not name"
+    if there == here.host:
+        who += ", in another container or as another machine of this name"
+    text = f"it was started on {who}; whether it still runs there can't be seen from host {here.host}"
+    return State.UNKNOWN, FinalStatus.UNDEFINED, text
+
+
+def _without_a_word(about: Mapping[str, Any]) -> tuple[State, FinalStatus, str]:
+    """How a run of this host ended whose processes are gone without ``exit.json``; state UNKNOWN: nobody can tell.
 
     After a restart of the host it was killed. Else the supervisor was, and the driver may have gone on to a good end.
-    Records of earlier releases hold no boot id: of them the wall clock has to tell.
     """
-    boot = str(process.get("boot_id") or "")
-    if boot != local_supervisor.boot_id() if boot else started_ms < _boot_ms():
+    if about.get("boot_id") and about["boot_id"] != local_supervisor.boot_id():
         return State.KILLED, FinalStatus.KILLED, "its processes are gone: the host restarted"
     text = "its processes are gone, and how the driver ended was not written down: its supervisor was killed"
     return State.UNKNOWN, FinalStatus.UNDEFINED, text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.delegation import DelegationTokens, names_metastore
@@ -47,11 +48,7 @@ def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) 
     folders = [plan.environment[name] for name in CONF_DIR_VARIABLES if plan.environment.get(name)]
     spark_folder = spark_conf_dir(plan.environment)
     try:
-        metastore = conf.kerberos and names_metastore([*folders, spark_folder])
-        if reason := why_not(plan, kerberos=conf.kerberos, default_fs=default_fs, metastore=metastore):
-            raise NeedsSparkSubmit(reason)
-        if reason := needs_sparks_client(plan.environment.get("SPARK_HOME", ""), spark_folder, backend.environment):
-            raise NeedsSparkSubmit(reason)
+        _refuse_what_it_can_t_take(backend, plan, default_fs, folders, spark_folder)
         shared = shared_folder(servers, backend.shared_dir, backend.clock)
         facts = spark_of(webhdfs if asks else None, plan, default_fs)
     except BatchSubmitError as error:
@@ -76,6 +73,24 @@ def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) 
         conf.get(COMPLETED_KEPT),
     )
     return launcher, job
+
+
+def _refuse_what_it_can_t_take(
+    backend: YarnBackend, plan: SubmissionPlan, default_fs: str, folders: Sequence[str], spark_folder: str
+) -> None:
+    """Raise `NeedsSparkSubmit` for a plan, a configuration or a Spark that only Spark's own client can serve.
+
+    Parameters
+    ----------
+    folders, spark_folder
+        Where Spark would find Hadoop's configuration and its own.
+    """
+    kerberos = backend.servers.conf.kerberos
+    metastore = kerberos and names_metastore([*folders, spark_folder])
+    if reason := why_not(plan, kerberos=kerberos, default_fs=default_fs, metastore=metastore):
+        raise NeedsSparkSubmit(reason)
+    if reason := needs_sparks_client(plan.environment.get("SPARK_HOME", ""), spark_folder, backend.environment):
+        raise NeedsSparkSubmit(reason)
 
 
 def _job_of(plan: SubmissionPlan, facts: SparkFacts, backend: YarnBackend) -> RestJob:

@@ -26,6 +26,8 @@ LAUNCH_PATIENCE_S = 3600.0
 SIGNAL_PATIENCE_S = 30.0
 _POLL_S = 0.05
 _CLIENT_LOOKUP_S = 1.0
+#: How often a wait for what spark-submit has left behind says that it goes on.
+_SAY_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,7 @@ class SparkSubmitLauncher:
             When it can't be known: the ResourceManager went away meanwhile, a second signal came, or it took too long.
         """
         refuse_unsafe(check_names_for_spark_submit(plan.spec))  # `auto` let them pass, because rest delivers them
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise HostNotReady(
-                f"the launcher's folder can't be made: {error.strerror or error}",
-                where=str(self.folder),
-                next_step="make it writable, or set XDG_STATE_HOME to a folder that is",
-            ) from error
-        self._sweep()
+        self._make_folder()
         output = self.folder / f"{plan.spec.run_id}.{number}.spark-submit.log"
         tag = try_tag(plan.spec.run_id, number)
         client = plan.spec.deploy_mode == "client"
@@ -101,11 +95,23 @@ class SparkSubmitLauncher:
                 child.abandon()
                 raise
             child.open_gate()
+            patience = Patience(self.clock, self.terminal, signals, self.clock.monotonic() + LAUNCH_PATIENCE_S)
             if client:
-                return self._client(child, tag, signals)
+                return self._client(child, tag, patience)
             shown = output if "--verbose" in plan.argv else None
-            status = self._finish(child, plan.spec.run_id, signals, shown)
-        return self._find(tag, status, output, signals)
+            status = self._finish(child, plan.spec.run_id, patience, shown)
+            return Launched(self._led_to(child, tag, status, patience, output))
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise HostNotReady(
+                f"the launcher's folder can't be made: {error.strerror or error}",
+                where=str(self.folder),
+                next_step="make it writable, or set XDG_STATE_HOME to a folder that is",
+            ) from error
+        self._sweep()
 
     def _sweep(self) -> None:
         """Delete what calls that were killed have left here: secrets after an hour, outputs after a week."""
@@ -116,21 +122,15 @@ class SparkSubmitLauncher:
                     if now - path.stat().st_mtime > age_s and not is_in_use(path):
                         path.unlink()
 
-    def _finish(self, child: Child, run_id: str, signals: SignalCount, shown: Path | None) -> int:
+    def _finish(self, child: Child, run_id: str, patience: Patience, shown: Path | None) -> int:
         """Wait for spark-submit's own end; a first signal gives it 30 s, a second one ends this process."""
-        deadline = self.clock.monotonic() + LAUNCH_PATIENCE_S
-        told = False
         position = 0
         while True:
             status = child.poll()
             position = self._show(shown, position)
             if status is not None:
                 return status
-            if signals.received and not told:
-                told = True
-                deadline = min(deadline, self.clock.monotonic() + SIGNAL_PATIENCE_S)
-                self.terminal.note("a signal came during the submission: waiting for the application id first")
-            if len(signals.received) > 1 or self.clock.monotonic() >= deadline:
+            if patience.is_over("waiting for the application id first"):
                 raise OutcomeUnknown(
                     f"the submission of run {run_id} was left before its outcome was known",
                     details=[f"spark-submit (pid {child.pid}) may still submit it"],
@@ -148,68 +148,151 @@ class SparkSubmitLauncher:
         self.terminal.driver_output(data.decode("utf-8", errors="replace"))
         return position + len(data)
 
-    def _find(self, tag: str, status: int, output: Path, signals: SignalCount) -> Launched:
-        text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
-        hint = hinted_id(text)
-        self.terminal.debug(f"spark-submit ended with {status}; its output ({output}) names {hint or 'no id'}")
-        # Ended by itself and not by a signal: its last word to the ResourceManager was spoken before.
-        patience = SETTLE_S if 0 < status < 128 and not hint else 10 * SETTLE_S
-        deadline = self.clock.monotonic() + patience
-        pause = _POLL_S
+    def _led_to(self, child: Child, tag: str, status: int, patience: Patience, output: Path | None) -> str:
+        """The application of a spark-submit that has ended: its own, or of what goes on in its session without it.
+
+        A wrapper that does not ``exec`` may end, or be killed, while the JVM that it started is still uploading: as
+        long as a process of the session lives, nothing is known.
+
+        Parameters
+        ----------
+        output
+            What it wrote; ``None`` in client mode, where the driver wrote to our stderr.
+        """
+        self.terminal.debug(f"spark-submit ended with {status}; its output: {output or 'above'}")
+        settle_s = _settle_s(status, output)
+        pause, said, empty_since = _POLL_S, -_SAY_S, float("inf")
+        unknown: BatchSubmitError | None = None
         while True:
-            try:
-                found = self.resource_manager.find_by_tag(tag)
-                unknown: BatchSubmitError | None = None
-            except BatchSubmitError as error:
-                # A refusal too (a ticket that ran out): it says nothing about what spark-submit has led to.
-                found, unknown = [], error
-            if found:
-                newest = max(found, key=lambda report: report.started_ms)
-                if hint and hint != newest.application_id:
-                    self.terminal.debug(f"the output's id {hint} is another application; the tag decides")
-                output.unlink(missing_ok=True)
-                return Launched(newest.application_id)
-            if self.clock.monotonic() >= deadline:
+            left = child.left()  # before the question: what one of them submits just before its end is seen by it
+            application_id, error = self._asked(tag)
+            # One gap in the answers is enough: a ResourceManager that was restarted may not have recovered it yet.
+            unknown = error or (None if left else unknown)
+            if application_id:
+                if output is not None:
+                    output.unlink(missing_ok=True)
+                return application_id
+            now = self.clock.monotonic()
+            if left:
+                # With whom of them the last word lies its status does not tell.
+                empty_since, settle_s = float("inf"), 10 * SETTLE_S
+                if now - said >= _SAY_S:
+                    said = now
+                    self.terminal.note(_goes_on(status, left))
+            elif now - (empty_since := min(empty_since, now)) >= settle_s:
                 break
-            if len(signals.received) > 1:
-                raise OutcomeUnknown(
-                    f"no application with the tag {tag} was found before this call was interrupted",
-                    next_step="run the same command again with the same run id: it attaches if there is one",
-                )
+            if output is None and patience.signals.received:
+                child.end()
+            if patience.is_over("waiting for the application id first"):
+                raise _left_unknown(tag, status, left)
             self.clock.sleep(pause)
             pause = min(1.0, pause * 2)
-        if unknown is not None or status == 0 or hint:
-            raise OutcomeUnknown(
-                f"spark-submit ended with {status}, and no application with the tag {tag} was found",
-                details=unknown.lines() if unknown else [f"its output: {output}"],
-                next_step="run the same command again with the same run id: it attaches if there is one",
-            )
-        cause = cause_of(text)
-        cause.details = (*cause.details, f"its whole output: {output}")
-        raise cause
+        raise _without_application(tag, status, output, unknown, patience.signals)
 
-    def _client(self, child: Child, tag: str, signals: SignalCount) -> Launched:
+    def _asked(self, tag: str) -> tuple[str, BatchSubmitError | None]:
+        """The newest application under a tag, "" for none; or why it can't be told.
+
+        A refusal too (a ticket that ran out) says nothing about what spark-submit has led to.
+        """
+        try:
+            found = self.resource_manager.find_by_tag(tag)
+        except BatchSubmitError as error:
+            return "", error
+        return max(found, key=lambda report: report.started_ms).application_id if found else "", None
+
+    def _client(self, child: Child, tag: str, patience: Patience) -> Launched:
         """Client mode: the driver is our child, and the application appears while it runs."""
-        deadline = self.clock.monotonic() + LAUNCH_PATIENCE_S
-        while self.clock.monotonic() < deadline:
-            status = child.poll()
-            try:
-                found = self.resource_manager.find_by_tag(tag)
-            except BatchSubmitError as error:
-                if status is not None:
-                    raise OutcomeUnknown(
-                        "spark-submit ended while the ResourceManager did not answer", details=error.lines()
-                    ) from error
-                found = []
-            if found:
-                return Launched(max(found, key=lambda report: report.started_ms).application_id, child)
-            if status is not None and signals.received:
-                raise Interrupted(signals.received[0])
-            if status is not None:
-                raise cause_of(
-                    "spark-submit in client mode ended before an application started; its output stands above"
-                )
-            if signals.received:
+        while (status := child.poll()) is None:
+            application_id, _ = self._asked(tag)
+            if application_id:
+                return Launched(application_id, child)
+            if patience.signals.received:
                 child.end()
+            if patience.is_over("telling the driver to end"):
+                raise OutcomeUnknown(
+                    f"no application with the tag {tag} shows, and its driver (pid {child.pid}) has not ended",
+                    next_step="run the same command again with the same run id: it attaches if there is one",
+                )
             self.clock.sleep(_CLIENT_LOOKUP_S)
-        raise OutcomeUnknown(f"no application with the tag {tag} after {LAUNCH_PATIENCE_S:.0f} s")
+        return Launched(self._led_to(child, tag, status, patience, None), child)
+
+
+@dataclass
+class Patience:
+    """How long a launch may take: up to a deadline; after a first signal 30 s more, after a second one no longer.
+
+    Parameters
+    ----------
+    deadline
+        On the monotonic clock.
+    """
+
+    clock: Clock
+    terminal: Terminal
+    signals: SignalCount
+    deadline: float
+    _told: bool = False
+
+    def is_over(self, meanwhile: str) -> bool:
+        """Whether it is; ``meanwhile`` is said once, at the first signal."""
+        if self.signals.received and not self._told:
+            self._told = True
+            self.deadline = min(self.deadline, self.clock.monotonic() + SIGNAL_PATIENCE_S)
+            self.terminal.note(f"a signal came during the submission: {meanwhile}")
+        return len(self.signals.received) > 1 or self.clock.monotonic() >= self.deadline
+
+
+def _written(output: Path | None) -> str:
+    return output.read_text(encoding="utf-8", errors="replace") if output is not None and output.exists() else ""
+
+
+def _settle_s(status: int, output: Path | None) -> float:
+    """How long an application may still turn up once spark-submit is gone.
+
+    Ended by itself and not by a signal, its last word to the ResourceManager was spoken before; and in client mode an
+    application does not outlive its driver.
+    """
+    if output is None or (0 < status < 128 and not hinted_id(_written(output))):
+        return SETTLE_S
+    return 10 * SETTLE_S
+
+
+def _goes_on(status: int, left: tuple[int, ...]) -> str:
+    return (
+        f"spark-submit ended with {status}, but {_named(left)} of its session may still submit: waiting for the"
+        " application, or for the end of them all"
+    )
+
+
+def _named(left: tuple[int, ...]) -> str:
+    return f"process{'es' if len(left) > 1 else ''} {', '.join(map(str, left[:5]))}"
+
+
+def _left_unknown(tag: str, status: int, left: tuple[int, ...]) -> OutcomeUnknown:
+    """Patience has ended before it was known what spark-submit has led to."""
+    return OutcomeUnknown(
+        f"spark-submit ended with {status}, and this call before it was known whether an application with the tag {tag}"
+        " comes of it",
+        details=[f"{_named(left)} of its session may still submit it"] if left else [],
+        next_step="run the same command again with the same run id: it waits for what is left of this, and attaches",
+    )
+
+
+def _without_application(
+    tag: str, status: int, output: Path | None, unknown: BatchSubmitError | None, signals: SignalCount
+) -> BatchSubmitError:
+    """What it means that all of spark-submit is gone, and that no application has turned up since."""
+    text = _written(output)
+    if unknown is not None or (output is not None and (status == 0 or hinted_id(text))):
+        return OutcomeUnknown(
+            f"spark-submit ended with {status}, and no application with the tag {tag} was found",
+            details=unknown.lines() if unknown else [f"its output: {output}"],
+            next_step="run the same command again with the same run id: it attaches if there is one",
+        )
+    if output is None:
+        if signals.received:
+            return Interrupted(signals.received[0])
+        return cause_of("spark-submit in client mode ended before an application started; its output stands above")
+    cause = cause_of(text)
+    cause.details = (*cause.details, f"its whole output: {output}")
+    return cause

@@ -18,18 +18,37 @@ from batch_submit.plan.moments import utc_ms, utc_text
 from batch_submit.plan.resume import try_number_of
 from batch_submit.plan.run_states import TryState
 
-#: How far a state is; of two sources the farther one is believed.
-_FAR = (TryState.PLANNED, TryState.LAUNCHING, TryState.SUBMITTED, TryState.NOT_SUBMITTED, TryState.FINISHED)
+#: How far a state is; of two sources that tell nothing else the farther one is believed. That an application was
+#: accepted is never taken back because somebody else saw nothing of it.
+_FAR = (TryState.PLANNED, TryState.LAUNCHING, TryState.NOT_SUBMITTED, TryState.SUBMITTED, TryState.FINISHED)
 
 
 def newer_of(one: Run, other: Run) -> Run:
     """Of two records of a run the one that knows more: of a newer try, or more of the same."""
+    first, second = one.last, other.last
+    if second is None or first is None:
+        return other if first is None and second is not None else one
+    if first.number != second.number:
+        return one if first.number > second.number else other
+    return one if _knows_as_much(first, second) else other
 
-    def far(run: Run) -> tuple[int, int, int]:
-        last = run.last
-        return (last.number, _FAR.index(last.state), len(last.history)) if last is not None else (0, 0, 0)
 
-    return one if far(one) >= far(other) else other
+def _knows_as_much(one: Try, other: Try) -> bool:
+    """Whether one record of a try tells as much as another.
+
+    A history that goes on from where the other one ends is the same record at a later time, whatever it says then: a
+    person may have taken an application away. Where they differ (one was built again), an application that somebody
+    has seen counts more than any number of states.
+    """
+    shorter, longer = sorted((one.history, other.history), key=len)
+    if shorter and len(shorter) < len(longer) and longer[: len(shorter)] == shorter:
+        return one.history == longer
+
+    def knows(each: Try) -> tuple[bool, bool, int, int]:
+        ended = each.state is TryState.FINISHED
+        return ended, bool(each.application_id), len(each.history), _FAR.index(each.state)
+
+    return knows(one) >= knows(other)
 
 
 def with_claim(run: Run | None, held: Held, place: str, *, backend: str, cluster: str) -> Run | None:
@@ -49,9 +68,11 @@ def with_claim(run: Run | None, held: Held, place: str, *, backend: str, cluster
         run = replace(run, fingerprint=digest, fingerprint_parts=dict(claim.fingerprint), day=claim.day)
     state = _state_of(held)
     there = run.try_of(held.number)
-    if there is not None and (_FAR.index(there.state) >= _FAR.index(state) or there.application_id):
-        return run
     application_id = claim.application_id if state is not TryState.NOT_SUBMITTED else ""
+    if there is not None and (there.application_id or there.state is TryState.FINISHED):
+        return run
+    if there is not None and not application_id and _FAR.index(there.state) >= _FAR.index(state):
+        return run
     one = there or Try(held.number, state, claim.at, claim=place)
     one = replace(one, state=state, application_id=application_id, reason=claim.reason)
     return run.with_try(one.passed(state.value, claim.at))

@@ -7,7 +7,7 @@ import json
 from batch_submit.data_classes import dataclass
 from batch_submit.model import Verdict
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, Selection, rm_patience
-from batch_submit.operations.lifetimes import renew
+from batch_submit.operations.lifetimes import limited
 from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.targets import Target, resolve
@@ -40,7 +40,7 @@ def wait_for_run(services: Services, selection: Selection, text: str, options: W
         target.recorder,
         rm_patience_s=rm_patience(target.context) if target.context is not None else DEFAULT_RM_PATIENCE_S,
         timeout_s=timeout_s,
-        lifetime_set=renew(target),
+        lifetime=limited(services, target.backend, target.application_id, timeout_s),
         wait_timeout_s=options.wait_timeout_s or _configured_wait_timeout(target),
         kill_on_exit=options.kill_on_exit or _configured(target, "execution.kill_on_exit") is True,
         metrics_path=str(params.get("metrics_path", "")),

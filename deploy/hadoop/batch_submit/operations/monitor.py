@@ -48,7 +48,7 @@ def monitor_run(services: Services, selection: Selection, text: str, options: Mo
     verdict = ended_before(services, target)
     if verdict is not None:
         return _answered(services, target, verdict, int(verdict.exit_code), options)
-    set_where_missing(services, target)
+    lifetime = set_where_missing(services, target)
     params = target.run.params if target.run is not None else {}
     sink = _json_lines(services, target) if options.json_lines else None
     waiting = Waiting(
@@ -57,6 +57,7 @@ def monitor_run(services: Services, selection: Selection, text: str, options: Mo
         target.application_id,
         target.recorder,
         rm_patience_s=rm_patience(target.context) if target.context is not None else DEFAULT_RM_PATIENCE_S,
+        lifetime=lifetime,
         wait_timeout_s=options.wait_timeout_s,
         metrics_path=str(params.get("metrics_path", "")),
         model_path=str(params.get("model_path", "")),

@@ -98,15 +98,7 @@ def submit_once(
     if decision.action is not Action.SUBMIT:
         return spec, _resume(context, recorder, decision, claims)
     _record_ended_tries(recorder, seen)
-    if options.preflight:
-        from batch_submit.operations.preflight import look_before_launch  # `status` imports this module, and not that
-
-        spec = look_before_launch(context, backend, spec)
-    claims.refuse_if_blind()
-    if options.wait:
-        from batch_submit.operations.ticket_life import warn_of_short_ticket
-
-        warn_of_short_ticket(context, backend, spec)
+    spec = _looked_at(context, backend, spec, claims, options)
     plan = make_plan(context, spec, needed=True, try_number=decision.number)
     tell_of(context, plan)
     context.services.terminal.debug(shell_command(plan))
@@ -121,6 +113,20 @@ def _checked_spec(
     spec = make_spec(context, identified, day=day)
     check_call(spec, wait=wait)
     return spec if again is None else replace(spec, conf={**spec.conf, **again.conf})
+
+
+def _looked_at(context: Context, backend: Backend, spec: JobSpec, claims: Claims, options: SubmitOptions) -> JobSpec:
+    """The job once nothing speaks against launching it: neither the cluster, nor claims that can't be read."""
+    if options.preflight:
+        from batch_submit.operations.preflight import look_before_launch  # `status` imports this module, and not that
+
+        spec = look_before_launch(context, backend, spec)
+    claims.refuse_if_blind()
+    if options.wait:
+        from batch_submit.operations.ticket_life import warn_of_short_ticket
+
+        warn_of_short_ticket(context, backend, spec)
+    return spec
 
 
 def _record_ended_tries(recorder: Recorder, seen: list[ApplicationReport]) -> None:

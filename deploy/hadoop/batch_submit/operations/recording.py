@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batch_submit.adapters.run_logging import mask_text
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import BatchSubmitError, HostNotReady
+from batch_submit.errors import BatchSubmitError, HostNotReady, OutcomeUnknown
 from batch_submit.ledger import Ledger, LedgerTooNew, LedgerUnwritable, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict
 from batch_submit.plan.command import plan_json
@@ -89,7 +89,7 @@ class Recorder:
     _is_planned: bool = False
 
     def plan_try(self, plan: SubmissionPlan, number: int, claim: str = "", nonce: str = "", why: str = "") -> None:
-        """Record a new try as PLANNED: nothing of it is launched before a later step is recorded.
+        """Record a try as PLANNED, new or once more: nothing of it is launched before a later step is recorded.
 
         Parameters
         ----------
@@ -104,11 +104,19 @@ class Recorder:
         ------
         HostNotReady
             When the record can't be written, and the run needs one.
+        OutcomeUnknown
+            It is on record that it may have been launched.
         """
         planned, at, shown = TryState.PLANNED, self._now(), mask_arguments(plan.argv)
         one = Try(number, planned, at, claim=claim, why=why, plan=recorded_plan(plan), nonce=nonce)
-        one = one.passed(planned.value, at)
-        self._is_planned = self._write(lambda run: replace(run, argv=shown).with_try(one), must=True)
+
+        def change(run: Run) -> Run:
+            before = run.try_of(number)
+            return replace(run, argv=shown).with_try(
+                _planned_again(run, before, one) if before else one.passed(planned.value, at)
+            )
+
+        self._is_planned = self._write(change, must=True)
 
     def at_gate(self, number: int, program: Program, marks: Marks) -> None:
         """A program that submits stands at its gate; once this is written down it may run.
@@ -291,6 +299,17 @@ class Recorder:
         last = self.run.last
         what = f" ({last.application_id} goes on)" if last is not None and last.application_id else ""
         self.ledger.tell(f"{error.where}: {error.message}; going on without the record{what}")
+
+
+def _planned_again(run: Run, before: Try, one: Try) -> Try:
+    """A try's new plan with what its record has told so far: nothing of that is lost."""
+    if after(before.state, Event.REPLAN) is not TryState.PLANNED:
+        raise OutcomeUnknown(
+            f"run {run.run_id}: try {one.number} can't be planned again: its record says {before.state.value}",
+            next_step="run the same command again with the same run id: it finds out what became of that try",
+        )
+    detail = "; ".join(filter(None, ("planned again", before.reason)))
+    return replace(one, history=before.history).passed(TryState.PLANNED.value, one.planned_at, detail)
 
 
 def recorded_plan(plan: SubmissionPlan) -> dict[str, Any]:

@@ -32,11 +32,11 @@ from batch_submit.operations.prepare import (
 )
 from batch_submit.operations.record_alone import unless_on_record
 from batch_submit.plan.submission import JobSpec
-from batch_submit.plan.units import format_duration
 from batch_submit.services import Clock, Services
 
 if TYPE_CHECKING:
     from batch_submit.diagnosis.explain import Diagnosis
+    from batch_submit.operations.lifetimes import Lifetime
     from batch_submit.plan.retries import Again, RetryPolicy
 
 #: How long another process of this host may hold the same run before we say that we don't know.
@@ -209,12 +209,11 @@ def _follow(
         return Ended(spec, accepted, refused, int(refused.exit_code), refused=True)
     if not options.as_json:
         terminal.answer(accepted.application_id)
-    lifetime_set = False
-    if spec.timeout_s is not None and accepted.verdict is None:
-        lifetime_set = _limit_lifetime(context, backend, accepted.application_id, spec.timeout_s, options)
+    waits = accepted.verdict is None and (options.wait or bool(signals.received))
+    lifetime = _limited(services, spec, backend, accepted, signals, waits=waits)
     verdict, code = accepted.verdict, int(ExitCode.SUCCEEDED)
     found: list[Diagnosis] = []
-    if verdict is None and (options.wait or signals.received):
+    if waits:
         from batch_submit.operations.save_logs import logs_folder  # --no-wait needs nothing of this
         from batch_submit.operations.waiting import Waiting, wait_for_end
 
@@ -225,7 +224,7 @@ def _follow(
             accepted.recorder,
             rm_patience_s=rm_patience(context),
             timeout_s=spec.timeout_s,
-            lifetime_set=lifetime_set,
+            lifetime=lifetime,
             wait_timeout_s=_wait_left_s(spec, services.clock, since_s),
             kill_on_exit=context.config.value("execution.kill_on_exit") is True,
             metrics_path=str(getattr(spec.params, "metrics_path", "") or ""),
@@ -262,19 +261,20 @@ def _refused(context: Context, backend: Backend, accepted: Accepted) -> Verdict 
     return verdict
 
 
-def _limit_lifetime(
-    context: Context, backend: Backend, application_id: str, timeout_s: float, options: SubmitOptions
-) -> bool:
-    terminal = context.services.terminal
-    try:
-        done = backend.limit_lifetime(application_id, timeout_s)
-        reason = "the cluster did not confirm it"
-    except BatchSubmitError as error:
-        done, reason = False, error.message
-    if not done:
-        instead = "it is killed by this process at that time" if options.wait else "NOTHING ends it at that time"
-        terminal.warn(f"YARN's own time limit ({format_duration(timeout_s)}) could not be set: {reason}; {instead}")
-    return done
+def _limited(
+    services: Services, spec: JobSpec, backend: Backend, accepted: Accepted, signals: Signals, *, waits: bool
+) -> Lifetime | None:
+    """Have YARN itself end the run at its ``--timeout``; ``None``: it has none, or had succeeded before."""
+    if spec.timeout_s is None or accepted.verdict is not None:
+        return None
+    from batch_submit.operations.lifetimes import NO_WAIT_PATIENCE_S, Lifetime, limited
+
+    if waits:
+        return limited(services, backend, accepted.application_id, spec.timeout_s)
+    lifetime = Lifetime(services, backend, accepted.application_id, spec.timeout_s)
+    if not lifetime.put_within(NO_WAIT_PATIENCE_S, stop=lambda: bool(signals.received)):
+        lifetime.left()
+    return lifetime
 
 
 def _answer(ended: Ended) -> dict[str, object]:

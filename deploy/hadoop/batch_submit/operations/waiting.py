@@ -24,6 +24,7 @@ from batch_submit.services import Services
 
 if TYPE_CHECKING:
     from batch_submit.diagnosis.explain import Diagnosis
+    from batch_submit.operations.lifetimes import Lifetime
 
 _METRICS_LIMIT = 1_000_000
 
@@ -34,6 +35,8 @@ class Waiting:
 
     Parameters
     ----------
+    lifetime
+        The limit that YARN is to hold; put again while it does not.
     learn
         Gets the diagnosis of a bad end.
     """
@@ -44,7 +47,7 @@ class Waiting:
     recorder: Recorder | None
     rm_patience_s: float
     timeout_s: float | None = None
-    lifetime_set: bool = False
+    lifetime: Lifetime | None = None
     wait_timeout_s: float | None = None
     kill_on_exit: bool = False
     metrics_path: str = ""
@@ -62,7 +65,7 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
     (Verdict or None, int)
         The verdict (``None`` when a signal ended the waiting) and the exit code.
     """
-    limits = WatchLimits(waiting.timeout_s, waiting.lifetime_set, waiting.wait_timeout_s, waiting.rm_patience_s)
+    limits = WatchLimits(waiting.timeout_s, waiting.wait_timeout_s, waiting.rm_patience_s)
     services = waiting.services
     beside = Beside(services, waiting.backend, waiting.recorder, waiting.application_id) if waiting.recorder else None
     watcher = Watcher(
@@ -76,8 +79,11 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
         waiting.follow.interval_s,
         waiting.recorder.seen if waiting.recorder is not None else None,
         beside.look if beside is not None else lambda: None,
+        waiting.lifetime,
     )
     verdict = watcher.run()
+    if waiting.lifetime is not None and _is_left(waiting, verdict):
+        waiting.lifetime.left()
     if verdict is None:
         return _interrupted(waiting, signals)
     if beside is not None:
@@ -88,6 +94,13 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
 
         save_logs(services, waiting.backend, verdict.report, waiting.save_logs_to, signals)
     return verdict, int(verdict.exit_code)
+
+
+def _is_left(waiting: Waiting, verdict: Verdict | None) -> bool:
+    """Whether nobody of this call ends the run at its time any more, and it may go on."""
+    if verdict is None:
+        return not waiting.kill_on_exit
+    return verdict.result in (Result.STILL_RUNNING, Result.UNKNOWN)
 
 
 def _of_the_run(waiting: Waiting, beside: Beside, verdict: Verdict) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.backends.base import Backend
@@ -13,6 +14,9 @@ from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S
 from batch_submit.operations.following import Follower
 from batch_submit.plan.units import format_duration
 from batch_submit.services import Clock, SignalCount
+
+if TYPE_CHECKING:
+    from batch_submit.operations.lifetimes import Lifetime
 
 #: A ResourceManager that has just restarted may not have recovered an application yet: "not found" counts after this.
 _FORGOTTEN_PATIENCE_S = 30.0
@@ -31,8 +35,6 @@ class WatchLimits:
     ----------
     timeout_s
         The run's own limit, from YARN's acceptance on, queue time included; measured by the ResourceManager's clock.
-    lifetime_set
-        The backend itself ends the run at ``timeout_s``.
     wait_timeout_s
         The limit of our waiting.
     rm_patience_s
@@ -40,7 +42,6 @@ class WatchLimits:
     """
 
     timeout_s: float | None = None
-    lifetime_set: bool = False
     wait_timeout_s: float | None = None
     rm_patience_s: float = DEFAULT_RM_PATIENCE_S
 
@@ -59,6 +60,8 @@ class Watcher:
         Gets every report of another state than the one before, while the application lives.
     beside
         Called at every poll: looks after what else belongs to the run.
+    lifetime
+        The limit by which the backend itself ends the run at ``timeout_s``, as long as it holds it; looked after too.
     """
 
     backend: Backend
@@ -71,6 +74,7 @@ class Watcher:
     longest_pause_s: float | None = None
     on_change: Callable[[ApplicationReport], None] | None = None
     beside: Callable[[], None] = lambda: None
+    lifetime: Lifetime | None = None
     _away_since: float | None = None
     _forgotten_since: float | None = None
     _kill_sent: bool = False
@@ -86,6 +90,8 @@ class Watcher:
         last_state: State | None = None
         while True:
             self.beside()
+            if self.lifetime is not None:
+                self.lifetime.look()
             report = self._poll()
             self._show_output()
             if isinstance(report, Verdict):
@@ -176,7 +182,7 @@ class Watcher:
         limit = self.limits.timeout_s
         if limit is None or self._kill_taken:
             return
-        margin = _LIFETIME_MARGIN_S if self.limits.lifetime_set else 0.0
+        margin = _LIFETIME_MARGIN_S if self.lifetime is not None and self.lifetime.held else 0.0
         if report.elapsed_ms / 1000 < limit + margin:
             return
         if not self._kill_sent:

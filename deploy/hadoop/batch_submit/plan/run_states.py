@@ -27,21 +27,33 @@ class Event(str, Enum):
     GIVE_UP = "give up"  #: it is known that the launch led to nothing
     DISMISS = "dismiss"  #: a person says so
     END = "end"  #: the end of its application was seen
+    REPLAN = "replan"  #: it is planned once more: nobody had the right to launch it yet
 
 
 _PLANNED, _LAUNCHING, _SUBMITTED, _NOT, _FINISHED = TryState
-_LAUNCH, _ACCEPT, _GIVE_UP, _DISMISS, _END = Event
+_LAUNCH, _ACCEPT, _GIVE_UP, _DISMISS, _END, _REPLAN = Event
 
 #: Complete: every event in every state. An end that was seen never changes; nothing but a person's word takes an
-#: accepted application away; one that shows after all (a late arrival) counts whatever was concluded before.
+#: accepted application away; one that shows after all (a late arrival) counts whatever was concluded before. What may
+#: have been launched is never PLANNED again.
 TRANSITIONS: Mapping[TryState, Mapping[Event, TryState]] = {
-    _PLANNED: {_LAUNCH: _LAUNCHING, _ACCEPT: _SUBMITTED, _GIVE_UP: _NOT, _DISMISS: _NOT, _END: _FINISHED},
-    _LAUNCHING: {_LAUNCH: _LAUNCHING, _ACCEPT: _SUBMITTED, _GIVE_UP: _NOT, _DISMISS: _NOT, _END: _FINISHED},
-    _SUBMITTED: {_LAUNCH: _SUBMITTED, _ACCEPT: _SUBMITTED, _GIVE_UP: _SUBMITTED, _DISMISS: _NOT, _END: _FINISHED},
-    # Launched again: over REST a refused id is posted again, for another host may be posting it.
-    _NOT: {_LAUNCH: _LAUNCHING, _ACCEPT: _SUBMITTED, _GIVE_UP: _NOT, _DISMISS: _NOT, _END: _FINISHED},
-    _FINISHED: {_LAUNCH: _FINISHED, _ACCEPT: _FINISHED, _GIVE_UP: _FINISHED, _DISMISS: _FINISHED, _END: _FINISHED},
-}
+    _PLANNED: {
+        _LAUNCH: _LAUNCHING, _ACCEPT: _SUBMITTED, _GIVE_UP: _NOT, _DISMISS: _NOT, _END: _FINISHED, _REPLAN: _PLANNED
+    },
+    _LAUNCHING: {
+        _LAUNCH: _LAUNCHING, _ACCEPT: _SUBMITTED, _GIVE_UP: _NOT, _DISMISS: _NOT, _END: _FINISHED, _REPLAN: _LAUNCHING
+    },
+    _SUBMITTED: {
+        _LAUNCH: _SUBMITTED, _ACCEPT: _SUBMITTED, _GIVE_UP: _SUBMITTED, _DISMISS: _NOT, _END: _FINISHED,
+        _REPLAN: _SUBMITTED,
+    },
+    # Launched again: over REST a refused id is posted again, for another host may be posting it. Planned again: the
+    # host was not ready, and the right to launch it had not been claimed.
+    _NOT: {
+        _LAUNCH: _LAUNCHING, _ACCEPT: _SUBMITTED, _GIVE_UP: _NOT, _DISMISS: _NOT, _END: _FINISHED, _REPLAN: _PLANNED
+    },
+    _FINISHED: dict.fromkeys(Event, _FINISHED),
+}  # fmt: skip
 
 
 def after(state: TryState, event: Event) -> TryState:
