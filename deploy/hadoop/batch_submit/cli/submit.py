@@ -120,7 +120,7 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
     )
     options = SubmitOptions(
         dry_run=typed["dry_run"],
-        as_json=typed["as_json"] or typed["format_name"] == "json",
+        as_json=typed["as_json"],
         wait=typed["wait"],
         preflight=not typed["no_preflight"],
         claim=typed["claim"],
