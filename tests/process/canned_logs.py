@@ -5,7 +5,6 @@ What each endpoint answers in which state was recorded (``tests/golden/logs``).
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
@@ -55,17 +54,13 @@ class CannedLogs:
     def __enter__(self) -> CannedLogs:
         self._server = QuietServer(self.port, _Handler, self)
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="canned-logs")
-        self._thread.start()
+        self._server.start("canned-logs")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.drop_connections()
-        self._server.server_close()
+        self._server.stop()
 
     def answer(self, path: str, query: dict[str, str]) -> Reply:
         """The reply to one request."""

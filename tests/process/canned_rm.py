@@ -85,7 +85,6 @@ class CannedResourceManager:
         self.port = 0
         self._lock = threading.RLock()
         self._server: QuietServer | None = None
-        self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
@@ -105,19 +104,13 @@ class CannedResourceManager:
         """Listen, on the port of before if there was one."""
         self._server = QuietServer(self.port, _Handler, self)
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="canned-rm")
-        self._thread.start()
+        self._server.start("canned-rm")
 
     def stop(self) -> None:
         """Refuse connections from now on and drop those that are open."""
-        if self._server is None or self._thread is None:
-            return
-        server, self._server = self._server, None
-        server.stopping.set()
-        server.shutdown()
-        self._thread.join()
-        server.drop_connections()
-        server.server_close()
+        if self._server is not None:
+            server, self._server = self._server, None
+            server.stop()
 
     @property
     def connections_made(self) -> int:

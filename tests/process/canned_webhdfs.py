@@ -105,17 +105,13 @@ class CannedWebHdfs:
     def __enter__(self) -> CannedWebHdfs:
         self._server = QuietServer(self.port, _Handler, self)
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="canned-webhdfs")
-        self._thread.start()
+        self._server.start("canned-webhdfs")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.drop_connections()
-        self._server.server_close()
+        self._server.stop()
 
     def operations(self) -> list[str]:
         """The names of the operations asked for."""

@@ -22,6 +22,19 @@ class QuietServer(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), handler)
 
+    def start(self, name: str) -> None:
+        """Answer in a thread of this name."""
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name=name)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse connections from now on and drop those that are open."""
+        self.stopping.set()
+        self.shutdown()
+        self._thread.join()
+        self.drop_connections()
+        self.server_close()
+
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
         self.connections_made += 1
