@@ -74,7 +74,7 @@ def demo_data_command(
     as_json: bool,
     verbose: bool,
 ) -> int:
-    """Write 336,776 flights as Parquet to data_config.training_data_path under the storage root.
+    """Write 336,776 flights, their weather and planes as CSV files to data/raw under the storage root.
 
     \b
     batch-submit demo-data --backend local
