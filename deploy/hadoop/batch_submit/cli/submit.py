@@ -68,7 +68,8 @@ def typed_job_type(name: str) -> str:
     try:
         return job_type(name).value
     except ContractError as error:
-        raise UsageError(f"--type: {error}") from error
+        (problem,) = error.problems
+        raise UsageError(problem.message, where="--type", next_step=problem.hint) from error
 
 
 def _refuse_empty(typed: Mapping[str, Any]) -> None:

@@ -172,7 +172,11 @@ def _user_script(context: Context, identified: Identified, places: Places) -> Sh
             )
         return None
     scripts = context.services.job_scripts()
-    candidates = [Path(places.cwd, typed), scripts / typed, scripts / f"{typed}.py"]
+    candidates = [
+        Path(places.cwd, typed),
+        scripts / typed,
+        *(() if typed.endswith(".py") else (scripts / f"{typed}.py",)),
+    ]
     found = next((one for one in candidates if one.is_file()), None)
     if found is None:
         raise MissingFile(
