@@ -14,13 +14,11 @@ import threading
 import time
 from collections.abc import Iterable
 from enum import Enum
-from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.process.canned_replies import Asked, Reply, html_reply, json_reply, mistyped_path, remote_exception
-from tests.process.quiet_server import QuietServer
+from tests.process.quiet_server import QuietHandler, QuietServer
 from tests.process.scripted_application import (
     CLUSTER_TIMESTAMP,
     LIFETIME_DIAGNOSTICS,
@@ -387,25 +385,11 @@ def _submitted(body: Any) -> dict[str, Any]:
     return given
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: QuietServer
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_PUT(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
-        parts = urlsplit(self.path)
-        length = int(self.headers.get("Content-Length") or 0)
-        raw = self.rfile.read(length)
-        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        asked = Asked(self.command, unquote(parts.path), query, json.loads(raw) if raw else None)
+class _Handler(QuietHandler):
+    def answer(self) -> None:
+        path, query = self.asked()
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        asked = Asked(self.command, path, query, json.loads(raw) if raw else None)
         canned: CannedResourceManager = self.server.canned
         if canned.delay_s:
             self.server.stopping.wait(canned.delay_s)
@@ -416,14 +400,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{")
             self.close_connection = True
             return
-        reply = canned.answer(asked)
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.content_type)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Tests read ``asked``."""
+        self.send(canned.answer(asked))
