@@ -18,7 +18,7 @@ def config_group() -> None:
     """Show or check the configuration; needs no cluster."""
 
 
-@config_group.command("show")
+@config_group.command("show", short_help="What results from all layers.")
 @_TYPE
 @click.option("--origin", is_flag=True, help="Per value: file and line, variable or flag.")
 @which_config_options
@@ -41,7 +41,7 @@ def show_command(
     return show_config(build_services(), chosen, origin=origin, as_json=as_json)
 
 
-@config_group.command("check")
+@config_group.command("check", short_help="Every problem at once.")
 @_TYPE
 @which_config_options
 @json_option

@@ -26,7 +26,12 @@ from batch_submit.services import build_services
 @click.option("--name", metavar="N", help="Of this name, or a pattern: 'nightly-*'.")
 @click.option("--since", metavar="T", help="Of what has ended, only the last T (default 24h; with --states: all).")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N of the order.")
-@click.option("--sort", type=click.Choice(SORT_KEYS), default="started", help="By what; largest and newest first.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORT_KEYS),
+    default="started",
+    help="By what: newest and largest first, words from A to Z.",
+)
 @click.option("--watch", is_flag=True, help="Draw it again every 3 seconds, on a terminal, until Ctrl-C.")
 @selection_options
 @json_option

@@ -82,7 +82,7 @@ def demo_data_command(
     return put_demo_data(build_services(verbose=verbose), chosen, as_json=as_json, force=force)
 
 
-@click.command("gc", short_help="Delete what nobody needs any more: old records, claims, shared files.")
+@click.command("gc", short_help="Delete old records, claims and shared files.")
 @click.option("--older-than", default="30d", metavar="T", help="Ended, or unused, for so long (30d); at least 2d.")
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted; delete nothing.")
 @selection_options
@@ -98,7 +98,7 @@ def gc_command(
     """Delete the records and claims of runs that ended long ago, and what lies unused in the shared folder
     (execution.shared_dir): old packages, old Sparks, broken uploads.
 
-    No run that is not known to have ended; no file that a live application may need, that this version or this
+    Never: a run that is not known to have ended; a file that a live application may need, that this version or this
     configuration would use, or that belongs to somebody else.
 
     \b
