@@ -11,25 +11,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from batch_submit.ledger import Run, StateSeen, Try, TryState
 from batch_submit.ledger.exports import write_export
+from benchmarks.cluster import REPO, running_cluster
 
-REPO = Path(__file__).resolve().parents[1]
-CLUSTER = REPO / "deploy" / "devcluster" / "devcluster"
 DIRECTORY = REPO / ".work" / "bench-ledger"
-PORT_OFFSET = "7300"
+PORT_OFFSET = 7300
 USER = "alice"
 FEW, MANY = 10, 10_000
 APART = timedelta(hours=3)
@@ -44,22 +41,6 @@ CALLS: dict[str, tuple[Sequence[str], bool]] = {
     "history --name 'weekly-*'": (["history", "--name", "weekly-*"], False),
     "show RUN": (["show", "nightly-3"], False),
 }
-
-
-@contextmanager
-def running_cluster() -> Iterator[dict[str, str]]:
-    """The development cluster, and the environment of a client."""
-    place = ["--dir", str(DIRECTORY)]
-    subprocess.run([CLUSTER, "up", *place, "--port-offset", PORT_OFFSET], check=True, stdout=subprocess.DEVNULL)
-    try:
-        exported = subprocess.run([CLUSTER, "env", *place], check=True, capture_output=True, text=True).stdout
-        env = dict(os.environ)
-        for line in exported.splitlines():
-            name, _, value = shlex.split(line)[1].partition("=")
-            env[name] = value
-        yield env
-    finally:
-        subprocess.run([CLUSTER, "down", "--wipe", *place], check=True, stderr=subprocess.DEVNULL)
 
 
 def ours(env: dict[str, str], *arguments: str) -> str:
@@ -130,7 +111,7 @@ def older_records(folder: Path, count: int) -> None:
 
 def measure(rounds: int) -> tuple[dict[str, dict[str, float]], float]:
     """Medians by call, and the seconds of the first opening with MANY."""
-    with tempfile.TemporaryDirectory() as scratch, running_cluster() as env:
+    with tempfile.TemporaryDirectory() as scratch, running_cluster(DIRECTORY, PORT_OFFSET) as env:
         env |= {
             "XDG_CACHE_HOME": f"{scratch}/cache",
             "BATCH_SUBMIT_PYTHON": sys.executable,

@@ -11,20 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-CLUSTER = REPO / "deploy" / "devcluster" / "devcluster"
+from benchmarks.cluster import CLUSTER, REPO, client_env, running_cluster
+
 DIRECTORY = REPO / ".work" / "bench-logs-cluster"
-PORT_OFFSET = "6800"
+PORT_OFFSET = 6800
 WRITER = REPO / "tests" / "golden" / "aggregated_logs" / "generator" / "WriteAggregatedLogs.java"
 OWNER = "bench"
 CODECS = ("none", "gz")
@@ -37,20 +36,10 @@ MAX_MEMORY_MB = 80
 @contextmanager
 def cluster(directory: Path | None) -> Iterator[dict[str, str]]:
     """The environment of a client of a running cluster, or of one that is started and ended here."""
-    place = ["--dir", str(directory or DIRECTORY)]
-    if directory is None:
-        subprocess.run([CLUSTER, "up", *place, "--port-offset", PORT_OFFSET], check=True, stdout=subprocess.DEVNULL)
-    try:
-        exported = subprocess.run([CLUSTER, "env", *place], check=True, capture_output=True, text=True).stdout
-        env = dict(os.environ)
-        for line in exported.splitlines():
-            name, _, value = shlex.split(line)[1].partition("=")
-            env[name] = value
+    running = nullcontext(client_env(directory)) if directory else running_cluster(DIRECTORY, PORT_OFFSET)
+    with running as env:
         jars = subprocess.run([CLUSTER, "jars"], check=True, capture_output=True, text=True).stdout.strip()
         yield env | {"BATCH_SUBMIT_PYTHON": sys.executable, "HADOOP_USER_NAME": OWNER, "HADOOP_JARS": jars}
-    finally:
-        if directory is None:
-            subprocess.run([CLUSTER, "down", "--wipe", *place], check=True, stderr=subprocess.DEVNULL)
 
 
 def java(env: Mapping[str, str], *arguments: str, path: str = "") -> list[str]:

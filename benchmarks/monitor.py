@@ -11,16 +11,15 @@ import argparse
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from benchmarks.submit_overhead import CLUSTER, REPO, bare, kill, resident_mb, running_cluster
+from benchmarks.cluster import REPO, client_env, running_cluster
+from benchmarks.submit_overhead import DIRECTORY, PORT_OFFSET, bare, kill, resident_mb
 
 MAX_SHARE = 0.2
 JOB = """\
@@ -32,16 +31,9 @@ while True:
 """
 
 
-@contextmanager
-def client_of(folder: str) -> Iterator[dict[str, str]]:
+def client_of(folder: str) -> AbstractContextManager[dict[str, str]]:
     """The environment of a client of a cluster that runs, or of one that is started for this."""
-    if not folder:
-        with running_cluster() as env:
-            yield env
-        return
-    exported = subprocess.run([CLUSTER, "env", "--dir", folder], check=True, capture_output=True, text=True).stdout
-    lines = (shlex.split(line)[1].partition("=") for line in exported.splitlines())
-    yield {**os.environ, **{name: value for name, _, value in lines}}
+    return nullcontext(client_env(Path(folder))) if folder else running_cluster(DIRECTORY, PORT_OFFSET)
 
 
 def cpu_s(pid: int) -> float:

@@ -21,17 +21,16 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REPO = Path(__file__).resolve().parents[1]
-CLUSTER = REPO / "deploy" / "devcluster" / "devcluster"
+from benchmarks.cluster import REPO, running_cluster
+
 HADOOP_JARS = REPO / ".devcluster-jars" / "lib"
 DIRECTORY = REPO / ".work" / "bench"
-PORT_OFFSET = "7000"
+PORT_OFFSET = 7000
 USER = "alice"
 FINISHED = 1000
 MAX_MEMORY_SHARE = 1 / 3
@@ -55,22 +54,6 @@ class Cost:
     seconds: float
     cpu_s: float
     mb: float
-
-
-@contextmanager
-def running_cluster() -> Iterator[dict[str, str]]:
-    """The development cluster, and the environment of a client."""
-    place = ["--dir", str(DIRECTORY)]
-    subprocess.run([CLUSTER, "up", *place, "--port-offset", PORT_OFFSET], check=True, stdout=subprocess.DEVNULL)
-    try:
-        exported = subprocess.run([CLUSTER, "env", *place], check=True, capture_output=True, text=True).stdout
-        env = dict(os.environ)
-        for line in exported.splitlines():
-            name, _, value = shlex.split(line)[1].partition("=")
-            env[name] = value
-        yield env
-    finally:
-        subprocess.run([CLUSTER, "down", "--wipe", *place], check=True, stderr=subprocess.DEVNULL)
 
 
 def yarn(env: dict[str, str], program: str, *arguments: str) -> list[str]:
@@ -171,7 +154,7 @@ def logs_of_a_small_application(env: dict[str, str], folder: Path, rounds: int) 
 
 def measure(rounds: int) -> dict[str, dict[str, float]]:
     """All figures of one run."""
-    with tempfile.TemporaryDirectory() as folder, running_cluster() as env:
+    with tempfile.TemporaryDirectory() as folder, running_cluster(DIRECTORY, PORT_OFFSET) as env:
         env |= {
             "XDG_STATE_HOME": f"{folder}/state",
             "XDG_CACHE_HOME": f"{folder}/cache",

@@ -20,7 +20,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.submit_overhead import CLUSTER, DIRECTORY, REPO, bare, ours, running_cluster
+from benchmarks.cluster import CLUSTER, REPO, running_cluster
+from benchmarks.submit_overhead import DIRECTORY, PORT_OFFSET, bare, ours
 
 SIDES = ("rest", "spark-submit", "bare")
 MOST_S, ONE_TIMES, MANY_TIMES = 0.5, 8.0, 20.0
@@ -108,7 +109,7 @@ def end_the_only_node() -> None:
 def measure(rounds: int, count: int) -> dict[str, dict[str, float]]:
     """All figures of one run; the sides take turns."""
     found: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory() as folder, running_cluster() as env:
+    with tempfile.TemporaryDirectory() as folder, running_cluster(DIRECTORY, PORT_OFFSET) as env:
         env |= {
             "XDG_STATE_HOME": f"{folder}/state",
             "XDG_CACHE_HOME": f"{folder}/cache",

@@ -8,42 +8,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-CLUSTER = REPO / "deploy" / "devcluster" / "devcluster"
+from benchmarks.cluster import REPO, running_cluster
+
 DIRECTORY = REPO / ".work" / "bench-cluster"
-PORT_OFFSET = "6500"
+PORT_OFFSET = 6500
 SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
 JOB = "import time\nfrom pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()\ntime.sleep(600)\n"
 MAX_EXTRA_S = 0.5
 MAX_MEMORY_SHARE = 0.2
-
-
-@contextmanager
-def running_cluster() -> Iterator[dict[str, str]]:
-    """The development cluster, and the environment of a client."""
-    place = ["--dir", str(DIRECTORY)]
-    subprocess.run([CLUSTER, "up", *place, "--port-offset", PORT_OFFSET], check=True, stdout=subprocess.DEVNULL)
-    try:
-        exported = subprocess.run([CLUSTER, "env", *place], check=True, capture_output=True, text=True).stdout
-        env = dict(os.environ)
-        for line in exported.splitlines():
-            name, _, value = shlex.split(line)[1].partition("=")
-            env[name] = value
-        yield env
-    finally:
-        subprocess.run([CLUSTER, "down", "--wipe", *place], check=True, stderr=subprocess.DEVNULL)
 
 
 def ours(job: Path, *more: str) -> list[str]:
@@ -120,7 +101,7 @@ def memory_while_waiting(command: list[str], env: dict[str, str], waits: Callabl
 
 def measure(rounds: int) -> dict[str, float]:
     """All figures of one run; the two sides take turns."""
-    with tempfile.TemporaryDirectory() as folder, running_cluster() as env:
+    with tempfile.TemporaryDirectory() as folder, running_cluster(DIRECTORY, PORT_OFFSET) as env:
         env |= {
             "XDG_STATE_HOME": f"{folder}/state",
             "XDG_CACHE_HOME": f"{folder}/cache",

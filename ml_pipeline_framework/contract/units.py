@@ -22,9 +22,7 @@ def duration_s(text: str) -> float:
     ValueError
         Saying what to write instead.
     """
-    clean = re.sub(r"\s+", "", text.lower())
-    if re.fullmatch(r"[0-9]{1,9}", clean):
-        raise ValueError(f"{text!r} has no unit: write {clean}s, {clean}m or {clean}h")
+    clean = _clean(text, "s", "m", "h")
     if not _DURATION.fullmatch(clean):
         raise ValueError(f"{text!r} is not a duration: write for example 90s, 15m or 1h30m")
     seconds = sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(clean))
@@ -41,13 +39,20 @@ def size_bytes(text: str) -> int:
     ValueError
         Saying what to write instead.
     """
-    clean = re.sub(r"\s+", "", text.lower())
-    if re.fullmatch(r"[0-9]{1,9}", clean):
-        raise ValueError(f"{text!r} has no unit: write {clean}m or {clean}g")
+    clean = _clean(text, "m", "g")
     match = _SIZE.fullmatch(clean)
     if match is None:
         raise ValueError(f"{text!r} is not a size: write a whole number with a unit, for example 128m or 1g")
     return int(match[1]) * _BYTES[match[2]]
+
+
+def _clean(text: str, *units: str) -> str:
+    """Return the text without blanks and in lower case; a bare number is answered with what may have been meant."""
+    clean = re.sub(r"\s+", "", text.lower())
+    if re.fullmatch(r"[0-9]{1,9}", clean):
+        *others, last = (clean + unit for unit in units)
+        raise ValueError(f"{text!r} has no unit: write {', '.join(others)} or {last}")
+    return clean
 
 
 def duration_problem(text: str) -> str:

@@ -220,32 +220,37 @@ def plan(
     _check_options(schema, names, said, task)
     chosen: list[Feature] = []
     out = list(left_out)
-    rows = found["profiled"]
     for place, name in enumerate(names):
-        nulls, values = found[f"{place}_nulls"], found[f"{place}_values"]
-        kind = kind_of(schema[name].dataType)
-        feature = Feature(name, _ROLES[kind], schema[name].dataType.simpleString(), nulls)
-        if values == 0:
-            decided: Feature | str = "null in every training row"
-        elif values == 1 and (nulls == 0 or kind in (NUMBER, TIME)):
-            decided = "one value in all training rows"  # a filled number is constant, a null text is a category
-        elif kind == NUMBER:
-            decided = replace(feature, encoding=NUMBERS, marks_nulls=nulls >= _FREQUENT_NULLS * rows)
-        elif kind == TIME:
-            decided = _time(feature, schema, said)
-        elif name in said.text_columns or (kind == TEXT and _is_prose(found, place, rows)):
-            decided = replace(feature, role="text", encoding=WORDS, buckets=said.text_buckets or _buckets(style))
-        else:
-            decided = _category(feature, values, rows, style=style, task=task, options=said)
+        decided = _decided(schema, name, found, place, style=style, task=task, options=said)
         if isinstance(decided, str):
             out.append(LeftOut(name, decided))
         else:
             chosen.append(decided)
     ordered = sorted(out, key=lambda one: schema.names.index(one.name))
-    return FeaturePlan(tuple(chosen), tuple(ordered), style, rows)
+    return FeaturePlan(tuple(chosen), tuple(ordered), style, found["profiled"])
 
 
 _ROLES = {NUMBER: "numeric", BOOLEAN: "categorical", TEXT: "categorical", TIME: "time"}
+
+
+def _decided(
+    schema: StructType, name: str, found: Mapping[str, Any], place: int, *, style: str, task: str, options: Options
+) -> Feature | str:
+    """Decide what becomes of one column: a feature, or the reason why it is left out."""
+    rows, nulls, values = found["profiled"], found[f"{place}_nulls"], found[f"{place}_values"]
+    kind = kind_of(schema[name].dataType)
+    feature = Feature(name, _ROLES[kind], schema[name].dataType.simpleString(), nulls)
+    if values == 0:
+        return "null in every training row"
+    if values == 1 and (nulls == 0 or kind in (NUMBER, TIME)):
+        return "one value in all training rows"  # a filled number is constant, a null text is a category
+    if kind == NUMBER:
+        return replace(feature, encoding=NUMBERS, marks_nulls=nulls >= _FREQUENT_NULLS * rows)
+    if kind == TIME:
+        return _time(feature, schema, options)
+    if name in options.text_columns or (kind == TEXT and _is_prose(found, place, rows)):
+        return replace(feature, role="text", encoding=WORDS, buckets=options.text_buckets or _buckets(style))
+    return _category(feature, values, rows, style=style, task=task, options=options)
 
 
 def _check_options(schema: StructType, names: Sequence[str], options: Options, task: str) -> None:

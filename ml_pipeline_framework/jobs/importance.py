@@ -75,9 +75,7 @@ def permutation_importance(
         size = sample.count()
         if size < 2:
             raise DataError(f"permutation_importance: the sample has {size} rows; raise permutation_rows")
-        draw = random.Random(seed)  # nosec B311  # a shuffle, no secret
-        shifts = [draw.randrange(1, size) for _ in range(repeats)]
-        scored = pipeline.transform(_shuffled(sample, names, shifts, size))
+        scored = pipeline.transform(_shuffled(sample, names, _shifts(size, repeats, seed), size))
         found = {tuple(row[key] for key in _KEYS): row["value"] for row in _measured(scored, rows.label.task, metadata)}
     finally:
         sample.unpersist()
@@ -90,6 +88,12 @@ def _sample(rows: Rows, names: Sequence[str], sample_rows: int, seed: int) -> Da
     chosen = rows.frame if share == 1.0 else rows.frame.where(splits.within_share(names, seed, share, "importance"))
     order = Window.orderBy(splits.key_hash(names, seed, "shuffle"), F.col(LABEL))
     return chosen.select(*map(quoted, names), LABEL).withColumn(_PLACE, F.row_number().over(order) - 1)
+
+
+def _shifts(size: int, repeats: int, seed: int) -> list[int]:
+    """Return for each repeat how many rows on a value comes from; never its own row."""
+    draw = random.Random(seed)  # nosec B311  # a shuffle, no secret
+    return [draw.randrange(1, size) for _ in range(repeats)]
 
 
 def _shuffled(sample: DataFrame, names: Sequence[str], shifts: Sequence[int], size: int) -> DataFrame:

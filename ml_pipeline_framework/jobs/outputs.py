@@ -15,7 +15,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.errors import AnalysisException
@@ -40,6 +40,9 @@ _COLUMNAR = ("parquet", "orc")
 #: The listener that brings the count may lose it when the driver is very busy; then the files are counted.
 _WAIT_FOR_COUNT_S = 30.0
 
+#: ``error``: only what this very run left is replaced. ``overwrite``: whatever lies there. ``append``: files are added,
+#: each with the run's name; the same run replaces its own. ``overwrite_partitions``: only the folders ``column=value``
+#: that there are rows for. ``ignore``: what lies there stays, and nothing is computed.
 MODES = ("error", "overwrite", "append", "ignore", "overwrite_partitions")
 _OPTIONS: Mapping[str, Mapping[str, str]] = {
     "csv": {"header": "true"},
@@ -47,23 +50,9 @@ _OPTIONS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def write_frame(
-    spark: SparkSession,
-    frame: DataFrame,
-    path: str,
-    *,
-    format: str = "parquet",
-    compression: str = "zstd",
-    partition_by: Sequence[str] = (),
-    target_file_bytes: int = 128 << 20,
-    mode: str = "error",
-    run_id: str,
-    options: Mapping[str, str] | None = None,
-    bytes_hint: int | None = None,
-    said_by: str = "path",
-    inspect: Callable[[str, int], None] | None = None,
-) -> dict[str, Any]:
-    """Write a data set whole and say what was written.
+@dataclass(frozen=True)
+class Form:
+    """What the files of a data set look like.
 
     Parameters
     ----------
@@ -75,14 +64,47 @@ def write_frame(
         Columns that become folders ``column=value``.
     target_file_bytes : int
         Size of file to aim at; small data gives smaller files, never many.
-    mode : str
-        ``error``: only what this very run left is replaced. ``overwrite``: whatever lies there. ``append``: files are
-        added, each with the run's name; the same run replaces its own. ``overwrite_partitions``: only the folders
-        ``column=value`` that `frame` has rows for. ``ignore``: what lies there stays, and nothing is computed.
-    options : mapping, optional
+    options : mapping
         More of Spark's writer options.
     bytes_hint : int, optional
         How many bytes the files are expected to take, when the caller knows better than Spark's plan.
+    """
+
+    format: str = "parquet"
+    compression: str = "zstd"
+    partition_by: Sequence[str] = ()
+    target_file_bytes: int = 128 << 20
+    options: Mapping[str, str] = field(default_factory=dict)
+    bytes_hint: int | None = None
+
+    def writer_options(self) -> dict[str, str]:
+        """Return Spark's options: the format's own, and those that were asked for."""
+        return {**_OPTIONS.get(self.format, {}), **self.options}
+
+
+#: Files where nothing is said of their form.
+PARQUET = Form()
+
+
+def write_frame(
+    spark: SparkSession,
+    frame: DataFrame,
+    path: str,
+    form: Form = PARQUET,
+    *,
+    mode: str = "error",
+    run_id: str,
+    said_by: str = "path",
+    inspect: Callable[[str, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write a data set whole and say what was written.
+
+    Parameters
+    ----------
+    form : Form
+        What the files look like.
+    mode : str
+        What becomes of what lies there: one of `MODES`.
     said_by : str
         The key or flag that names the path, for messages.
     inspect : callable, optional
@@ -99,18 +121,11 @@ def write_frame(
     OutputError
         Something that is not this run's lies there, a column can't be written in this format, the file system refuses.
     """
-    if mode not in MODES:
-        raise ValueError(f"{mode!r} is no mode: {', '.join(MODES)}")
-    place = Place.of(path, run_id)
-    if mode == "error":
-        placing.check_free(spark, path, run_id, said_by)
-    else:
-        placing.recover(spark, path, run_id)
+    place = _place(spark, path, mode, run_id, said_by)
     if mode == "ignore" and datasets.exists(spark, path):
         return {"path": path, "rows": 0, "files": 0, "bytes": 0, "partitions": 0, "skipped": True}
-    form = _Form(format, compression, tuple(partition_by), {**_OPTIONS.get(format, {}), **(options or {})})
     try:
-        rows = _fill(spark, frame, place.waiting, form, target_file_bytes, bytes_hint)
+        rows = _fill(spark, frame, place.waiting, form)
         found = {"rows": rows, **_sizes(spark, place.waiting)}
         if inspect is not None:
             inspect(place.waiting, rows)
@@ -120,18 +135,19 @@ def write_frame(
     return {"path": path, **found}
 
 
-@dataclass(frozen=True)
-class _Form:
-    """What a file looks like."""
-
-    format: str
-    compression: str
-    partition_by: tuple[str, ...]
-    options: Mapping[str, str]
+def _place(spark: SparkSession, path: str, mode: str, run_id: str, said_by: str) -> Place:
+    """Return the place: in order after a run that was killed while it put something there, free where it must be."""
+    if mode not in MODES:
+        raise ValueError(f"{mode!r} is no mode: {', '.join(MODES)}")
+    if mode == "error":
+        placing.check_free(spark, path, run_id, said_by)
+    else:
+        placing.recover(spark, path, run_id)
+    return Place.of(path, run_id)
 
 
 def _into_place(
-    spark: SparkSession, place: Place, form: _Form, mode: str, run_id: str, found: Mapping[str, Any]
+    spark: SparkSession, place: Place, form: Form, mode: str, run_id: str, found: Mapping[str, Any]
 ) -> None:
     shared = mode in ("append", "overwrite_partitions")
     if shared:
@@ -188,18 +204,16 @@ def _add(spark: SparkSession, place: Place, mode: str, run_id: str) -> None:
     datasets.remove(spark, kept)
 
 
-def _fill(
-    spark: SparkSession, frame: DataFrame, folder: str, form: _Form, target_file_bytes: int, bytes_hint: int | None
-) -> int:
+def _fill(spark: SparkSession, frame: DataFrame, folder: str, form: Form) -> int:
     """Write the files and return the number of rows in them."""
-    arranged, settings = _arranged(spark, frame, form, target_file_bytes, bytes_hint)
+    arranged, settings = _arranged(spark, frame, form)
     seen = Observation()
     counted = arranged.observe(seen, F.count(F.lit(1)).alias("rows"))
     with temporary_settings(spark, settings):
         _save(counted, folder, form, form.partition_by)
     rows = rows_seen(seen)
     if rows is None:
-        rows = read_written(spark, folder, form.format, frame.schema, form.options).count()
+        rows = read_written(spark, folder, form.format, frame.schema, form.writer_options()).count()
     if not rows and form.partition_by:
         # Without rows there is no folder, and so no schema: one empty file tells readers all of the columns.
         datasets.remove(spark, folder)
@@ -207,8 +221,8 @@ def _fill(
     return rows
 
 
-def _save(frame: DataFrame, folder: str, form: _Form, partition_by: Sequence[str]) -> None:
-    writer = frame.write.format(form.format).options(**form.options).option("compression", form.compression)
+def _save(frame: DataFrame, folder: str, form: Form, partition_by: Sequence[str]) -> None:
+    writer = frame.write.format(form.format).options(**form.writer_options()).option("compression", form.compression)
     try:
         writer.partitionBy(*partition_by).save(folder)
     except AnalysisException as error:
@@ -250,13 +264,11 @@ def _sizes(spark: SparkSession, folder: str) -> dict[str, int]:
 # --- how many files ---------------------------------------------------------------------------------------------------
 
 
-def _arranged(
-    spark: SparkSession, frame: DataFrame, form: _Form, target_file_bytes: int, bytes_hint: int | None
-) -> tuple[DataFrame, dict[str, str]]:
+def _arranged(spark: SparkSession, frame: DataFrame, form: Form) -> tuple[DataFrame, dict[str, str]]:
     """Return the rows as they shall lie in files, and the settings under which to write them."""
     planned = _planned(spark, frame)
-    expected = planned.bytes if bytes_hint is None else bytes_hint
-    wanted = max(1, -(-expected // target_file_bytes))
+    expected = planned.bytes if form.bytes_hint is None else form.bytes_hint
+    wanted = max(1, -(-expected // form.target_file_bytes))
     names = [quoted(name) for name in form.partition_by]
     if (planned.tasks <= 1 and wanted <= 2) or (planned.sorted and not names):
         return frame, {}  # sorted: bringing rows together anew would lose their order
@@ -270,7 +282,7 @@ def _arranged(
         return frame.repartition(min(wanted, 10_000), *names), {}
     factor = SHUFFLE_PER_COLUMNAR_BYTE if form.format in _COLUMNAR and not planned.shuffles else 1
     return _rebalanced(spark, frame, names), {
-        "spark.sql.adaptive.advisoryPartitionSizeInBytes": str(target_file_bytes * factor),
+        "spark.sql.adaptive.advisoryPartitionSizeInBytes": str(form.target_file_bytes * factor),
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     }
 

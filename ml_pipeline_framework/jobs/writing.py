@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ml_pipeline_framework import datasets
 from ml_pipeline_framework.jobs.operations import columns_of
-from ml_pipeline_framework.jobs.outputs import write_frame
+from ml_pipeline_framework.jobs.outputs import Form, write_frame
 from ml_pipeline_framework.jobs.reading import Source
 from ml_pipeline_framework.jobs.tables import Table
 
@@ -56,14 +56,16 @@ class Writer:
             self._spark,
             frame,
             given["path"],
-            format=kind,
-            compression=given["compression"] or ("zstd" if kind in _COLUMNAR else "none"),
-            partition_by=given["partition_by"] or (),
-            target_file_bytes=given["target_file_size"],
+            Form(
+                format=kind,
+                compression=given["compression"] or ("zstd" if kind in _COLUMNAR else "none"),
+                partition_by=given["partition_by"] or (),
+                target_file_bytes=given["target_file_size"],
+                options={} if kind in _COLUMNAR else _text_options(given),
+                bytes_hint=self._bytes_hint,
+            ),
             mode=given["mode"],
             run_id=self._run_id,
-            options={} if kind in _COLUMNAR else _text_options(given),
-            bytes_hint=self._bytes_hint,
             said_by=f"outputs.{name}.path",
         )
         table.rows.known = found["rows"]
@@ -79,9 +81,8 @@ class Writer:
     def put_aside(self, frame: DataFrame, name: str, base: str) -> str:
         """Write rows aside and return where: each run has a folder of its own, so that none meets another's."""
         path = f"{self._aside(base)}/{name}"
-        found = write_frame(
-            self._spark, frame, path, mode="overwrite", run_id=self._run_id, bytes_hint=self._bytes_hint
-        )
+        form = Form(bytes_hint=self._bytes_hint)
+        found = write_frame(self._spark, frame, path, form, mode="overwrite", run_id=self._run_id)
         self.aside.append({"name": name, **found})
         return path
 

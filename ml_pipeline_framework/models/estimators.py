@@ -107,8 +107,7 @@ def estimator(
     label, features, weight : str
         Columns: the label (double; for classes their index), the feature vector, and the weights where there are any.
     seed : int
-        Set wherever Spark's learner has one: PySpark's default depends on Python's string hashing, which differs from
-        process to process.
+        Set wherever Spark's learner has one.
     categories : int
         The largest number of categories of an indexed feature, the one for unseen values included. A tree fails when
         it has fewer bins than that.
@@ -123,35 +122,36 @@ def estimator(
         When the algorithm does not serve the task, ``max_bins`` lies below `categories`, weights are given to a
         learner that takes none, or a package or the cluster does not allow it.
     """
-    if task not in ALGORITHMS[algorithm].tasks:
-        known = ", ".join(algorithms_for(task))
-        raise ModelError(f"model_config.algorithm {algorithm} does not do {task}: choose one of {known}")
-    if (task == BINARY and classes != 2) or (task == MULTICLASS and classes < 3):
-        raise ModelError(f"the label has {classes} classes, which is not {task}: leave model_config.task out")
-    _check_settings(algorithm, task, hyperparameters)
+    _check(algorithm, task, classes, hyperparameters)
     settings = spark_settings(algorithm, hyperparameters)
     if algorithm == "xgboost":
         categorical = ["arity" in slot for slot in slots]
         return xgboost.estimator(
             task, settings, label=label, features=features, seed=seed, weight=weight, categorical=categorical
         )
-    if ALGORITHMS[algorithm].style == "tree":
-        _set_tree_defaults(settings, categories)
+    _set_tree_defaults(algorithm, settings, categories)
     made = _TABLES[task][algorithm](featuresCol=features, **settings)
     _set_columns(made, algorithm, label=label, weight=weight, seed=seed)
     return made
 
 
-def _check_settings(algorithm: str, task: str, hyperparameters: Mapping[str, Any]) -> None:
-    """Check what depends on the task, which the edge may not have known."""
+def _check(algorithm: str, task: str, classes: int, hyperparameters: Mapping[str, Any]) -> None:
+    """Check what depends on task and label, which the edge may not have known."""
     table = ALGORITHMS[algorithm]
+    if task not in table.tasks:
+        known = ", ".join(algorithms_for(task))
+        raise ModelError(f"model_config.algorithm {algorithm} does not do {task}: choose one of {known}")
+    if (task == BINARY and classes != 2) or (task == MULTICLASS and classes < 3):
+        raise ModelError(f"the label has {classes} classes, which is not {task}: leave model_config.task out")
     allowed = {one.name for one in table.for_task(task)}
     wrong = [one for one in table.hyperparameters if one.name in hyperparameters and one.name not in allowed]
     for one in wrong:
         raise ModelError(f"model_config.hyperparameters.{one.name} is not for {task} ({one.doc}): leave it out")
 
 
-def _set_tree_defaults(settings: dict[str, Any], categories: int) -> None:
+def _set_tree_defaults(algorithm: str, settings: dict[str, Any], categories: int) -> None:
+    if ALGORITHMS[algorithm].style != "tree":
+        return
     settings.setdefault("maxMemoryInMB", _MAX_MEMORY_MB)
     settings.setdefault("maxBins", max(_SPARK_MAX_BINS, categories))
     if settings["maxBins"] < categories:
@@ -164,7 +164,7 @@ def _set_tree_defaults(settings: dict[str, Any], categories: int) -> None:
 def _set_columns(made: Any, algorithm: str, *, label: str, weight: str, seed: int) -> None:
     if made.hasParam("labelCol"):
         made.set(made.labelCol, label)
-    if made.hasParam("seed"):
+    if made.hasParam("seed"):  # PySpark's default depends on Python's string hashing: another one in each process
         made.set(made.seed, seed)
     if weight:
         if not made.hasParam("weightCol"):

@@ -5,15 +5,12 @@ What each endpoint answers in which state was recorded (``tests/golden/logs``).
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.process.canned_replies import Reply, html_reply, json_reply, remote_exception
-from tests.process.quiet_server import QuietServer
+from tests.process.quiet_server import QuietHandler, QuietServer
 
 TIME = "Sat Nov 21 11:48:52 +0000 2020"
 TIME_MS = 1_605_959_332_000
@@ -55,17 +52,13 @@ class CannedLogs:
     def __enter__(self) -> CannedLogs:
         self._server = QuietServer(self.port, _Handler, self)
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="canned-logs")
-        self._thread.start()
+        self._server.start("canned-logs")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.drop_connections()
-        self._server.server_close()
+        self._server.stop()
 
     def answer(self, path: str, query: dict[str, str]) -> Reply:
         """The reply to one request."""
@@ -140,25 +133,9 @@ class CannedLogs:
         return Reply(307, b"", "text/plain", {"Location": target})
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # as the real servers: head and body are written apart
-    server: QuietServer
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        reply = self.server.canned.answer(unquote(parts.path), query)
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.content_type)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Tests read ``asked``."""
+class _Handler(QuietHandler):
+    def answer(self) -> None:
+        self.send(self.server.canned.answer(*self.asked()))
 
 
 def site(rm_url: str, logs_url: str) -> str:

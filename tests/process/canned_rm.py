@@ -14,13 +14,11 @@ import threading
 import time
 from collections.abc import Iterable
 from enum import Enum
-from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.process.canned_replies import Asked, Reply, html_reply, json_reply, mistyped_path, remote_exception
-from tests.process.quiet_server import QuietServer
+from tests.process.quiet_server import QuietHandler, QuietServer
 from tests.process.scripted_application import (
     CLUSTER_TIMESTAMP,
     LIFETIME_DIAGNOSTICS,
@@ -66,7 +64,6 @@ class CannedResourceManager:
         self.asked: list[Asked] = []
         self.refuse_kill_by: set[str] = set()
         self.refuse_lifetime = False
-        self.fail_lifetimes = 0  #: so many PUTs of a LIFETIME are answered as by a ResourceManager in trouble
         self.writes_need_ticket = False  #: 401 with an empty body for every PUT, as without a ticket
         self.maximum_priority = 10
         #: What ``POST /apps/new-application`` answers.
@@ -86,7 +83,6 @@ class CannedResourceManager:
         self.port = 0
         self._lock = threading.RLock()
         self._server: QuietServer | None = None
-        self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
@@ -106,19 +102,13 @@ class CannedResourceManager:
         """Listen, on the port of before if there was one."""
         self._server = QuietServer(self.port, _Handler, self)
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="canned-rm")
-        self._thread.start()
+        self._server.start("canned-rm")
 
     def stop(self) -> None:
         """Refuse connections from now on and drop those that are open."""
-        if self._server is None or self._thread is None:
-            return
-        server, self._server = self._server, None
-        server.stopping.set()
-        server.shutdown()
-        self._thread.join()
-        server.drop_connections()
-        server.server_close()
+        if self._server is not None:
+            server, self._server = self._server, None
+            server.stop()
 
     @property
     def connections_made(self) -> int:
@@ -277,9 +267,6 @@ class CannedResourceManager:
         if rest in (["queue"], ["priority"]):
             return self._standing(asked, application, rest[0])
         if asked.method == "PUT" and rest == ["timeout"]:
-            if self.fail_lifetimes:
-                self.fail_lifetimes -= 1
-                return remote_exception(500, "RuntimeException", "in trouble")
             if self.refuse_lifetime:
                 return remote_exception(
                     403, "AuthorizationException", f"User {asked.user} cannot perform operation UPDATE"
@@ -398,26 +385,11 @@ def _submitted(body: Any) -> dict[str, Any]:
     return given
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # as the real servers: head and body are written apart
-    server: QuietServer
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_PUT(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
-        parts = urlsplit(self.path)
-        length = int(self.headers.get("Content-Length") or 0)
-        raw = self.rfile.read(length)
-        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        asked = Asked(self.command, unquote(parts.path), query, json.loads(raw) if raw else None)
+class _Handler(QuietHandler):
+    def answer(self) -> None:
+        path, query = self.asked()
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        asked = Asked(self.command, path, query, json.loads(raw) if raw else None)
         canned: CannedResourceManager = self.server.canned
         if canned.delay_s:
             self.server.stopping.wait(canned.delay_s)
@@ -428,14 +400,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{")
             self.close_connection = True
             return
-        reply = canned.answer(asked)
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.content_type)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Tests read ``asked``."""
+        self.send(canned.answer(asked))

@@ -7,12 +7,11 @@ import posixpath
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote
 
-from tests.process.quiet_server import QuietServer
+from tests.process.quiet_server import QuietHandler, QuietServer
 
 TOKEN = "SECRETtoken123"
 _PREFIX = "/webhdfs/v1"
@@ -105,17 +104,13 @@ class CannedWebHdfs:
     def __enter__(self) -> CannedWebHdfs:
         self._server = QuietServer(self.port, _Handler, self)
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="canned-webhdfs")
-        self._thread.start()
+        self._server.start("canned-webhdfs")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.drop_connections()
-        self._server.server_close()
+        self._server.stop()
 
     def operations(self) -> list[str]:
         """The names of the operations asked for."""
@@ -279,32 +274,15 @@ class CannedWebHdfs:
         return f"{(*others, self.seen_as or self.url)[0]}{_PREFIX}{quote(path)}?{passed}&datanode=1&delegation={TOKEN}"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # as the real servers: head and body are written apart
-    server: QuietServer
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_PUT(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def do_DELETE(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
-        parts = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+class _Handler(QuietHandler):
+    def answer(self) -> None:
+        place, query = self.asked()
         body = self._body()
         canned: CannedWebHdfs = self.server.canned
         headers: dict[str, str] = {}
         kind = "application/json"
         try:
-            path = unquote(parts.path).removeprefix(_PREFIX) or "/"
+            path = place.removeprefix(_PREFIX) or "/"
             status, value, headers = canned.perform(self.command, path, query, body)
         except Remote as remote:
             java = f"org.apache.hadoop.{remote.exception}"
@@ -340,6 +318,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
         return b"".join(chunks)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Tests read ``asked``."""

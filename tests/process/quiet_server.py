@@ -6,6 +6,9 @@ import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.process.canned_replies import Reply
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -21,6 +24,19 @@ class QuietServer(ThreadingHTTPServer):
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), handler)
+
+    def start(self, name: str) -> None:
+        """Answer in a thread of this name."""
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name=name)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse connections from now on and drop those that are open."""
+        self.stopping.set()
+        self.shutdown()
+        self._thread.join()
+        self.drop_connections()
+        self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
@@ -41,3 +57,39 @@ class QuietServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients of these tests hang up on purpose: nothing to print."""
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """One request: every method is answered by :meth:`answer`, and nothing is printed."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as the real servers: head and body are written apart
+    server: QuietServer
+
+    def answer(self) -> None:
+        """Read the request and write the reply."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    do_PUT = do_POST = do_DELETE = do_GET
+
+    def asked(self) -> tuple[str, dict[str, str]]:
+        """The path, decoded, and of each name in the query the last value."""
+        parts = urlsplit(self.path)
+        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        return unquote(parts.path), query
+
+    def send(self, reply: Reply) -> None:
+        """Write a whole reply."""
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests read what the server was asked."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -42,15 +41,11 @@ class RecordedResourceManager:
     @contextmanager
     def serving(self) -> Iterator[RecordedResourceManager]:
         """Answer within the block."""
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="recorded-rm")
-        thread.start()
+        self._server.start("recorded-rm")
         try:
             yield self
         finally:
-            self._server.shutdown()
-            thread.join()
-            self._server.drop_connections()
-            self._server.server_close()
+            self._server.stop()
 
     def answer(self, method: str, target: str) -> bytes:
         """The recorded answer, ready for the wire."""

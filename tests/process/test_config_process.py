@@ -47,7 +47,7 @@ def test_a_problem_without_details_is_a_problem_too(door: Door) -> None:
     (door.work / "job_config.yaml").write_bytes(b"execution:\n  log_file: caf\xe9.log\n")
     outcome = door.run("config", "check")
     assert (outcome.code, outcome.out) == (2, ""), outcome.err
-    assert outcome.said("1 problem(s)", "job_config.yaml:2: not UTF-8", "save the file as UTF-8")
+    assert outcome.said("has a problem", "job_config.yaml:2: not UTF-8", "save the file as UTF-8")
     missing = door.run("config", "check", "-c", "nowhere.yaml")
     assert missing.code == 2 and missing.said("no configuration file nowhere.yaml")
 
@@ -64,7 +64,7 @@ def test_an_unknown_job_type_is_a_usage_error_with_the_known_names(door: Door, v
 def test_problems_as_json(door: Door) -> None:
     door.write_config("execution:\n  timeout: 5\n  backend: yarm\n")
     outcome = door.run("config", "check", "--json")
-    assert outcome.code == 2 and outcome.said("2 problem(s)", "job_config.yaml:2: ", "job_config.yaml:3: ")
+    assert outcome.code == 2 and outcome.said("has 2 problems", "job_config.yaml:2: ", "job_config.yaml:3: ")
     assert outcome.json["ok"] is False
     assert outcome.json["config"] == str(door.work / "job_config.yaml")
     assert [line.split(": ")[0] for line in outcome.json["problems"]] == ["job_config.yaml:2", "job_config.yaml:3"]
@@ -78,10 +78,10 @@ def test_custom_is_checked_before_it_has_a_script(door: Door) -> None:
         "job_specific_config: {custom: {files: [nowhere.csv]}}\n"
     )
     outcome = door.run("config", "check", "-t", "custom")
-    assert outcome.code == 2 and outcome.said("1 problem(s)", "resource_limits", "job_config.yaml:2"), outcome.err
+    assert outcome.code == 2 and outcome.said("has a problem", "resource_limits", "job_config.yaml:2"), outcome.err
     door.write_config("job_specific_config: {custom: {files: [nowhere.csv]}}\n")
     outcome = door.run("config", "check", "-t", "custom")
-    assert outcome.code == 2 and outcome.said("1 problem(s)", "nowhere.csv (job_config.yaml:1)"), outcome.err
+    assert outcome.code == 2 and outcome.said("has a problem", "nowhere.csv (job_config.yaml:1)"), outcome.err
     door.write_config("job_specific_config: {custom: {files: [job.py]}}\n")
     assert door.run("config", "check", "-t", "custom").code == 0
 
@@ -90,13 +90,13 @@ def test_a_script_that_is_a_folder_is_a_problem(door: Door) -> None:
     (door.work / "jobs").mkdir()
     door.write_config("job_specific_config: {custom: {script: jobs}}\n")
     outcome = door.run("config", "check")
-    assert outcome.code == 2 and outcome.said("1 problem(s)", "job_config.yaml:1", "directory", "jobs"), outcome.err
+    assert outcome.code == 2 and outcome.said("has a problem", "job_config.yaml:1", "directory", "jobs"), outcome.err
 
 
 def test_an_address_that_no_cluster_has_is_a_problem_of_the_file(door: Door) -> None:
     door.write_config("environment_config:\n  resourcemanager_webapp_url: ftp://x:99\n")
     outcome = door.run("config", "check")
-    assert outcome.code == 2 and outcome.said("1 problem(s)", "job_config.yaml:2: ", "ftp://"), outcome.err
+    assert outcome.code == 2 and outcome.said("has a problem", "job_config.yaml:2: ", "ftp://"), outcome.err
 
 
 def test_the_clusters_rules_hold_where_only_etc_hadoop_conf_names_it(door: Door) -> None:
@@ -115,7 +115,7 @@ def test_a_configuration_for_scripts_alone_has_no_problem(door: Door) -> None:
     named = door.run("config", "check", "-t", "training")
     assert named.code == 2 and named.said("label_column")
     door.write_config(CONFIG + "  prediction: {files: [nowhere.csv]}\n")
-    assert door.run("config", "check").said("1 problem(s)", "nowhere.csv")
+    assert door.run("config", "check").said("has a problem", "nowhere.csv")
 
 
 def test_the_shipped_file_is_right_on_a_laptop_and_on_a_cluster_host(door: Door) -> None:

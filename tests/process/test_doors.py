@@ -118,6 +118,12 @@ def test_submit_job_submits_waits_and_tells_the_result(door: Door) -> None:
     assert (outcome.code, outcome.out) == (1, f"{door.application_id}\n"), outcome.err
 
 
+def test_a_misspelt_verb_is_answered_with_the_nearest(door: Door) -> None:
+    outcome = door.run("staus")
+    assert outcome.code == 2 and outcome.said("No such command 'staus'", "Did you mean status?"), outcome.err
+    assert "Did you mean" not in door.run("xyz").err
+
+
 def test_submit_job_without_a_type_is_a_usage_error(door: Door) -> None:
     outcome = door.run(program=[sys.executable, str(SUBMIT_JOB)])
     assert outcome.code == 2 and "--type" in outcome.err

@@ -218,6 +218,13 @@ def test_gc_keeps_what_any_part_of_the_configuration_names(door: Door, spark: Pa
     assert door.run("gc", env=AS_ALICE).code == 0 and names(door) == set()
 
 
+def test_gc_says_which_part_of_the_configuration_it_can_not_read(door: Door) -> None:
+    aged(door, 40)
+    (door.work / "job_config_odd.yaml").symlink_to("/proc/self/mem")  # not even root reads its beginning
+    swept = door.run("gc", env=AS_ALICE)
+    assert swept.code == 0 and swept.said("job_config_odd.yaml can't be read", "goes by its age"), swept.err
+
+
 def test_gc_deletes_nothing_when_it_is_not_known_what_lives(door: Door) -> None:
     aged(door, 40)
     door.rm.__exit__(None, None, None)

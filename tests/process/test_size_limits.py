@@ -50,17 +50,10 @@ class Endless(BaseHTTPRequestHandler):
 @pytest.fixture
 def endless() -> Iterator[str]:
     """The address of such a server."""
-    import threading
-
     server = QuietServer(0, Endless, None)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.stopping.set()
-    server.shutdown()
-    server.drop_connections()
-    server.server_close()
-    thread.join()
+    server.start("endless")
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.stop()
 
 
 @pytest.mark.parametrize("kind", SESSIONS)

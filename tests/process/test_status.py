@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from tests.process.canned_replies import Reply, json_reply
 from tests.process.door import RUNNING, SUCCEEDED, Door, write_xml
+from tests.process.quiet_server import QuietHandler, QuietServer
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 GONE = "application_1600000000000_0001"
@@ -41,29 +40,22 @@ HISTORY = {
 def history_server(known: dict[str, Any]) -> Iterator[str]:
     """A Spark History Server that knows these applications; its address."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            application_id = self.path.partition("?")[0].rpartition("/")[2]
+    class Handler(QuietHandler):
+        def answer(self) -> None:
+            application_id = self.asked()[0].rpartition("/")[2]
             found = known.get(application_id)
-            body = json.dumps(found).encode() if found else b"no such app: " + application_id.encode()
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Type", "application/json" if found else "text/plain")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.send(
+                json_reply(200, found)
+                if found
+                else Reply(404, b"no such app: " + application_id.encode(), "text/plain")
+            )
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing to read."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
+    server = QuietServer(0, Handler, None)
+    server.start("spark-history")
     try:
         yield f"127.0.0.1:{server.server_port}"
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        server.stop()
 
 
 def with_history(door: Door, address: str) -> None:

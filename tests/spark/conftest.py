@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.metadata
 import importlib.util
 import os
@@ -95,3 +96,30 @@ def training(tmp_path, flights_path):
         return TrainingParams(**{**values, **changes})
 
     return make
+
+
+@pytest.fixture
+def process(spark, tmp_path):
+    """Run a section of YAML of the data processing with its paths below a folder of the test; the report."""
+    yaml = pytest.importorskip("yaml")
+    from ml_pipeline_framework.jobs import data_processing as job
+    from tests.spark.processing import params_of
+
+    def run(section, run_id="run-1", flags=()):
+        section = yaml.safe_load(section) if isinstance(section, str) else section
+        return job.run(spark, params_of(tmp_path, section, run_id, flags))
+
+    return run
+
+
+@pytest.fixture
+def text(tmp_path):
+    """Write a text file below the folder of the test."""
+
+    def write(name, content, encoding="utf-8"):
+        place = tmp_path / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        data = content.encode(encoding)
+        place.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+
+    return write

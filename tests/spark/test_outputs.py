@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from ml_pipeline_framework.errors import OutputError
 from ml_pipeline_framework.jobs import placing
-from ml_pipeline_framework.jobs.outputs import write_frame
+from ml_pipeline_framework.jobs.outputs import Form, write_frame
 
 
 def rows(spark, count, partitions=2):
@@ -47,7 +47,7 @@ def test_rows_are_counted_while_they_are_written(spark, tmp_path, format, compre
     spark.conf.set("spark.sql.adaptive.enabled", adaptive)
     try:
         path = tmp_path / "über uns" / "out"
-        found = write_frame(spark, rows(spark, 1000), str(path), format=format, compression=compression, run_id="a")
+        found = write_frame(spark, rows(spark, 1000), str(path), Form(format, compression), run_id="a")
     finally:
         spark.conf.set("spark.sql.adaptive.enabled", "false")
     files = list(path.glob(f"part-*{ending}"))
@@ -70,9 +70,8 @@ def test_many_small_tasks_make_few_files(spark, tmp_path):
         try:
             plain = write_frame(spark, rows(spark, 500, 40), str(tmp_path / f"p{adaptive}"), run_id="a")
             big = rows(spark, 500, 40)
-            parts = write_frame(
-                spark, big, str(tmp_path / f"q{adaptive}"), partition_by=["dt"], run_id="a", bytes_hint=1000
-            )
+            form = Form(partition_by=["dt"], bytes_hint=1000)
+            parts = write_frame(spark, big, str(tmp_path / f"q{adaptive}"), form, run_id="a")
         finally:
             spark.conf.set("spark.sql.adaptive.enabled", "false")
         assert plain["files"] == 1
@@ -86,7 +85,7 @@ def test_settings_of_the_session_are_as_before(spark, tmp_path):
     before = spark.conf.get(key)
     spark.conf.set("spark.sql.adaptive.enabled", "true")
     try:
-        write_frame(spark, rows(spark, 50, 4), str(tmp_path / "p"), partition_by=["dt"], run_id="a")
+        write_frame(spark, rows(spark, 50, 4), str(tmp_path / "p"), Form(partition_by=["dt"]), run_id="a")
     finally:
         spark.conf.set("spark.sql.adaptive.enabled", "false")
     assert spark.conf.get(key) == before
@@ -96,7 +95,7 @@ def test_settings_of_the_session_are_as_before(spark, tmp_path):
 def test_no_rows_leave_a_readable_folder_with_all_columns(spark, tmp_path, partition_by):
     path = str(tmp_path / "none")
     empty = rows(spark, 10).where("id < 0")
-    found = write_frame(spark, empty, path, partition_by=partition_by, run_id="a")
+    found = write_frame(spark, empty, path, Form(partition_by=partition_by), run_id="a")
     assert found["rows"] == 0
     assert found["files"] == 1
     again = spark.read.parquet(path)
@@ -139,9 +138,10 @@ def test_append_adds_and_a_repeat_does_not_add_twice(spark, tmp_path):
 
 def test_partitions_are_replaced_one_by_one(spark, tmp_path):
     path = str(tmp_path / "out")
-    write_frame(spark, rows(spark, 9), path, run_id="a", partition_by=["dt"], mode="overwrite_partitions")
+    by_day = Form(partition_by=["dt"])
+    write_frame(spark, rows(spark, 9), path, by_day, run_id="a", mode="overwrite_partitions")
     one = rows(spark, 300).where("dt = 'd1'")
-    found = write_frame(spark, one, path, run_id="b", partition_by=["dt"], mode="overwrite_partitions")
+    found = write_frame(spark, one, path, by_day, run_id="b", mode="overwrite_partitions")
     assert found["partitions"] == 1
     counts = {row["dt"]: row["count"] for row in spark.read.parquet(path).groupBy("dt").count().collect()}
     assert counts == {"d0": 3, "d1": 100, "d2": 3}
@@ -150,7 +150,7 @@ def test_partitions_are_replaced_one_by_one(spark, tmp_path):
 def test_a_column_that_the_format_has_no_room_for(spark, tmp_path):
     frame = spark.range(3).withColumn("many", F.array("id"))
     with pytest.raises(OutputError, match="can't be written as csv"):
-        write_frame(spark, frame, str(tmp_path / "out"), format="csv", compression="none", run_id="a")
+        write_frame(spark, frame, str(tmp_path / "out"), Form("csv", "none"), run_id="a")
     assert seen(tmp_path) == []
 
 

@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_submit.errors import ConfigError, ExitCode
-from batch_submit.plan.config import Config, ConfigSources, Path, Sourced, SourceText, build_config
+from batch_submit.errors import ConfigError
+from batch_submit.plan.config import Path, Sourced
+from tests.unit.merged_config import build, problems
 
 JOB = "job_specific_config: {training: {%s}}"
-
-
-def build(
-    main: str = "",
-    *,
-    overlay: str | None = None,
-    site: str | None = None,
-    job_type: str | None = "training",
-    env: str | None = None,
-    profile: str | None = None,
-    variables: Mapping[str, str] | None = None,
-    flags: Mapping[Path, tuple[object, str]] | None = None,
-) -> Config:
-    sources = ConfigSources(
-        SourceText(main, "c.yaml", "/conf"),
-        None if overlay is None else SourceText(overlay, "c_prod.yaml", "/over"),
-        None if site is None else SourceText(site, "spark-defaults.conf"),
-        overlay_place="c_prod.yaml",
-    )
-    return build_config(
-        sources=sources, job_type=job_type, env=env, profile=profile, variables=variables or {}, flags=flags or {}
-    )
-
-
-def problems(main: str = "", **options: object) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        build(main, **options)  # type: ignore[arg-type]
-    assert caught.value.exit_code is ExitCode.USAGE
-    return list(caught.value.details)
 
 
 # --- variables and flags ----------------------------------------------------------------------------------------------

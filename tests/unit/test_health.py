@@ -6,8 +6,8 @@ import pytest
 
 from batch_submit.model import State
 from batch_submit.plan import health, health_deep, health_hdfs, health_host, health_open
-from batch_submit.plan.health import Finding, Severity
-from batch_submit.plan.health_hdfs import Folder, NameSpace, NnAnswer, Quota, Staged
+from batch_submit.plan.health import Finding, ServerAnswer, Severity
+from batch_submit.plan.health_hdfs import Folder, NameSpace, Quota, Staged
 from batch_submit.plan.health_host import Disk, Interpreter, Spark
 from batch_submit.render.health import health_json, health_lines
 
@@ -116,8 +116,8 @@ def test_the_ticket(state: str, left: float | None, severity: Severity) -> None:
 
 
 def test_a_name_node_that_is_down_beside_an_active_one_is_a_warning() -> None:
-    up, down = NnAnswer("http://a", "active", "3.5.0", 4.0), NnAnswer("http://b", error="no connection")
-    standby = NnAnswer("http://c", "standby", "3.5.0", 4.0)
+    up, down = ServerAnswer("http://a", "active", "3.5.0", 4.0), ServerAnswer("http://b", error="no connection")
+    standby = ServerAnswer("http://c", "standby", "3.5.0", 4.0)
     assert [verdict(one) for one in health_hdfs.name_nodes([up, down])] == [OK, WARN]
     assert [verdict(one) for one in health_hdfs.name_nodes([down])] == [RED]
     assert [verdict(one) for one in health_hdfs.name_nodes([standby, down])] == [OK, RED, RED]

@@ -12,8 +12,8 @@ import pytest
 from batch_submit.adapters.yarn_probe import parse_nodes, parse_scheduler
 from batch_submit.plan import health_yarn
 from batch_submit.plan.config import Sourced
-from batch_submit.plan.health import Severity
-from batch_submit.plan.health_yarn import Container, Node, Queue, RmAnswer, Scheduler
+from batch_submit.plan.health import ServerAnswer, Severity
+from batch_submit.plan.health_yarn import Container, Node, Queue, Scheduler
 from batch_submit.plan.units import UnitError
 
 OK, WARN, RED, SKIPPED = Severity.OK, Severity.WARN, Severity.RED, Severity.SKIPPED
@@ -204,11 +204,12 @@ def test_a_cluster_that_tells_no_limits_blocks_nothing() -> None:
 
 
 def test_resource_managers() -> None:
-    def severities(*answers: RmAnswer) -> list[tuple[str, Severity]]:
+    def severities(*answers: ServerAnswer) -> list[tuple[str, Severity]]:
         return [(one.id, one.severity) for one in health_yarn.resource_managers(answers)]
 
-    active, standby = RmAnswer("http://a", "ACTIVE", "3.5.0", 9.0), RmAnswer("http://b", "STANDBY", "3.5.0", 9.0)
-    down = RmAnswer("http://c", error="no connection")
+    active = ServerAnswer("http://a", "ACTIVE", "3.5.0", 9.0)
+    standby = ServerAnswer("http://b", "STANDBY", "3.5.0", 9.0)
+    down = ServerAnswer("http://c", error="no connection")
     one, all_of_them = "yarn.resourcemanager", "yarn.active"
     assert severities(active) == [(one, OK)]
     assert severities(active, standby) == [(one, OK), (one, OK), (all_of_them, OK)]

@@ -13,7 +13,8 @@ from batch_submit.plan.backend_choice import YARN
 from batch_submit.plan.command import fingerprint_of
 from batch_submit.plan.config import Config, ConfigSources, SourceText, build_config
 from batch_submit.plan.identity import RunId
-from batch_submit.plan.job_spec import Call, Places, build_spec
+from batch_submit.plan.job_spec import Call, build_spec
+from batch_submit.plan.shipped_files import Places
 from batch_submit.plan.submission import JobSpec
 from ml_pipeline_framework.contract import JobType, PipelineParams
 

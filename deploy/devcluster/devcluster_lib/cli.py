@@ -63,7 +63,8 @@ def _interrupt(signum: int, _frame: object) -> None:
     raise Interrupted(signum)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _place() -> argparse.ArgumentParser:
+    """The options of every verb: which cluster is meant."""
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument(
         "--dir", type=Path, default=DEFAULT_DIR, metavar="D", help="work folder (default: .devcluster of the checkout)"
@@ -73,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"added to every port, a multiple of {PORT_OFFSET_STEP} up to {MAX_PORT_OFFSET} "
         "(default: what the folder's cluster has, else 0)",
     )  # fmt: skip
+    return place
+
+
+def _parser() -> argparse.ArgumentParser:
+    place = _place()
     parser = argparse.ArgumentParser(prog="devcluster", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     subparsers = parser.add_subparsers(required=True, metavar="VERB")
 
@@ -82,20 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     up = verb("up", _up, "start what does not run; return when every daemon is ready")
-    up.add_argument("--nodemanagers", type=_nodemanagers, metavar="N", help=f"1 to {MAX_NODEMANAGERS} (default: 1)")
-    up.add_argument(
-        "--set", type=_setting, action="append", default=[], metavar="FILE:KEY=VALUE", dest="settings",
-        help=f"a Hadoop property, kept for this folder until it is wiped; may be repeated; FILE: {', '.join(SITES)}",
-    )  # fmt: skip
-    up.add_argument(
-        "--ha", action=argparse.BooleanOptionalAction, default=None,
-        help="two ResourceManagers, one of them active (default: as it is in this folder, at first one)",
-    )  # fmt: skip
-    up.add_argument(
-        "--profile", choices=PROFILES,
-        help="secure: Kerberos for HDFS, YARN and their web servers, with a KDC of its own; tls: secure, and HTTPS on "
-        "every web server, with a CA of its own (default: as it is in this folder, at first simple)",
-    )  # fmt: skip
+    _add_up_options(up)
     _add_timeout(up)
     down = verb("down", _down, "end the cluster's processes; HDFS and YARN's state stay")
     down.add_argument("--wipe", action="store_true", help="also delete everything the cluster wrote")
@@ -115,6 +108,24 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("daemon", metavar="DAEMON", help="a name that status lists, such as nodemanager-2")
     verb("jars", _jars, "fetch Hadoop's jars only, print their folder")
     return parser
+
+
+def _add_up_options(up: argparse.ArgumentParser) -> None:
+    """What the folder's cluster is made of; what is not said stays as it is."""
+    up.add_argument("--nodemanagers", type=_nodemanagers, metavar="N", help=f"1 to {MAX_NODEMANAGERS} (default: 1)")
+    up.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="FILE:KEY=VALUE", dest="settings",
+        help=f"a Hadoop property, kept for this folder until it is wiped; may be repeated; FILE: {', '.join(SITES)}",
+    )  # fmt: skip
+    up.add_argument(
+        "--ha", action=argparse.BooleanOptionalAction, default=None,
+        help="two ResourceManagers, one of them active (default: as it is in this folder, at first one)",
+    )  # fmt: skip
+    up.add_argument(
+        "--profile", choices=PROFILES,
+        help="secure: Kerberos for HDFS, YARN and their web servers, with a KDC of its own; tls: secure, and HTTPS on "
+        "every web server, with a CA of its own (default: as it is in this folder, at first simple)",
+    )  # fmt: skip
 
 
 def _add_timeout(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ when its environment says so: a daemon carries our mark, a container's process t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -69,20 +70,20 @@ class Process:
         return ticks == self.start_ticks and state not in ("Z", "X", "") and self.boot_id == _boot_id()
 
     def send(self, signum: int) -> None:
-        """Signal the process if it is still the same one; the pidfd closes the gap between check and signal."""
-        try:
+        """Signal the process if it is still the same one; the pidfd closes the gap between check and signal.
+
+        One that has ended, before or meanwhile, is no error: its end is what everybody who signals wants. Who needs to
+        know waits for it (`end`), and is told of what goes on.
+        """
+        with contextlib.suppress(ProcessLookupError):
             handle = os.pidfd_open(self.pid)
-        except OSError:
-            return
-        try:
-            if self.alive:
-                signal.pidfd_send_signal(handle, signum)
-        except ProcessLookupError:
-            pass
-        except PermissionError as error:
-            raise DaemonFailed(f"{self.name} (pid {self.pid}) belongs to another user: {error.strerror}") from error
-        finally:
-            os.close(handle)
+            try:
+                if self.alive:
+                    signal.pidfd_send_signal(handle, signum)
+            except PermissionError as error:
+                raise DaemonFailed(f"{self.name} (pid {self.pid}) belongs to another user: {error.strerror}") from error
+            finally:
+                os.close(handle)
 
 
 def _boot_id() -> str:

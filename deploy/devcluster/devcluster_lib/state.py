@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from devcluster_lib.errors import HostNotReady, UsageError
 from devcluster_lib.layout import MAX_NODEMANAGERS, PROFILES, RESOURCEMANAGERS, SIMPLE, Cluster
@@ -38,7 +39,12 @@ def write_whole(path: Path, text: str) -> None:
 
 def save(cluster: Cluster) -> None:
     """Record the cluster in its folder."""
-    record = {
+    write_whole(cluster.dir / STATE_FILE, json.dumps(as_record(cluster), indent=2) + "\n")
+
+
+def as_record(cluster: Cluster) -> dict[str, Any]:
+    """What the cluster was configured with; `load` reads it."""
+    return {
         "dir": str(cluster.dir),
         "port_offset": cluster.port_offset,
         "nodemanagers": cluster.nodemanagers,
@@ -48,7 +54,6 @@ def save(cluster: Cluster) -> None:
         "ha": cluster.ha,
         "profile": cluster.profile,
     }
-    write_whole(cluster.dir / STATE_FILE, json.dumps(record, indent=2) + "\n")
 
 
 def load(directory: Path) -> Cluster | None:

@@ -190,14 +190,7 @@ def status(cluster: Cluster) -> dict[str, Any]:
     daemons = {daemon.name: _daemon_status(cluster, daemon) for daemon in cluster.daemons()}
     return {
         "ready": all(row["ready"] for row in daemons.values()),
-        "dir": str(cluster.dir),
-        "port_offset": cluster.port_offset,
-        "nodemanagers": cluster.nodemanagers,
-        "user": cluster.user,
-        "java_home": cluster.java_home,
-        "settings": cluster.settings,
-        "ha": cluster.ha,
-        "profile": cluster.profile,
+        **state.as_record(cluster),
         "hadoop_conf_dir": str(cluster.conf_dir),
         "spark_conf_dir": str(cluster.spark_conf_dir),
         "urls": {

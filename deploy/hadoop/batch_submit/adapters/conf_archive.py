@@ -54,7 +54,7 @@ def conf_archive(folders: Sequence[str], texts: Mapping[str, str], spark_folder:
             try:
                 archive.writestr(f"__hadoop_conf__/{name}", path.read_bytes())
             except PermissionError:
-                continue
+                continue  # not for us to read, and so not for our containers: Spark's client leaves it out too
         for name in _FOR_CONTAINERS if spark_folder else ():
             with contextlib.suppress(OSError):  # there is none, or it is not for us to read: Spark has its defaults
                 archive.writestr(name, Path(spark_folder, name).read_bytes())

@@ -16,7 +16,8 @@ from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.rm_replies import as_list, as_mapping
 from batch_submit.adapters.webhdfs_errors import NOT_HERE, error_for
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, NotFound
-from batch_submit.plan.health_hdfs import Folder, NameSpace, NnAnswer, Quota, Staged
+from batch_submit.plan.health import ServerAnswer
+from batch_submit.plan.health_hdfs import Folder, NameSpace, Quota, Staged
 
 _BEAN = "Hadoop:service=NameNode,name="
 
@@ -38,25 +39,25 @@ class HdfsProbe:
         self._timeout_s = timeout_s
         self._active = ""
 
-    def answers(self) -> list[NnAnswer]:
+    def answers(self) -> list[ServerAnswer]:
         """What each NameNode says of itself."""
         return [self._ask(url) for url in self._urls]
 
-    def _ask(self, url: str) -> NnAnswer:
+    def _ask(self, url: str) -> ServerAnswer:
         began = self._clock.monotonic()
         try:
             reply = self._get(url, "/webhdfs/v1/?op=GETFILESTATUS")
         except BatchSubmitError as error:
             said = f" ({error.details[0]})" if error.details else ""
-            return NnAnswer(url, error=error.message + said)
+            return ServerAnswer(url, error=error.message + said)
         latency_ms = 1000 * (self._clock.monotonic() - began)
         failure = reply.failure() if reply.status >= 300 else None
         if failure is not None and failure.exception == "StandbyException":
-            return NnAnswer(url, "standby", self._bean(url, "NameNodeInfo", "SoftwareVersion"), latency_ms)
+            return ServerAnswer(url, "standby", self._bean(url, "NameNodeInfo", "SoftwareVersion"), latency_ms)
         if failure is not None:
-            return NnAnswer(url, error=" ".join(str(failure).split())[:200])
+            return ServerAnswer(url, error=" ".join(str(failure).split())[:200])
         self._active = self._active or url
-        return NnAnswer(url, "active", self._bean(url, "NameNodeInfo", "SoftwareVersion"), latency_ms)
+        return ServerAnswer(url, "active", self._bean(url, "NameNodeInfo", "SoftwareVersion"), latency_ms)
 
     def name_space(self) -> NameSpace | None:
         """Safe mode and space, from the active NameNode's ``/jmx``; ``None`` where that is not served (HttpFS)."""

@@ -8,64 +8,35 @@ application it sends on to the history server, for a file to a path that is 404 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from urllib.parse import quote
 
 from batch_submit.adapters.framed_source import read_framed
 from batch_submit.adapters.http_session import HttpSession
-from batch_submit.adapters.log_replies import parse_log_files, raise_for
+from batch_submit.adapters.log_replies import parse_log_files
+from batch_submit.adapters.log_server import LogServer
 from batch_submit.container_logs import LogFile
 
-_BASE = "/ws/v1/node"
-_JSON = {"Accept": "application/json"}
 
+class NodeManager(LogServer):
+    """One NodeManager as a :class:`batch_submit.container_logs.LogSource`."""
 
-class NodeManager:
-    """One NodeManager as a :class:`batch_submit.container_logs.LogSource`.
-
-    Parameters
-    ----------
-    url
-        Its web address, ``http://host:8042``.
-    """
+    daemon = "NodeManager"
+    base = "/ws/v1/node"
 
     def __init__(self, url: str, session: HttpSession, *, timeout_s: float = 10, data_timeout_s: float = 60) -> None:
-        self._url = url.rstrip("/")
-        self._session = session
-        self._timeout_s = timeout_s
-        self._data_timeout_s = data_timeout_s
-
-    @property
-    def name(self) -> str:
-        """``NodeManager host:port``."""
-        return f"NodeManager {self._url.partition('//')[2]}"
+        super().__init__(url, session, timeout_s=timeout_s, data_timeout_s=data_timeout_s)
 
     def files(self, container_id: str) -> list[LogFile]:
-        """The log files of a container on this node; they may still grow.
-
-        Raises
-        ------
-        NotFound, ClusterRefused, ClusterUnreachable, HostNotReady
-            As :func:`batch_submit.adapters.log_replies.raise_for` reads the answer; also too old a Hadoop (before 2.9).
-        """
-        url = f"{self._url}{_BASE}/containers/{quote(container_id, safe='')}/logs"
-        reply = self._session.request("GET", url, headers=_JSON, timeout_s=self._timeout_s)
-        if reply.status != 200:
-            raise_for(reply, self.name)
+        """The log files of a container on this node, which may still grow; errors as of :meth:`LogServer.listing`."""
+        listing = self.listing(f"containers/{quote(container_id, safe='')}/logs")
         # What a rolling aggregation has taken away already is listed too, and sent after the local part.
-        return parse_log_files(reply.json(), complete=False, only="LOCAL")
+        return parse_log_files(listing, complete=False, only="LOCAL")
 
     def read(self, file: LogFile, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """See :class:`batch_submit.container_logs.LogSource`."""
 
-        @contextmanager
-        def opened(size: int | None) -> Iterator[Iterator[bytes]]:
-            query = "" if size is None else f"?size={size}"
-            path = f"{quote(file.container_id, safe='')}/{quote(file.name, safe='')}"
-            url = f"{self._url}{_BASE}/containerlogs/{path}{query}"
-            with self._session.stream("GET", url, timeout_s=self._data_timeout_s) as reply:
-                if reply.status != 200:
-                    raise_for(reply.response(), self.name)
-                yield iter(reply)
+        def opened(size: int | None) -> AbstractContextManager[Iterator[bytes]]:
+            return self.opened(file, {} if size is None else {"size": str(size)})
 
         return read_framed(opened, file, start=start, length=length, parts=1, where=self.name)

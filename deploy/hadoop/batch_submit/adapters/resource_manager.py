@@ -317,7 +317,7 @@ class ResourceManager:
         said: list[str] = []
         steps: list[str] = []
         cause: BaseException | None = because
-        one = len(self._urls) == 1
+        one, answered = len(self._urls) == 1, False
         for base in dict.fromkeys((*self._urls, *peers)):
             try:
                 reply = self._request(base, "GET", _INFO, None, deadline)
@@ -330,19 +330,19 @@ class ResourceManager:
                 if one or isinstance(error, TlsFailed):  # that no other address helps with
                     steps.append(error.next_step)
                 continue
+            answered = True
             state = str(info.get("haState") or "")
             if state == "ACTIVE" or (info and not state):
                 self._active = base
                 return base
             said.append(f"{base}: {state or 'no clusterInfo in its answer'}")
+        alone = "the ResourceManager does not answer" + (" as the active one" if answered else "")
         raise ClusterUnreachable(
-            "the ResourceManager does not answer as the active one"
-            if one
-            else "none of the ResourceManagers is active",
+            alone if one else "none of the ResourceManagers is active",
             details=said,
             next_step=next(filter(None, steps), "")
             or (
-                "try again; if it stays so, check the address and the ResourceManager's log"
+                "try again; if it stays so: batch-submit doctor"
                 if one
                 else "try again; if it stays so: yarn rmadmin -getAllServiceState"
             ),

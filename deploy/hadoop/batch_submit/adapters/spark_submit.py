@@ -14,6 +14,7 @@ from pathlib import Path
 
 from batch_submit.adapters.own_files import open_private
 from batch_submit.adapters.processes import live_in_session, look_at
+from batch_submit.adapters.terminal import LOGGER
 from batch_submit.errors import HostNotReady
 
 
@@ -146,7 +147,9 @@ class Child:
         try:
             os.write(self._gate, b"go\n")
         except BrokenPipeError:
-            pass  # somebody ended it at its gate: `poll` tells
+            # Somebody ended it at its gate: the same case as ended right behind it, and looked at in one place. `poll`
+            # gives the exit code, and the cluster tells whether an application came of it.
+            LOGGER.debug("spark-submit (pid %d) was ended before it began", self.pid)
         finally:
             os.close(self._gate)
             self._gate = -1

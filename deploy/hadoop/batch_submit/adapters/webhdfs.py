@@ -171,6 +171,18 @@ class WebHdfs:
         self._refuse_taken(dest, overwrite)
         folder, name = posixpath.split(dest)
         temporary = posixpath.join(folder, temporary or f".{name}.{os.urandom(6).hex()}.uploading")
+        try:
+            length = self._send(local, temporary, progress, check)
+            self._move(temporary, dest, overwrite=overwrite, length=length)
+        except BaseException as error:
+            self._clean_up(temporary)
+            if isinstance(error, ClusterRefused):
+                error.where = dest  # the user never chose the temporary name
+            raise
+        return length
+
+    def _send(self, local: Path, temporary: str, progress: Progress | None, check: Callable[[str], None] | None) -> int:
+        """Write a local file under its temporary name and check what HDFS holds; its bytes."""
         sent = Sent()
         try:
             with local.open("rb") as source:
@@ -178,18 +190,9 @@ class WebHdfs:
                 self._library.write(temporary, sent.chunks(source, total, progress), overwrite=True)
             self._check_length(temporary, sent.count)
             if check is not None:
-                check(temporary)
-            self._move(temporary, dest, overwrite=overwrite, length=sent.count)
+                check(temporary)  # may read the local file again
         except OSError as error:
-            self._clean_up(temporary)
             raise MissingFile(f"can't be read: {error.strerror or error}", where=str(local)) from error
-        except ClusterRefused as error:
-            self._clean_up(temporary)
-            error.where = dest  # the user never chose the temporary name
-            raise
-        except BaseException:
-            self._clean_up(temporary)
-            raise
         return sent.count
 
     def mkdirs(self, path: str, permission: str | None = None) -> None:

@@ -14,7 +14,8 @@ from batch_submit.adapters.host_probe import Watch, clock_offset_s
 from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.rm_replies import as_list, as_mapping
 from batch_submit.errors import BatchSubmitError
-from batch_submit.plan.health_yarn import Node, Queue, RmAnswer, Scheduler
+from batch_submit.plan.health import ServerAnswer
+from batch_submit.plan.health_yarn import Node, Queue, Scheduler
 
 _INFO = "/ws/v1/cluster/info"
 _JSON = {"Accept": "application/json"}
@@ -22,7 +23,7 @@ _JSON = {"Accept": "application/json"}
 
 def ask_resource_manager(
     session: HttpSession, url: str, clock: Watch, timeout_s: float
-) -> tuple[RmAnswer, float | None]:
+) -> tuple[ServerAnswer, float | None]:
     """What one ResourceManager says of itself, and this host's clock minus its clock in seconds."""
     began, asked = clock.monotonic(), clock.now_utc().timestamp()
     try:
@@ -30,16 +31,16 @@ def ask_resource_manager(
         answered = clock.now_utc().timestamp()
         if reply.status != 200:
             said = reply.words(200)
-            return RmAnswer(url, error=f"{reply.status} {said[0] if said else ''}".strip()), None
+            return ServerAnswer(url, error=f"{reply.status} {said[0] if said else ''}".strip()), None
         info = as_mapping(as_mapping(reply.json()).get("clusterInfo"))
     except BatchSubmitError as error:
-        return RmAnswer(url, error=_first_line(error)), None
+        return ServerAnswer(url, error=_first_line(error)), None
     latency_ms = 1000 * (clock.monotonic() - began)
     if not info:
-        return RmAnswer(url, error="its answer holds no clusterInfo"), None
+        return ServerAnswer(url, error="its answer holds no clusterInfo"), None
     version = str(info.get("hadoopVersion") or info.get("resourceManagerVersion") or "")
     offset_s = clock_offset_s(reply.headers.get("date", ""), asked, answered)
-    return RmAnswer(url, str(info.get("haState") or ""), version, latency_ms), offset_s
+    return ServerAnswer(url, str(info.get("haState") or ""), version, latency_ms), offset_s
 
 
 #: No hierarchy of queues is as deep.

@@ -6,15 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from batch_submit.cli.options import (
-    backend_option,
-    complete_run,
-    config_options,
-    json_option,
-    selection,
-    verbose_option,
-)
+from batch_submit.cli.options import complete_run, json_option, selection_options, verbose_option
 from batch_submit.errors import UsageError
+from batch_submit.operations.context import Selection
 from batch_submit.services import build_services
 
 
@@ -31,8 +25,7 @@ from batch_submit.services import build_services
 @click.option("--all-mine", is_flag=True, help="All live ones that this tool submitted for you; shows them and asks.")
 @click.option("--queue", metavar="Q", help="The same, in this queue only.")
 @click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def kill_command(
@@ -41,12 +34,8 @@ def kill_command(
     all_mine: bool,
     queue: str | None,
     yes: bool,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """End exactly the applications named and report what each became; exit 0 when every one has ended.
@@ -62,27 +51,21 @@ def kill_command(
     texts = [*targets, *applications]
     if not texts and not all_mine and not queue:
         raise UsageError("kill needs at least one application id, run id or name", next_step="batch-submit list")
-    options = KillOptions(texts, all_mine, queue or "", yes, as_json or format_name == "json")
-    chosen = selection(config_file, env, profile, backend)
+    options = KillOptions(texts, all_mine, queue or "", yes, as_json)
     return kill_applications(build_services(verbose=verbose), chosen, options)
 
 
 @click.command("move", short_help="Move an application to another queue.")
 @click.argument("target", metavar="ID", shell_complete=complete_run)
 @click.argument("queue", metavar="QUEUE")
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def move_command(
     target: str,
     queue: str,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """Move an application to another queue, and confirm it.
@@ -92,27 +75,21 @@ def move_command(
     """
     from batch_submit.operations.queue_moves import move_to_queue
 
-    chosen = selection(config_file, env, profile, backend)
     services = build_services(verbose=verbose)
-    return move_to_queue(services, chosen, target, queue, as_json=as_json or format_name == "json")
+    return move_to_queue(services, chosen, target, queue, as_json=as_json)
 
 
 @click.command("priority", short_help="Set the priority of an application.")
 @click.argument("target", metavar="ID", shell_complete=complete_run)
 @click.argument("priority", metavar="N", type=click.IntRange(0))
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def priority_command(
     target: str,
     priority: int,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """Set the priority of an application (capacity scheduler; more is sooner), and confirm it.
@@ -122,6 +99,5 @@ def priority_command(
     """
     from batch_submit.operations.queue_moves import change_priority
 
-    chosen = selection(config_file, env, profile, backend)
     services = build_services(verbose=verbose)
-    return change_priority(services, chosen, target, priority, as_json=as_json or format_name == "json")
+    return change_priority(services, chosen, target, priority, as_json=as_json)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from batch_submit.cli.options import json_option, selection, which_config_options
+from batch_submit.cli.options import json_option, which_config_options
 from batch_submit.cli.submit import typed_job_type
 from batch_submit.operations.config_view import check_config, show_config
+from batch_submit.operations.context import Selection
 from batch_submit.services import build_services
 
 _TYPE = click.option("-t", "--type", "type_name", metavar="TYPE", help="With the section of this job type.")
@@ -17,7 +18,7 @@ def config_group() -> None:
     """Show or check the configuration; needs no cluster."""
 
 
-@config_group.command("show")
+@config_group.command("show", short_help="What results from all layers.")
 @_TYPE
 @click.option("--origin", is_flag=True, help="Per value: file and line, variable or flag.")
 @which_config_options
@@ -29,7 +30,6 @@ def show_command(
     env: str | None,
     profile: str | None,
     as_json: bool,
-    format_name: str,
 ) -> int:
     """Print the merged configuration.
 
@@ -37,11 +37,11 @@ def show_command(
     batch-submit config show -t training --origin
     """
     job = typed_job_type(type_name) if type_name is not None else None
-    chosen = selection(config_file, env, profile, None, job)
-    return show_config(build_services(), chosen, origin=origin, as_json=as_json or format_name == "json")
+    chosen = Selection(config_file, env, profile, job)
+    return show_config(build_services(), chosen, origin=origin, as_json=as_json)
 
 
-@config_group.command("check")
+@config_group.command("check", short_help="Every problem at once.")
 @_TYPE
 @which_config_options
 @json_option
@@ -51,7 +51,6 @@ def check_command(
     env: str | None,
     profile: str | None,
     as_json: bool,
-    format_name: str,
 ) -> int:
     """Report every problem of the configuration at once; exit 2 when there is one.
 
@@ -59,5 +58,5 @@ def check_command(
     batch-submit config check -t training
     """
     job = typed_job_type(type_name) if type_name is not None else None
-    chosen = selection(config_file, env, profile, None, job)
-    return check_config(build_services(), chosen, as_json=as_json or format_name == "json")
+    chosen = Selection(config_file, env, profile, job)
+    return check_config(build_services(), chosen, as_json=as_json)

@@ -6,12 +6,10 @@ from typing import Any
 
 import click
 
-from batch_submit.cli.options import backend_option, config_options, insecure, json_option
+from batch_submit.cli.options import backend_option, config_options, duration_s, insecure, json_option
 from batch_submit.cli.submit import typed_job_type
-from batch_submit.errors import UsageError
 from batch_submit.operations.context import Selection
 from batch_submit.operations.doctor import DoctorOptions, doctor
-from batch_submit.plan.units import UnitError, parse_duration_s
 from batch_submit.services import build_services
 
 #: Flag -> its place in the configuration, as in ``submit``.
@@ -48,11 +46,8 @@ def doctor_command(**typed: Any) -> int:
     flags: dict[tuple[str, ...], tuple[object, str]] = {
         path: (typed[name], flag) for name, (path, flag) in _VALUE_FLAGS.items() if typed[name] is not None
     }
-    try:
-        timeout_s = float(parse_duration_s(typed["timeout"]))
-    except UnitError as error:
-        raise UsageError(f"--timeout: {error}") from error
+    timeout_s = duration_s("--timeout", typed["timeout"])
     job = typed_job_type(typed["type_name"]) if typed["type_name"] is not None else None
-    options = DoctorOptions(typed["as_json"] or typed["format_name"] == "json", typed["deep"], timeout_s)
+    options = DoctorOptions(typed["as_json"], typed["deep"], timeout_s)
     chosen = Selection(typed["config_file"], typed["env"], typed["profile"], job, flags, insecure(typed["env"]))
     return doctor(build_services(), chosen, options)

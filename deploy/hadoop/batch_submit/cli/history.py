@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from batch_submit.cli.options import json_option, one_target, target_argument, verbose_option
+from batch_submit.cli.options import json_option, target_argument, verbose_option
 from batch_submit.errors import UsageError
 from batch_submit.plan.history import DEFAULT_LIMIT, HistoryFilters, parse_moment, parse_record_states, parse_results
 from batch_submit.services import build_services
@@ -37,7 +37,6 @@ def history_command(
     name: str | None,
     limit: int,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """List the runs that this host has on record, whatever the cluster still knows of them; no server is asked.
@@ -63,7 +62,7 @@ def history_command(
     )
     from batch_submit.operations.history import show_history
 
-    return show_history(services, filters, as_json=as_json or format_name == "json")
+    return show_history(services, filters, as_json=as_json)
 
 
 def _job_type(text: str | None) -> str:
@@ -84,12 +83,10 @@ def _job_type(text: str | None) -> str:
 @json_option
 @verbose_option
 def show_command(
-    target: str | None,
-    application: str | None,
+    target: str,
     cluster: str | None,
     user: str | None,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """Show all that is on record of a run: its tries, each state with its time, command, plan, usage, cause.
@@ -102,5 +99,5 @@ def show_command(
     """
     from batch_submit.operations.history import ShowOptions, show_record
 
-    options = ShowOptions(cluster or "", user or "", as_json or format_name == "json")
-    return show_record(build_services(verbose=verbose), one_target("show", application, target), options)
+    options = ShowOptions(cluster or "", user or "", as_json)
+    return show_record(build_services(verbose=verbose), target, options)

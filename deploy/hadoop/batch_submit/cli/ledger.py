@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from batch_submit.cli.options import backend_option, config_options, json_option, selection, verbose_option
+from batch_submit.cli.options import json_option, selection_options, verbose_option
+from batch_submit.operations.context import Selection
 from batch_submit.services import build_services
 
 
@@ -21,7 +22,7 @@ def ledger_group() -> None:
 @ledger_group.command("check", short_help="Is every ledger whole?")
 @json_option
 @verbose_option
-def check_command(as_json: bool, format_name: str, verbose: bool) -> int:
+def check_command(as_json: bool, verbose: bool) -> int:
     """Look through every ledger of this account on this host; exit code 3 when one is damaged. No server is asked.
 
     \b
@@ -29,25 +30,20 @@ def check_command(as_json: bool, format_name: str, verbose: bool) -> int:
     """
     from batch_submit.operations.ledger_care import check_ledgers
 
-    return check_ledgers(build_services(verbose=verbose), as_json=as_json or format_name == "json")
+    return check_ledgers(build_services(verbose=verbose), as_json=as_json)
 
 
 @ledger_group.command("rebuild", short_help="Build a damaged ledger again.")
 @click.option("--offline", is_flag=True, help="From what lies on this host alone; ask no server.")
 @click.option("--dry-run", is_flag=True, help="Show what it would be built from; change nothing.")
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def rebuild_command(
     offline: bool,
     dry_run: bool,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """Build the ledger of the configured cluster and your user again: from what the old file still gives, the JSON
@@ -59,5 +55,5 @@ def rebuild_command(
     """
     from batch_submit.operations.ledger_care import RebuildOptions, rebuild_ledger
 
-    options = RebuildOptions(offline=offline, dry_run=dry_run, as_json=as_json or format_name == "json")
-    return rebuild_ledger(build_services(verbose=verbose), selection(config_file, env, profile, backend), options)
+    options = RebuildOptions(offline=offline, dry_run=dry_run, as_json=as_json)
+    return rebuild_ledger(build_services(verbose=verbose), chosen, options)

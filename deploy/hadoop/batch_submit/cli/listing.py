@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from batch_submit.cli.options import backend_option, config_options, json_option, selection, verbose_option
+from batch_submit.cli.options import json_option, selection_options, verbose_option
 from batch_submit.errors import UsageError
+from batch_submit.operations.context import Selection
 from batch_submit.operations.listing import list_applications, watch_applications
 from batch_submit.plan.listing import DEFAULT_SINCE_S, SORT_KEYS, ListFilters, parse_final_statuses, parse_states
 from batch_submit.services import build_services
@@ -25,10 +26,14 @@ from batch_submit.services import build_services
 @click.option("--name", metavar="N", help="Of this name, or a pattern: 'nightly-*'.")
 @click.option("--since", metavar="T", help="Of what has ended, only the last T (default 24h; with --states: all).")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N of the order.")
-@click.option("--sort", type=click.Choice(SORT_KEYS), default="started", help="By what; largest and newest first.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORT_KEYS),
+    default="started",
+    help="By what: newest and largest first, words from A to Z.",
+)
 @click.option("--watch", is_flag=True, help="Draw it again every 3 seconds, on a terminal, until Ctrl-C.")
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def list_command(
@@ -45,12 +50,8 @@ def list_command(
     limit: int | None,
     sort: str,
     watch: bool,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """List the applications that this tool submitted for you: those that live, and what ended in the last 24 hours.
@@ -74,8 +75,6 @@ def list_command(
         limit=limit,
         sort=sort,
     )
-    chosen = selection(config_file, env, profile, backend)
-    as_json = as_json or format_name == "json"
     if watch and as_json:
         raise UsageError("--watch draws a table and --json prints one answer", next_step="leave out one of them")
     services = build_services(verbose=verbose)

@@ -8,19 +8,17 @@ import click
 
 from batch_submit.backends.yarn_logs import SOURCES
 from batch_submit.cli.options import (
-    backend_option,
-    config_options,
     json_option,
-    one_target,
-    selection,
+    optional_duration_s,
+    selection_options,
     target_argument,
     verbose_option,
 )
 from batch_submit.errors import UsageError
+from batch_submit.operations.context import Selection
 from batch_submit.operations.log_view import DEFAULT_PATIENCE_S, LogsOptions
 from batch_submit.operations.logs import show_logs
 from batch_submit.plan.log_selection import WantedLogs
-from batch_submit.plan.units import UnitError, parse_duration_s
 from batch_submit.services import build_services
 
 
@@ -50,11 +48,10 @@ from batch_submit.services import build_services
 @click.option(
     "--wait-for", metavar="T", help=f"Wait so long for the upload after the end; default {DEFAULT_PATIENCE_S:g}s."
 )
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
-def logs_command(**typed: Any) -> int:
+def logs_command(target: str, chosen: Selection, **typed: Any) -> int:
     """Print what the containers of an application wrote, wherever it lies now.
 
     \b
@@ -62,9 +59,7 @@ def logs_command(**typed: Any) -> int:
     batch-submit logs nightly-2026-01-31 --executors --grep 'ERROR|Exception'
     batch-submit logs RUN --follow
     """
-    text = one_target("logs", typed["application"], typed["target"])
-    as_json = typed["as_json"] or typed["format_name"] == "json"
-    _refuse_contradictions(typed, as_json)
+    _refuse_contradictions(typed)
     several = typed["only_list"] or typed["out"] is not None
     wanted = WantedLogs(
         drivers=typed["driver"],
@@ -80,20 +75,19 @@ def logs_command(**typed: Any) -> int:
         tail=typed["tail"],
         follow=typed["follow"],
         grep=typed["grep"],
-        since_s=_seconds("--since", typed["since"]),
+        since_s=optional_duration_s("--since", typed["since"]),
         out=typed["out"],
         only_list=typed["only_list"],
         source=typed["source"] or "",
         owner=typed["owner"] or "",
         patience_s=_patience(typed["wait_for"]),
-        as_json=as_json,
+        as_json=typed["as_json"],
     )
-    chosen = selection(typed["config_file"], typed["env"], typed["profile"], typed["backend"])
-    return show_logs(build_services(verbose=typed["verbose"]), chosen, text, options)
+    return show_logs(build_services(verbose=typed["verbose"]), chosen, target, options)
 
 
-def _refuse_contradictions(typed: dict[str, Any], as_json: bool) -> None:
-    if as_json and not typed["only_list"]:
+def _refuse_contradictions(typed: dict[str, Any]) -> None:
+    if typed["as_json"] and not typed["only_list"]:
         raise UsageError("--json goes with --list only: a log is printed as it is", next_step="add --list")
     ways = {
         "--list": typed["only_list"],
@@ -111,15 +105,8 @@ def _refuse_contradictions(typed: dict[str, Any], as_json: bool) -> None:
         raise UsageError("--out is empty", next_step="name a folder")
 
 
-def _seconds(flag: str, text: str | None) -> float | None:
-    try:
-        return float(parse_duration_s(text)) if text is not None else None
-    except UnitError as error:
-        raise UsageError(f"{flag}: {error}") from error
-
-
 def _patience(text: str | None) -> float:
     if text is not None and text.strip() in ("0", "0s"):
         return 0.0
-    given = _seconds("--wait-for", text)
+    given = optional_duration_s("--wait-for", text)
     return DEFAULT_PATIENCE_S if given is None else given

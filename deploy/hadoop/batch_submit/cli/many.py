@@ -37,7 +37,7 @@ def many(context: click.Context, typed: Mapping[str, Any]) -> int:
     options = ManyOptions(
         typed["max_parallel"] or DEFAULT_PARALLEL,
         typed["dry_run"],
-        typed["as_json"] or typed["format_name"] == "json",
+        typed["as_json"],
     )
     services = build_services(verbose=typed["verbose"])
     named = typed["many"]

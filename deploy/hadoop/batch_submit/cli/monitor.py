@@ -5,29 +5,22 @@ from __future__ import annotations
 import click
 
 from batch_submit.cli.options import (
-    backend_option,
-    config_options,
     json_option,
-    one_target,
-    selection,
+    optional_duration_s,
+    selection_options,
     target_argument,
     verbose_option,
 )
 from batch_submit.errors import UsageError
+from batch_submit.operations.context import Selection
 from batch_submit.operations.monitor import MonitorOptions, monitor_run
-from batch_submit.plan.units import UnitError, parse_duration_s
 from batch_submit.services import build_services
 
 
-def _seconds(flag: str, text: str | None, least: float = 0.0) -> float | None:
-    if text is None:
-        return None
-    try:
-        seconds = float(parse_duration_s(text))
-    except UnitError as error:
-        raise UsageError(f"{flag}: {error}") from error
-    if seconds < least:
-        raise UsageError(f"{flag} {text}: the least is {least:g}s", next_step=f"batch-submit monitor ID {flag} 5s")
+def _interval_s(text: str | None) -> float | None:
+    seconds = optional_duration_s("--interval", text)
+    if seconds is not None and seconds < 1:
+        raise UsageError(f"--interval {text}: the least is 1s", next_step="batch-submit monitor ID --interval 5s")
     return seconds
 
 
@@ -37,23 +30,17 @@ def _seconds(flag: str, text: str | None, least: float = 0.0) -> float | None:
 @click.option("--wait-timeout", metavar="T", help="Stop watching after T (exit 7); the run goes on.")
 @click.option("--stall-after", metavar="T", help="Say so when no task has finished for T; default 5m.")
 @click.option("--json-lines", is_flag=True, help="Each event as one JSON line on stdout, the result as the last.")
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def monitor_command(
-    target: str | None,
-    application: str | None,
+    target: str,
     interval: str | None,
     wait_timeout: str | None,
     stall_after: str | None,
     json_lines: bool,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """Follow an application or run to its end: why it waits, what its Spark does, what it loses.
@@ -65,14 +52,13 @@ def monitor_command(
     batch-submit monitor application_1700000000000_0042
     batch-submit monitor nightly-2026-01-31 --json-lines
     """
-    chosen = one_target("monitor", application, target)
     default = MonitorOptions()
-    stall_after_s = _seconds("--stall-after", stall_after)
+    stall_after_s = optional_duration_s("--stall-after", stall_after)
     options = MonitorOptions(
-        interval_s=_seconds("--interval", interval, 1.0),
-        wait_timeout_s=_seconds("--wait-timeout", wait_timeout),
+        interval_s=_interval_s(interval),
+        wait_timeout_s=optional_duration_s("--wait-timeout", wait_timeout),
         stall_after_s=stall_after_s if stall_after_s is not None else default.stall_after_s,
-        as_json=as_json or format_name == "json",
+        as_json=as_json,
         json_lines=json_lines,
     )
-    return monitor_run(build_services(verbose=verbose), selection(config_file, env, profile, backend), chosen, options)
+    return monitor_run(build_services(verbose=verbose), chosen, target, options)

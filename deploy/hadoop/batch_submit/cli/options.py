@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -20,6 +21,26 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _INSECURE = "batch_submit.insecure"
 #: Environments that are called so, or begin so (``prod-eu``), are the real thing.
 _PRODUCTION = ("prod", "production", "prd")
+
+
+def selection_options(function: Function) -> Function:
+    """``-c``, ``--env``, ``--profile``, ``--insecure``, ``--backend``; the command gets them as ``chosen``."""
+    return config_options(backend_option(with_selection(function)))
+
+
+def with_selection(function: Function) -> Function:
+    """Hand the command one ``chosen`` for what those options said; they stand above this."""
+
+    @functools.wraps(function)
+    def call(
+        *, config_file: str | None, env: str | None, profile: str | None, backend: str | None, **others: Any
+    ) -> Any:
+        flags: dict[tuple[str, ...], tuple[object, str]] = {}
+        if backend is not None:
+            flags[("execution", "backend")] = (backend, "--backend")
+        return function(chosen=Selection(config_file, env, profile, None, flags, insecure(env)), **others)
+
+    return cast(Function, call)
 
 
 def config_options(function: Function) -> Function:
@@ -81,40 +102,80 @@ def complete_run(_context: click.Context, _parameter: click.Parameter, typed: st
 
 
 def target_argument(function: Function) -> Function:
-    """One application: an argument, or ``-a``; the command gets ``target`` and ``application``."""
-    function = click.option(
-        "-a", "application", metavar="ID", help="The same as the argument.", shell_complete=complete_run
-    )(function)
-    return click.argument("target", required=False, metavar="ID", shell_complete=complete_run)(function)
-
-
-def one_target(verb: str, application: str | None, target: str | None) -> str:
-    """What was given of the two.
+    """One application: an argument, or ``-a``; the command gets ``target``.
 
     Raises
     ------
     UsageError
-        Neither, or two different ones.
+        Neither was given, or two different ones.
     """
-    if application and target and application != target:
-        raise UsageError(f"{verb} takes one ID, and two are given: {target}, {application}")
-    if not (application or target):
-        raise UsageError(
-            f"{verb} needs an application id, a run id or a run's name", next_step=f"batch-submit {verb} ID"
-        )
-    return str(application or target)
+
+    @functools.wraps(function)
+    def call(*, target: str, **others: Any) -> Any:
+        if not target:
+            verb = click.get_current_context().info_name
+            raise UsageError(
+                f"{verb} needs an application id, a run id or a run's name", next_step=f"batch-submit {verb} ID"
+            )
+        return function(target=target, **others)
+
+    return optional_target_argument(cast(Function, call))
+
+
+def optional_target_argument(function: Function) -> Function:
+    """The same for a command that can do without; it gets ``""`` then."""
+
+    @functools.wraps(function)
+    def call(*, target: str | None, application: str | None, **others: Any) -> Any:
+        if application and target and application != target:
+            verb = click.get_current_context().info_name
+            raise UsageError(f"{verb} takes one ID, and two are given: {target}, {application}")
+        return function(target=application or target or "", **others)
+
+    option = click.option(
+        "-a", "application", metavar="ID", help="The same as the argument.", shell_complete=complete_run
+    )
+    argument = click.argument("target", required=False, metavar="ID", shell_complete=complete_run)
+    return argument(option(cast(Function, call)))
 
 
 def json_option(function: Function) -> Function:
     """``--json`` and its alias ``--format json``; the command gets ``as_json``."""
-    function = click.option(
+
+    @functools.wraps(function)
+    def call(*, as_json: bool, format_name: str, **others: Any) -> Any:
+        return function(as_json=as_json or format_name == "json", **others)
+
+    alias = click.option(
         "--format",
         "format_name",
         type=click.Choice(["text", "json"]),
         default="text",
         help="--format json is --json.",
-    )(function)
-    return click.option("--json", "as_json", is_flag=True, help="The answer as JSON on stdout.")(function)
+    )
+    option = click.option("--json", "as_json", is_flag=True, help="The answer as JSON on stdout.")
+    return option(alias(cast(Function, call)))
+
+
+def duration_s(flag: str, text: str) -> float:
+    """What was typed as a length of time, in seconds.
+
+    Raises
+    ------
+    UsageError
+        It is none.
+    """
+    from batch_submit.plan.units import UnitError, parse_duration_s
+
+    try:
+        return float(parse_duration_s(text))
+    except UnitError as error:
+        raise UsageError(f"{flag}: {error}") from error
+
+
+def optional_duration_s(flag: str, text: str | None) -> float | None:
+    """The same of a flag that may be left out."""
+    return None if text is None else duration_s(flag, text)
 
 
 def backend_option(function: Function) -> Function:
@@ -125,13 +186,3 @@ def backend_option(function: Function) -> Function:
 def verbose_option(function: Function) -> Function:
     """``--verbose``."""
     return click.option("--verbose", is_flag=True, help="Our debug log and spark-submit's, on stderr.")(function)
-
-
-def selection(
-    config_file: str | None, env: str | None, profile: str | None, backend: str | None, job_type: str | None = None
-) -> Selection:
-    """The selection of a command without further flags."""
-    flags: dict[tuple[str, ...], tuple[object, str]] = {}
-    if backend is not None:
-        flags[("execution", "backend")] = (backend, "--backend")
-    return Selection(config_file, env, profile, job_type, flags, insecure(env))

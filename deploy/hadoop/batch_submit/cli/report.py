@@ -6,14 +6,8 @@ from typing import Any
 
 import click
 
-from batch_submit.cli.options import (
-    backend_option,
-    complete_run,
-    config_options,
-    json_option,
-    selection,
-    verbose_option,
-)
+from batch_submit.cli.options import complete_run, json_option, selection_options, verbose_option
+from batch_submit.operations.context import Selection
 from batch_submit.operations.report import ReportOptions, make_report
 from batch_submit.services import build_services
 
@@ -24,11 +18,10 @@ from batch_submit.services import build_services
 @click.option("--metrics", metavar="PATH", help="The metrics.json to show; default the one on the run's record.")
 @click.option("--force", is_flag=True, help="Replace FILE even if it is no page of ours.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser, if there is a display.")
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
-def report_command(run: str | None, **typed: Any) -> int:
+def report_command(run: str | None, chosen: Selection, **typed: Any) -> int:
     """Write a run's results as one HTML page that needs no network, and print its path.
 
     RUN is a run id, the name of one run, or an application id. Without a record of it name the report with --metrics:
@@ -40,12 +33,11 @@ def report_command(run: str | None, **typed: Any) -> int:
     batch-submit report --metrics ./metrics.json
     """
     services = build_services(verbose=typed["verbose"])
-    chosen = selection(typed["config_file"], typed["env"], typed["profile"], typed["backend"])
     options = ReportOptions(
         out=typed["out"] or "",
         metrics=typed["metrics"] or "",
         force=typed["force"],
         open_page=typed["open_page"],
-        as_json=typed["as_json"] or typed["format_name"] == "json",
+        as_json=typed["as_json"],
     )
     return make_report(services, chosen, run or "", options)

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import click
 
-from batch_submit.cli.options import (
-    backend_option,
-    complete_run,
-    config_options,
-    json_option,
-    selection,
-    verbose_option,
-)
+from batch_submit.cli.options import complete_run, json_option, selection_options, verbose_option
 from batch_submit.errors import UsageError
+from batch_submit.operations.context import Selection
 from batch_submit.services import build_services
 
 
@@ -23,8 +17,7 @@ from batch_submit.services import build_services
     "--not-submitted", is_flag=True, help="No application came of it, and none will: make room for a new try."
 )
 @click.option("--force", is_flag=True, help="Although what the cluster shows does not prove it.")
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def resolve_command(
@@ -32,12 +25,8 @@ def resolve_command(
     application_id: str | None,
     not_submitted: bool,
     force: bool,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """Decide about a run that ended with exit code 8; who decided what is kept in its claim and record.
@@ -55,5 +44,5 @@ def resolve_command(
             "resolve takes either --application ID or --not-submitted",
             next_step="look for the run's tag on the cluster: batch-submit list",
         )
-    options = ResolveOptions(run, application_id or "", not_submitted, force, as_json or format_name == "json")
-    return resolve_run(build_services(verbose=verbose), selection(config_file, env, profile, backend), options)
+    options = ResolveOptions(run, application_id or "", not_submitted, force, as_json)
+    return resolve_run(build_services(verbose=verbose), chosen, options)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from batch_submit.cli.options import backend_option, config_options, json_option, selection, verbose_option
+from batch_submit.cli.options import json_option, selection_options, verbose_option
 from batch_submit.errors import UsageError
+from batch_submit.operations.context import Selection
 from batch_submit.operations.init_hdfs import TreeOptions, init_tree, with_ownership
 from batch_submit.operations.storage import put_demo_data
 from batch_submit.services import build_services
@@ -24,8 +25,7 @@ from batch_submit.services import build_services
     metavar="[HOME]",
     help="Instead: put a Spark into HDFS, by default this host's.",
 )
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def init_hdfs_command(
@@ -35,12 +35,8 @@ def init_hdfs_command(
     check: bool,
     dry_run: bool,
     spark: str | None,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """Make the folders under the storage root; a second time there is nothing to do.
@@ -53,8 +49,6 @@ def init_hdfs_command(
     batch-submit init-hdfs --check
     batch-submit init-hdfs --spark
     """
-    as_json = as_json or format_name == "json"
-    chosen = selection(config_file, env, profile, backend)
     if spark is not None:
         if owner or mode or recursive:
             raise UsageError(
@@ -71,51 +65,40 @@ def init_hdfs_command(
 
 @click.command("demo-data", short_help="Write the flights demo data.")
 @click.option("--force", is_flag=True, help="Write it again when it is there.")
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def demo_data_command(
     force: bool,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
-    """Write 336,776 flights as Parquet to data_config.training_data_path under the storage root.
+    """Write 336,776 flights, their weather and planes as CSV files to data/raw under the storage root.
 
     \b
     batch-submit demo-data --backend local
     """
-    chosen = selection(config_file, env, profile, backend)
-    return put_demo_data(build_services(verbose=verbose), chosen, as_json=as_json or format_name == "json", force=force)
+    return put_demo_data(build_services(verbose=verbose), chosen, as_json=as_json, force=force)
 
 
-@click.command("gc", short_help="Delete what nobody needs any more: old records, claims, shared files.")
+@click.command("gc", short_help="Delete old records, claims and shared files.")
 @click.option("--older-than", default="30d", metavar="T", help="Ended, or unused, for so long (30d); at least 2d.")
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted; delete nothing.")
-@config_options
-@backend_option
+@selection_options
 @json_option
 @verbose_option
 def gc_command(
     older_than: str,
     dry_run: bool,
-    config_file: str | None,
-    env: str | None,
-    profile: str | None,
-    backend: str | None,
+    chosen: Selection,
     as_json: bool,
-    format_name: str,
     verbose: bool,
 ) -> int:
     """Delete the records and claims of runs that ended long ago, and what lies unused in the shared folder
     (execution.shared_dir): old packages, old Sparks, broken uploads.
 
-    No run that is not known to have ended; no file that a live application may need, that this version or this
+    Never: a run that is not known to have ended; a file that a live application may need, that this version or this
     configuration would use, or that belongs to somebody else.
 
     \b
@@ -124,5 +107,5 @@ def gc_command(
     """
     from batch_submit.operations.gc import GcOptions, sweep
 
-    options = GcOptions(older_than=older_than, dry_run=dry_run, as_json=as_json or format_name == "json")
-    return sweep(build_services(verbose=verbose), selection(config_file, env, profile, backend), options)
+    options = GcOptions(older_than=older_than, dry_run=dry_run, as_json=as_json)
+    return sweep(build_services(verbose=verbose), chosen, options)

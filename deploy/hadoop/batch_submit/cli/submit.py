@@ -68,7 +68,8 @@ def typed_job_type(name: str) -> str:
     try:
         return job_type(name).value
     except ContractError as error:
-        raise UsageError(f"--type: {error}") from error
+        (problem,) = error.problems
+        raise UsageError(problem.message, where="--type", next_step=problem.hint) from error
 
 
 def _refuse_empty(typed: Mapping[str, Any]) -> None:
@@ -120,7 +121,7 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
     )
     options = SubmitOptions(
         dry_run=typed["dry_run"],
-        as_json=typed["as_json"] or typed["format_name"] == "json",
+        as_json=typed["as_json"],
         wait=typed["wait"],
         preflight=not typed["no_preflight"],
         claim=typed["claim"],

@@ -11,6 +11,7 @@ from batch_submit.errors import ConfigError, ExitCode, HostNotReady, UsageError
 from batch_submit.operations.context import Context, Selection, read_config
 from batch_submit.operations.prepare import SubmitCall, identify, make_spec
 from batch_submit.plan.backend_choice import BackendChoice, choose_backend
+from batch_submit.plan.config import config_error
 from batch_submit.plan.merged import Config
 from batch_submit.render.config import config_json, config_text
 from batch_submit.services import Services
@@ -55,7 +56,7 @@ def check_config(services: Services, selection: Selection, *, as_json: bool) -> 
     if problems:
         if as_json:
             services.terminal.answer(json.dumps({"ok": False, "config": shown, "problems": list(problems)}))
-        raise ConfigError(f"{len(problems)} problem(s) in the configuration", details=list(problems))
+        raise config_error(list(problems))
     for text in warnings:
         services.terminal.warn(text)
     names = [job.value for job in types]

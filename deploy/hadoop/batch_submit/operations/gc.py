@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -112,14 +113,10 @@ def _in_use(context: Context, backend: YarnBackend, folder: str, entries: list[E
     names: set[str] = set()
     files = [Path(str(framework_archive(context.services.cache_folder)))]
     if context.spark is not None and context.spark.home:
-        with suppress(HostNotReady):
+        with suppress(HostNotReady):  # a submission from here would be refused for that Spark: it uses nothing
             files += map(Path, spark_facts(context.spark.home).python_zips)
     names.update(shared_name(one.name, digest_of(one.read_bytes())) for one in files)
-    texts = [str(context.config.value("spark.yarn.archive") or "")]
-    path = context.config_path
-    for one in path.parent.glob(f"{path.stem}*"):  # its overlays too, whatever environment is chosen now
-        with suppress(OSError, UnicodeDecodeError):
-            texts.append(one.read_text(encoding="utf-8"))
+    texts = [str(context.config.value("spark.yarn.archive") or ""), *_config_texts(context)]
     named = {one.name for one in entries if any(one.name in text for text in texts)}
     for name in [one for one in named if one.endswith(".zip")]:
         uri = f"hdfs://{posixpath.join(folder, name)}"
@@ -127,6 +124,20 @@ def _in_use(context: Context, backend: YarnBackend, folder: str, entries: list[E
         manifest = read_manifest(backend.servers.webhdfs, uri, backend.servers.default_fs)
         named.update(zip_file.name for zip_file in manifest.python_zips) if manifest is not None else None
     return names | named
+
+
+def _config_texts(context: Context) -> Iterator[str]:
+    """The configuration's file and its overlays, whatever environment is chosen now."""
+    path = context.config_path
+    for one in path.parent.glob(f"{path.stem}*"):
+        if not one.is_file():
+            continue
+        try:
+            yield one.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            context.services.terminal.warn(
+                f"{one} can't be read ({error.strerror or error}): a shared file that it alone names goes by its age"
+            )
 
 
 def _deleted(shared: SharedFolder, one: Judged) -> Judged:

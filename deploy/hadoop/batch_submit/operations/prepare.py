@@ -25,8 +25,9 @@ from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.command import Toolchain, build_plan
 from batch_submit.plan.dates import parse_day
 from batch_submit.plan.identity import RunId, make_run_id, normalise_run_id
-from batch_submit.plan.job_spec import Call, Places, build_spec, shipped_file
+from batch_submit.plan.job_spec import Call, build_spec
 from batch_submit.plan.locks import LockWish
+from batch_submit.plan.shipped_files import Places, shipped_file
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
 from ml_pipeline_framework.contract import GIT_REVISION_KEY, JobType, job_type, params_file_name
@@ -171,7 +172,11 @@ def _user_script(context: Context, identified: Identified, places: Places) -> Sh
             )
         return None
     scripts = context.services.job_scripts()
-    candidates = [Path(places.cwd, typed), scripts / typed, scripts / f"{typed}.py"]
+    candidates = [
+        Path(places.cwd, typed),
+        scripts / typed,
+        *(() if typed.endswith(".py") else (scripts / f"{typed}.py",)),
+    ]
     found = next((one for one in candidates if one.is_file()), None)
     if found is None:
         raise MissingFile(

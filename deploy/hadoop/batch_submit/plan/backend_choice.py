@@ -45,6 +45,15 @@ def _conf_dir(config: Config, variables: Mapping[str, str], etc_names_resourcema
     return "", ""
 
 
+def _conf_dirs(config: Config, variables: Mapping[str, str], etc_names_resourcemanager: bool) -> tuple[str, str, str]:
+    """The folder of the XML files, the other one that ``YARN_CONF_DIR`` names, and what named them."""
+    conf_dir, why = _conf_dir(config, variables, etc_names_resourcemanager)
+    hadoop, yarn = (variables.get(name, "") for name in CONF_DIR_VARIABLES)
+    if hadoop and yarn and posixpath.normpath(yarn) != posixpath.normpath(hadoop):
+        return conf_dir, yarn, f"{why}, YARN_CONF_DIR={yarn}"
+    return conf_dir, "", why
+
+
 def choose_backend(
     config: Config,
     variables: Mapping[str, str],
@@ -75,11 +84,7 @@ def choose_backend(
         When the cluster is meant but no folder of XML files is found: cron's bare environment must not train on the
         edge host in silence, and spark-submit refuses ``--master yarn`` without the XML.
     """
-    conf_dir, why = _conf_dir(config, variables, etc_names_resourcemanager)
-    hadoop, yarn = (variables.get(name, "") for name in CONF_DIR_VARIABLES)
-    second = yarn if hadoop and posixpath.normpath(yarn or hadoop) != posixpath.normpath(hadoop) else ""
-    if second:
-        why = f"{why}, YARN_CONF_DIR={second}"
+    conf_dir, second, why = _conf_dirs(config, variables, etc_names_resourcemanager)
     asked = config.get("execution.backend")
     wanted = str(asked.value) if asked is not None else "auto"
     if wanted == LOCAL:
@@ -91,15 +96,19 @@ def choose_backend(
             f"backend yarn ({_origin(config)}) needs the Hadoop XML files, and no folder is named",
             next_step="export HADOOP_CONF_DIR=<folder with core-site.xml and yarn-site.xml>",
         )
-    named = [f"environment_config.{key}" for key in _CLUSTER_KEYS if config.value(f"environment_config.{key}")]
-    meant = [*cluster_flags, *named]
-    if meant:
+    if meant := [*cluster_flags, *_cluster_keys(config)]:
         raise HostNotReady(
             f"{', '.join(meant)} means a cluster, but no folder with the Hadoop XML files is known here",
             details=["looked at HADOOP_CONF_DIR, YARN_CONF_DIR, environment_config.hadoop_conf_dir, /etc/hadoop/conf"],
             next_step="export HADOOP_CONF_DIR=<folder>, or say --backend local if this host is meant",
         )
     return BackendChoice(LOCAL, "no Hadoop configuration on this host")
+
+
+def _cluster_keys(config: Config) -> list[str]:
+    """The keys that are set and name a server of a cluster."""
+    keys = [f"environment_config.{key}" for key in _CLUSTER_KEYS]
+    return [key for key in keys if config.value(key)]
 
 
 def _origin(config: Config) -> str:

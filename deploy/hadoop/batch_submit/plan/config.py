@@ -70,7 +70,7 @@ def build_config(
     config = _merge(kind, layers)
     problems += _check_sites_sizes(config)
     if problems:
-        raise _config_error(problems)
+        raise config_error(problems)
     return config
 
 
@@ -216,7 +216,8 @@ def _check_sites_sizes(config: Config) -> list[Problem]:
     return problems
 
 
-def _config_error(problems: list[Problem]) -> ConfigError:
+def config_error(problems: Iterable[object]) -> ConfigError:
+    """All problems of a configuration as one error; each is told once."""
     lines = list(dict.fromkeys(str(problem) for problem in problems))
     many = f"{len(lines)} problems" if len(lines) > 1 else "a problem"
     return ConfigError(f"the configuration has {many}", details=lines, next_step="correct what is listed and try again")

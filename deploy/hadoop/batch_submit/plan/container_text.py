@@ -112,10 +112,9 @@ def refuse_nul(spec: JobSpec) -> None:
     UsageError
         Naming what holds one.
     """
-    files = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
     found = [f"argument {number}" for number, one in enumerate(spec.arguments, start=1) if "\0" in one]
     found += [f"{key} ({one.origin})" for key, one in sorted(spec.conf.items()) if "\0" in f"{key}{one.value}"]
-    found += [f"a file name ({one.origin})" for one in files if "\0" in f"{one.path}{one.link}"]
+    found += [f"a file name ({one.origin})" for one in spec.shipped if "\0" in f"{one.path}{one.link}"]
     if found or "\0" in spec.name:
         raise UsageError("a text holds a NUL character", details=found or ["the name"], next_step="remove it")
 

@@ -26,6 +26,25 @@ class Severity(str, Enum):
 
 
 @dataclass(frozen=True)
+class ServerAnswer:
+    """What one ResourceManager or NameNode said of itself; ``error`` is set when it did not answer."""
+
+    url: str
+    ha_state: str = ""
+    version: str = ""
+    latency_ms: float = 0.0
+    error: str = ""
+
+    def described(self, active: str) -> str:
+        """Its state, ``active`` where there is but one server; version and time."""
+        return f"{self.ha_state or active}, Hadoop {self.version or '?'}, {self.latency_ms:.0f} ms"
+
+    def measured(self) -> Measured:
+        """The same for programs."""
+        return {"ha_state": self.ha_state, "version": self.version, "latency_ms": round(self.latency_ms, 1)}
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that was looked at.
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from batch_submit.data_classes import dataclass
 from batch_submit.model import State
-from batch_submit.plan.health import Finding, ok, red, size_text, skipped, warn
+from batch_submit.plan.health import Finding, ServerAnswer, ok, red, size_text, skipped, warn
 from batch_submit.plan.units import format_duration
 
 #: A staging folder without an application this young may belong to a submit that is under way.
@@ -15,17 +15,6 @@ _QUOTA_WARN = 0.9
 _SPACE_RED_BYTES = 1 << 30
 _SPACE_WARN_PERCENT = 5.0
 _SHOWN = 5
-
-
-@dataclass(frozen=True)
-class NnAnswer:
-    """What one NameNode said of itself; ``error`` is set when it did not answer."""
-
-    url: str
-    ha_state: str = ""
-    version: str = ""
-    latency_ms: float = 0.0
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +73,7 @@ class Staged:
     size_bytes: int = -1
 
 
-def name_nodes(answers: Sequence[NnAnswer]) -> list[Finding]:
+def name_nodes(answers: Sequence[ServerAnswer]) -> list[Finding]:
     """Each NameNode, and whether one is active."""
     active = [one for one in answers if not one.error and one.ha_state in ("active", "")]
     out = []
@@ -94,13 +83,7 @@ def name_nodes(answers: Sequence[NnAnswer]) -> list[Finding]:
             made = warn if active else red
             out.append(made("hdfs.namenode", f"WebHDFS does not answer: {one.error}", step, one.url))
             continue
-        measured: dict[str, object] = {
-            "ha_state": one.ha_state,
-            "version": one.version,
-            "latency_ms": round(one.latency_ms, 1),
-        }
-        what = f"{one.ha_state or 'active'}, Hadoop {one.version or '?'}, {one.latency_ms:.0f} ms"
-        out.append(ok("hdfs.namenode", what, one.url, measured=measured))
+        out.append(ok("hdfs.namenode", one.described("active"), one.url, measured=one.measured()))
     if not active and any(not one.error for one in answers):
         out.append(red("hdfs.active", "no NameNode is active", "hdfs haadmin -getAllServiceState"))
     return out

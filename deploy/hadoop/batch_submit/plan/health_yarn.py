@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from batch_submit.data_classes import dataclass
-from batch_submit.plan.health import Finding, ok, red, skipped, warn
+from batch_submit.plan.health import Finding, ServerAnswer, ok, red, skipped, warn
 from batch_submit.plan.old_names import under_any_name
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.units import UnitError, format_memory, parse_memory_mib
@@ -17,17 +17,6 @@ _OVERHEAD_LEAST_MIB = 384
 _OVERHEAD_FACTOR = 0.10
 _HEAP_MIB = 1024
 _CLIENT_AM_MIB = 512
-
-
-@dataclass(frozen=True)
-class RmAnswer:
-    """What one ResourceManager said of itself; ``error`` is set when it did not answer."""
-
-    url: str
-    ha_state: str = ""
-    version: str = ""
-    latency_ms: float = 0.0
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,23 +85,17 @@ class Container:
     cores_key: str
 
 
-def resource_managers(answers: Sequence[RmAnswer]) -> list[Finding]:
+def resource_managers(answers: Sequence[ServerAnswer]) -> list[Finding]:
     """Each address, and whether exactly one of them is active."""
     out = []
     active = [one for one in answers if not one.error and one.ha_state in ("ACTIVE", "")]
     for one in answers:
-        measured: dict[str, object] = {
-            "ha_state": one.ha_state,
-            "version": one.version,
-            "latency_ms": round(one.latency_ms, 1),
-        }
         if one.error:
             step = "check the address in yarn-site.xml and the ResourceManager's log"
             made = warn if active else red
             out.append(made("yarn.resourcemanager", f"does not answer: {one.error}", step, one.url))
         else:
-            what = f"{one.ha_state or 'ACTIVE'}, Hadoop {one.version or '?'}, {one.latency_ms:.0f} ms"
-            out.append(ok("yarn.resourcemanager", what, one.url, measured=measured))
+            out.append(ok("yarn.resourcemanager", one.described("ACTIVE"), one.url, measured=one.measured()))
     several = len(answers) > 1
     if len(active) == 1 and several:
         out.append(ok("yarn.active", f"{active[0].url} is the active one of {len(answers)}", active[0].url))

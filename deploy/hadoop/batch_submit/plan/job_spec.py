@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import posixpath
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 
@@ -30,11 +29,11 @@ from batch_submit.plan.merged import Config
 from batch_submit.plan.proxy_user import proxy_user_of
 from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
 from batch_submit.plan.rest.words import option_words
+from batch_submit.plan.shipped_files import Places, names_in_container, refuse_contradictions, shipped_files
 from batch_submit.plan.sourced import Sourced
-from batch_submit.plan.storage import has_scheme, qualify, storage_root
+from batch_submit.plan.storage import qualify, storage_root
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.units import UnitError, parse_duration_s
-from batch_submit.plan.uris import decoded
 from ml_pipeline_framework.contract import ContractError, JobType, Params
 
 #: Spark properties that only mean something on YARN; backend ``local`` leaves them out.
@@ -48,9 +47,6 @@ _CLUSTER_ONLY = (
     "spark.eventLog.",
     "spark.shuffle.service.",
 )
-_PLAIN_FOLDER = re.compile(r"[\w.\-]+", re.ASCII)
-#: What Spark's client puts into the container under names of its own.
-_SPARKS_OWN = ("__spark_conf__", "__spark_libs__", "__pyfiles__", "__app__.jar")
 
 
 @dataclass(frozen=True)
@@ -66,16 +62,6 @@ class Call:
     app_arg: tuple[str, ...] = ()
     rest: tuple[str, ...] = ()
     clamp: bool = False
-
-
-@dataclass(frozen=True)
-class Places:
-    """Folders that bare local paths are looked up from, absolute."""
-
-    cwd: str
-    config_folder: str
-    #: Where the scripts of the built-in jobs lie (``run_training.py`` ...).
-    job_scripts: str = ""
 
 
 def build_spec(
@@ -108,50 +94,79 @@ def build_spec(
     """
     root = storage_root(config, backend, config_folder=places.config_folder)
     given = _given_arguments(config, call)
-    params: Params | None = None
-    unused = _unused_job_keys(config) if script is not None else []
-    stages: tuple[Stage, ...] = ()
     if script is None:
-        stages = pipeline_stages(config, config_of) if call.job_type is JobType.PIPELINE else ()
-        params, script = _our_job(config, call, given, stages, root=root, backend=backend, places=places)
-    configs = (config, *(stage.config for stage in stages))
-    conf, conf_notices = _spark_conf(config, call, backend=backend, variables=variables)
-    encrypted = encryption(config, conf, backend=backend, deploy_mode=_deploy_mode(conf))
-    conf = {**encrypted.conf, **conf}
-    if backend == YARN and params is None:
-        _locale(conf, given)
-    user_tags = _user_tags(conf)
-    spec = JobSpec(
-        job_type=call.job_type,
-        name=call.name,
-        run_id=call.run_id.value,
-        original_run_id=call.run_id.original,
-        day=call.day,
-        backend=backend,
-        deploy_mode=_deploy_mode(conf) if backend == YARN else "client",
-        storage_root=root,
-        script=script,
-        arguments=given if params is None else (),
-        params=params,
-        conf=conf,
-        py_files=_shipped(configs, "additional_py_files", places),
-        files=(*_shipped(configs, "files", places), *encrypted.files),
-        archives=_shipped(configs, "archives", places),
-        jars=_shipped(configs, "additional_jars", places),
-        user_tags=user_tags,
-        timeout_s=_timeout(config, "timeout", call.job_type),
-        wait_timeout_s=_timeout(config, "wait_timeout", call.job_type),
-        notices=(*unused, *conf_notices, *encrypted.notices, *pipeline_notices(config, stages)),
-        proxy_user=proxy_user_of(config, kerberos=True) if backend == YARN else "",
-    )
+        job = _our_job(config, call, given, config_of, root=root, backend=backend, places=places)
+    else:
+        job = _Job(script, arguments=given)
+    settings = _settings(config, call, job, backend=backend, variables=variables)
+    spec = _put_together(config, call, job, settings, backend=backend, root=root, places=places)
     container_text.refuse_nul(spec)
-    _check_shipped(spec)
+    refuse_contradictions(spec)
     _check_heap(spec.conf)
     if backend == YARN:
         # Over REST every argument arrives as it is; when `auto` comes to spark-submit, it looks at them again.
         may_go_over_rest = config.value("execution.launcher") != "spark-submit" and spec.deploy_mode == "cluster"
         _check_container(spec, quotes_all=may_go_over_rest)
     return spec
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What runs: a script, and its arguments, or the parameters of a built-in job with the stages of a pipeline."""
+
+    script: ShippedFile
+    arguments: tuple[str, ...] = ()
+    params: Params | None = None
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Spark's properties, what is not one of them any more, and what there is to say about them."""
+
+    conf: Mapping[str, Sourced]
+    user_tags: tuple[str, ...]
+    files: tuple[ShippedFile, ...]
+    notices: tuple[str, ...]
+
+
+def _put_together(
+    config: Config, call: Call, job: _Job, settings: _Settings, *, backend: str, root: str, places: Places
+) -> JobSpec:
+    configs = (config, *(stage.config for stage in job.stages))
+    unused = _unused_job_keys(config) if job.params is None else []
+    return JobSpec(
+        job_type=call.job_type,
+        name=call.name,
+        run_id=call.run_id.value,
+        original_run_id=call.run_id.original,
+        day=call.day,
+        backend=backend,
+        deploy_mode=_deploy_mode(settings.conf) if backend == YARN else "client",
+        storage_root=root,
+        script=job.script,
+        arguments=job.arguments,
+        params=job.params,
+        conf=settings.conf,
+        py_files=shipped_files(configs, "additional_py_files", places),
+        files=(*shipped_files(configs, "files", places), *settings.files),
+        archives=shipped_files(configs, "archives", places),
+        jars=shipped_files(configs, "additional_jars", places),
+        user_tags=settings.user_tags,
+        timeout_s=_timeout(config, "timeout", call.job_type),
+        wait_timeout_s=_timeout(config, "wait_timeout", call.job_type),
+        notices=(*unused, *settings.notices, *pipeline_notices(config, job.stages)),
+        proxy_user=proxy_user_of(config, kerberos=True) if backend == YARN else "",
+    )
+
+
+def _settings(config: Config, call: Call, job: _Job, *, backend: str, variables: Mapping[str, str]) -> _Settings:
+    conf, notices = _spark_conf(config, call, backend=backend, variables=variables)
+    encrypted = encryption(config, conf, backend=backend, deploy_mode=_deploy_mode(conf))
+    conf = {**encrypted.conf, **conf}
+    if backend == YARN and job.params is None:
+        _locale(conf, job.arguments)
+    return _Settings(conf, _user_tags(conf), encrypted.files, (*notices, *encrypted.notices))
 
 
 def _deploy_mode(conf: Mapping[str, Sourced]) -> str:
@@ -174,14 +189,15 @@ def _our_job(
     config: Config,
     call: Call,
     given: Sequence[str],
-    stages: Sequence[Stage],
+    config_of: ConfigOf,
     *,
     root: str,
     backend: str,
     places: Places,
-) -> tuple[Params, ShippedFile]:
+) -> _Job:
     from ml_pipeline_framework.contract import PARAMS  # a script of the user's own needs none of them
 
+    stages = pipeline_stages(config, config_of) if call.job_type is JobType.PIPELINE else ()
     if call.job_type not in PARAMS:
         built = ", ".join(sorted(job.value for job in PARAMS))
         raise UsageError(
@@ -203,7 +219,9 @@ def _our_job(
             next_step="batch-submit config show -t " + call.job_type.value,
         ) from error
     script = f"run_{call.job_type.value}.py"
-    return params, ShippedFile(posixpath.join(places.job_scripts, script), script, "built-in job")
+    return _Job(
+        ShippedFile(posixpath.join(places.job_scripts, script), script, "built-in job"), params=params, stages=stages
+    )
 
 
 def _unused_job_keys(config: Config) -> list[str]:
@@ -275,31 +293,6 @@ def _user_tags(conf: dict[str, Sourced]) -> tuple[str, ...]:
     return tuple(tag.strip() for tag in str(tags.value).split(",") if tag.strip())
 
 
-def _shipped(configs: Sequence[Config], key: str, places: Places) -> tuple[ShippedFile, ...]:
-    """The files of a job; of a pipeline its own, and those of its stages that are not among them."""
-    found: list[ShippedFile] = []
-    for config in configs:
-        there = {(one.path, one.link) for one in found}
-        listed = [shipped_file(item, places) for item in config.items(("job", key))]
-        found += [one for one in listed if (one.path, one.link) not in there]
-    return tuple(found)
-
-
-def shipped_file(sourced: Sourced, places: Places) -> ShippedFile:
-    """A file ``path[#alias]``: relative to the file that names it; from a flag, to the working directory."""
-    path, _, alias = str(sourced.value).partition("#")
-    if not has_scheme(path) and not path.startswith("/"):
-        path = posixpath.normpath(posixpath.join(sourced.base or places.cwd, path))
-    elif path.startswith("file:"):
-        path = path.removeprefix("file://").removeprefix("file:")
-    return ShippedFile(path, alias or _name_of(path), sourced.origin, bool(alias))
-
-
-def _name_of(path: str) -> str:
-    """The last name of a path, or of a URI, which Spark decodes."""
-    return posixpath.basename(decoded(path) if has_scheme(path) else path)
-
-
 def _timeout(config: Config, key: str, job_type: JobType) -> float | None:
     """The run's own time limit: the job type's, else the general one; seconds."""
     places = [f"execution.{key}", f"job.{key}"]
@@ -323,30 +316,6 @@ def _typed_rank(sourced: Sourced) -> int:
     return 2 if sourced.origin.startswith("flag") else 1 if sourced.origin.startswith("variable") else 0
 
 
-def _check_shipped(spec: JobSpec) -> None:
-    """Commas split Spark's lists, of two files of one name Spark keeps one in silence, and some names are its own."""
-    problems = []
-    links: dict[str, ShippedFile] = {}
-    unpacked = {id(one) for one in spec.archives}
-    for one in (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars):
-        problems += _name_problems(one)
-        earlier = links.setdefault(one.link, one)
-        if earlier.path == one.path and (id(earlier) in unpacked) != (id(one) in unpacked):
-            problems.append(
-                f"{one.path} ({one.origin}) is both a file and an archive called {one.link}; give one of them an alias"
-                " (path#alias)"
-            )
-        elif earlier is not one and earlier.path != one.path:
-            problems.append(
-                f"{one.path} ({one.origin}) and {earlier.path} ({earlier.origin}) are both called {one.link} in the"
-                " container; give one of them an alias (path#alias)"
-            )
-    if problems:
-        raise UsageError(
-            "the files to ship contradict each other", details=problems, next_step="change job_specific_config"
-        )
-
-
 def _check_heap(conf: Mapping[str, Sourced]) -> None:
     """Spark refuses ``-Xmx`` among Java options: of the driver before it starts, of executors in the driver (4.3.0,
     ``SparkSubmitCommandBuilder.checkJavaOptions``, ``SparkConf.validateSettings``)."""
@@ -362,29 +331,11 @@ def _check_heap(conf: Mapping[str, Sourced]) -> None:
                 )
 
 
-def _name_problems(one: ShippedFile) -> list[str]:
-    where, problems = f"({one.origin}): ", []
-    if "," in one.path:
-        problems.append(f"{one.path} {where}Spark splits its file lists at commas; rename the file")
-    if "," in one.link and one.aliased:
-        problems.append(f"{one.path}#{one.link} {where}Spark splits its file lists at commas; rename the alias")
-    if one.link.partition("/")[0] in _SPARKS_OWN:
-        problems.append(f"{one.path} {where}{one.link} is a name of Spark's own in the container; use another")
-    *folders, _ = parts = one.link.split("/")
-    if {"", ".", ".."} & set(parts):
-        problems.append(f"{one.path}#{one.link} {where}an alias is a place below the container's folder; correct it")
-    elif not all(_PLAIN_FOLDER.fullmatch(name) for name in folders):  # YARN's mkdir -p does not quote it
-        problems.append(f"{one.path}#{one.link} {where}a folder of an alias has letters, digits, dots and dashes only")
-    return problems
-
-
 def _check_container(spec: JobSpec, *, quotes_all: bool) -> None:
-    shipped = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
-    names = [name for one in shipped for name in (one.link, _name_of(one.path))]
     container_text.refuse_unsafe(
         [
             *container_text.check_arguments(spec.arguments, quotes_all=quotes_all),
-            *container_text.check_file_names(names),
+            *container_text.check_file_names(names_in_container(spec)),
             *(() if quotes_all else container_text.check_names_for_spark_submit(spec)),
             *container_text.check_conf(spec.conf),
             *container_text.check_params(json.loads(spec.params.to_json()) if spec.params is not None else {}),

@@ -292,6 +292,26 @@ def _limits() -> tuple[Key, ...]:
     )
 
 
+#: Of the keys whose default is none, or says little.
+_JOB_EXAMPLES = {
+    "output_compression": "snappy",
+    "gate": "{min_auc: 0.7, max_regression: 0.01}",
+    "model": "churn@latest",
+    "compare_with": "previous",
+    "register": "true",
+    "segment_columns": "[origin, carrier]",
+    "choose_threshold": "f1",
+    "keep_columns": "[customer_id]",
+    "output_partition_by": "[origin]",
+    "inputs": "{flights: {path: data/raw/flights.csv}}",
+    "steps": '[{filter: "distance > 100"}]',
+    "quality": "{checks: [{check: not_null, columns: [id]}]}",
+    "outputs": "{clean: {path: data/clean.parquet}}",
+    "stages": "[training, evaluation]",
+    "mlflow": "{experiment: nightly}",
+}
+
+
 def _job() -> tuple[Key, ...]:
     def key(name: str, kind: Kind, doc: str, example: str, combiner: Combiner = Combiner.REPLACE) -> Key:
         return Key(("job_specific_config", "*", name), kind, doc, example, combiner)
@@ -321,27 +341,10 @@ def _job() -> tuple[Key, ...]:
             "data_config", Kind.FREE_MAP, "as the section data_config, for this job type", "{lookup_path: l.csv}", _MAP
         ),
     )
-    examples = {
-        "output_compression": "snappy",
-        "gate": "{min_auc: 0.7, max_regression: 0.01}",
-        "model": "churn@latest",
-        "compare_with": "previous",
-        "register": "true",
-        "segment_columns": "[origin, carrier]",
-        "choose_threshold": "f1",
-        "keep_columns": "[customer_id]",
-        "output_partition_by": "[origin]",
-        "inputs": "{flights: {path: data/raw/flights.csv}}",
-        "steps": '[{filter: "distance > 100"}]',
-        "quality": "{checks: [{check: not_null, columns: [id]}]}",
-        "outputs": "{clean: {path: data/clean.parquet}}",
-        "stages": "[training, evaluation]",
-        "mlflow": "{experiment: nightly}",
-    }
     # The contract checks the values: it owns what the jobs understand.
     return (
         *ours,
-        *(key(name, Kind.ANY, doc, _example(name, examples, JOB_DEFAULTS)) for name, doc in JOB_KEYS.items()),
+        *(key(name, Kind.ANY, doc, _example(name, _JOB_EXAMPLES, JOB_DEFAULTS)) for name, doc in JOB_KEYS.items()),
     )
 
 

@@ -78,10 +78,14 @@ class JobSpec:
         queue = self.conf.get("spark.yarn.queue")
         return str(queue.value) if queue is not None else ""
 
+    @property
+    def shipped(self) -> tuple[ShippedFile, ...]:
+        """Everything that travels with the job and was named by somebody."""
+        return (self.script, *self.py_files, *self.files, *self.archives, *self.jars)
+
     def local_files(self) -> tuple[ShippedFile, ...]:
         """Everything that must exist on this host before a launch."""
-        shipped = (self.script, *self.py_files, *self.files, *self.archives, *self.jars)
-        return tuple(one for one in shipped if not one.is_remote)
+        return tuple(one for one in self.shipped if not one.is_remote)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ VERBS: Mapping[str, Verb] = {
     "upload": Verb("transfer", "upload_command", "Copy a file or folder into the storage."),
     "download": Verb("transfer", "download_command", "Copy a file or folder out of the storage."),
     "ledger": Verb("ledger", "ledger_group", "This host's run records: check, rebuild."),
-    "gc": Verb("storage", "gc_command", "Delete what nobody needs any more: old records, claims, shared files."),
+    "gc": Verb("storage", "gc_command", "Delete old records, claims and shared files."),
     "demo-data": Verb("storage", "demo_data_command", "Write the flights demo data."),
     "completion": Verb("completion", "completion_command", "Completion for bash, zsh or fish."),
 }

@@ -232,10 +232,13 @@ class Value:
         head = cursor.exactly(head_bytes)
         cursor.seek(began + chunks * (head_bytes + chunk))
         try:
-            if cursor.exactly(head_bytes) == head:
-                return chunks * chunk
+            alike = cursor.exactly(head_bytes) == head
         except DamagedLogs:
-            pass  # behind the block's end: the chunks are not alike
+            # The place lies behind the block's end: the chunks are not alike, the guess missed. Real damage is met, and
+            # told, by who now reads chunk after chunk.
+            alike = False
+        if alike:
+            return chunks * chunk
         cursor.seek(here)
         return 0
 

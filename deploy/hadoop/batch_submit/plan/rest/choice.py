@@ -99,8 +99,7 @@ def _why_not_files(plan: SubmissionPlan, conf: Mapping[str, str], default_fs: st
         if set("*?[{\\") & set(folder) or set("[{\\") & set(name):
             return f"spark.yarn.jars holds the pattern {one}: only * and ? behind the last slash are read here"
     spec = plan.spec
-    shipped = (spec.script, *spec.py_files, *spec.files, *spec.archives, *spec.jars)
-    places = [one.path for one in shipped if one.is_remote] + [archive, *jars]
+    places = [one.path for one in spec.shipped if one.is_remote] + [archive, *jars]
     for uri in places:
         if has_scheme(uri) and not lies_there(uri, default_fs):
             return f"{uri} is not on {default_fs}"
