@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import sys
 from collections.abc import Callable, Sequence
@@ -150,7 +151,7 @@ def _disk_full(error: OSError, terminal: Terminal) -> int:
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:], group.main))
+    _end(run(sys.argv[1:], group.main))
 
 
 def submit_job_main() -> None:
@@ -158,7 +159,15 @@ def submit_job_main() -> None:
     arguments = sys.argv[1:]
     if arguments and not arguments[0].startswith("-"):
         arguments = ["-t", *arguments]
-    sys.exit(run(["submit", *arguments], group.main))
+    _end(run(["submit", *arguments], group.main))
+
+
+def _end(code: int) -> None:
+    """End the process. The interpreter looks for garbage once more at its end, through all that was ever loaded, which
+    took a seventh of a submission's processor time: without effect, for the system takes the memory back anyway.
+    """
+    gc.freeze()
+    sys.exit(code)
 
 
 __all__ = ["group", "main", "submit_job_main"]
