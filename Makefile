@@ -27,7 +27,8 @@ $(STAMP): setup.cfg pyproject.toml
 	@test -x $(PY) || python3 -m venv $(VENV)
 	@echo "installing Spark and the tools for development into $(VENV)" >&2
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=23' 'setuptools>=68'
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[spark,demo,dev]'
+	@# setuptools warns of every editable installation at length, as if something were wrong with this one.
+	@PYTHONWARNINGS='ignore:Editable installation' $(PY) -m pip install --quiet --disable-pip-version-check -e '.[spark,demo,dev]'
 	@touch $@
 
 setup: $(STAMP) ## Make .venv with everything that the tests need (done before: returns at once)
