@@ -23,6 +23,8 @@ pytestmark = pytest.mark.full
 WRAPPER = (
     '#!/usr/bin/env bash\nexport SPARK_HOME="{home}"\n"$SPARK_HOME/bin/spark-submit" "$@"\nstatus=$?\nexit $status\n'
 )
+#: A first JVM only puts the command of the second one together.
+BUILDS_THE_COMMAND = b"org.apache.spark.launcher.Main"
 #: Longer than an application is waited for once spark-submit is gone (`10 * SETTLE_S`).
 PAST_SETTLE_S = 25
 
@@ -51,7 +53,8 @@ def below_wrapper(host: EdgeHost, run_id: str) -> tuple[dict[str, Any], int]:
         (one,) = host.tries(run_id)
         for pid in live_in_session(one["pid"], one["process_start"]) if one["pid"] else ():
             with contextlib.suppress(OSError):
-                if pid != one["pid"] and Path(f"/proc/{pid}/exe").resolve().name == "java":
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if b"org.apache.spark.deploy.SparkSubmit" in words and BUILDS_THE_COMMAND not in words:
                     return one, pid
         return None
 
