@@ -64,6 +64,7 @@ class CannedResourceManager:
         self.asked: list[Asked] = []
         self.refuse_kill_by: set[str] = set()
         self.refuse_lifetime = False
+        self.fail_lifetimes = 0  #: so many PUTs of a LIFETIME are answered as by a ResourceManager in trouble
         self.writes_need_ticket = False  #: 401 with an empty body for every PUT, as without a ticket
         self.maximum_priority = 10
         #: What ``POST /apps/new-application`` answers.
@@ -267,6 +268,9 @@ class CannedResourceManager:
         if rest in (["queue"], ["priority"]):
             return self._standing(asked, application, rest[0])
         if asked.method == "PUT" and rest == ["timeout"]:
+            if self.fail_lifetimes:
+                self.fail_lifetimes -= 1
+                return remote_exception(500, "RuntimeException", "in trouble")
             if self.refuse_lifetime:
                 return remote_exception(
                     403, "AuthorizationException", f"User {asked.user} cannot perform operation UPDATE"
