@@ -17,7 +17,7 @@ STAMP_AIRFLOW := $(VENV_AIRFLOW)/.setup-done
 CLUSTER := deploy/devcluster/devcluster
 HOST := deploy/host/ensure.sh
 
-.PHONY: help setup java jars browser faketime kerberos airflow demo test test-full soak test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
+.PHONY: help setup java jars browser faketime kerberos packages-for-tests airflow demo test test-full soak test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,13 +64,19 @@ faketime:
 	@if [ -n "$${REQUIRE_CLUSTER:-}" ]; then $(HOST) faketime; \
 	else $(HOST) faketime || echo "no libfaketime: the tests that set the clock will be skipped" >&2; fi
 
+# Two of its packages are compiled here. They answer once for each test, so that the compiler need not think for minutes.
 kerberos: setup
 	@install() { $(HOST) kerberos $(PY) && { $(PY) -c 'import requests_kerberos' 2>/dev/null \
-		|| $(PY) -m pip install --quiet --disable-pip-version-check -e '.[kerberos]'; }; }; \
+		|| { echo "installing Kerberos for Python into $(VENV)" >&2; CFLAGS="-O0 -g0" \
+			$(PY) -m pip install --quiet --disable-pip-version-check -e '.[kerberos]'; }; }; }; \
 	if [ -n "$${REQUIRE_CLUSTER:-}" ]; then install; \
 	else install || echo "no Kerberos: the tests on the secure cluster will be skipped" >&2; fi
 
-test: setup check jars browser faketime $(STAMP35) ## Every test, on a real HDFS + YARN that the tests start themselves
+# The one is mostly compiled, the other mostly fetched, and they go into different environments.
+packages-for-tests:
+	@$(MAKE) --no-print-directory -j2 kerberos $(STAMP35)
+
+test: setup check jars browser faketime packages-for-tests ## Every test, on a real HDFS + YARN that the tests start themselves
 	@$(PY) -m pytest -m "not full and not soak" $(SIDE_BY_SIDE) tests/unit tests/process
 	@# The cluster's containers are waited for most of the time: Spark's own tests compute meanwhile.
 	@log="$$(mktemp)"; trap 'kill $$cluster 2>/dev/null || :; rm -f "$$log"' EXIT; \
@@ -79,7 +85,7 @@ test: setup check jars browser faketime $(STAMP35) ## Every test, on a real HDFS
 	wait $$cluster || failed=1; cat "$$log"; exit $$failed
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
-test-full: setup check jars browser faketime kerberos airflow $(STAMP35) ## The same and the long repetitions
+test-full: setup check jars browser faketime packages-for-tests airflow ## The same and the long repetitions
 	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest -m "not soak"
 
 soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK_SEED, SOAK_AT_ONCE) and 50 races of two hosts: the tables

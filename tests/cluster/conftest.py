@@ -14,9 +14,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from cluster.secure_cluster import SecureCluster
 
 REPO = Path(__file__).resolve().parents[2]
 DEVCLUSTER = REPO / "deploy" / "devcluster" / "devcluster"
@@ -212,6 +215,37 @@ def cluster() -> Iterator[Cluster]:
     finally:
         if not found_running and os.environ.get("KEEP_CLUSTER") != "1":
             devcluster("down", "--wipe", "--dir", str(CLUSTER_DIR))
+
+
+#: Short cookies, so that a ticket's end is felt at once; a proxy user; priorities.
+_KERBEROS_SETTINGS = (
+    "core-site:hadoop.http.authentication.token.validity=5",
+    "core-site:hadoop.proxyuser.alice.hosts=*",
+    "core-site:hadoop.proxyuser.alice.users=bob",
+    "yarn-site:yarn.cluster.max-application-priority=10",
+)
+
+
+@pytest.fixture(scope="session")
+def kerberos_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureCluster]:
+    """One with Kerberos over plain HTTP; what skips or fails as :func:`cluster` does."""
+    from cluster.secure_cluster import secure_cluster
+
+    flags = [word for setting in _KERBEROS_SETTINGS for word in ("--set", setting)]
+    with secure_cluster("test-kerberos-cluster", tmp_path_factory.mktemp("tickets"), *flags) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def tls_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureCluster]:
+    """One with Kerberos and HTTPS; what skips or fails as :func:`cluster` does."""
+    from cluster.secure_cluster import secure_cluster
+
+    # A driver on a busy host takes longer than the dev cluster's two minutes to register.
+    patient = "yarn-site:yarn.am.liveness-monitor.expiry-interval-ms=600000"
+    flags = ("--timeout", "300", "--set", patient)
+    with secure_cluster("test-tls-cluster", tmp_path_factory.mktemp("tickets"), *flags, profile="tls") as running:
+        yield running
 
 
 @pytest.fixture

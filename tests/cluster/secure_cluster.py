@@ -1,29 +1,48 @@
-"""A running dev cluster with Kerberos, its users' tickets, and our program with them."""
+"""A running dev cluster with Kerberos, or with HTTPS too; its users' tickets, and our program with them."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytest
 from cluster.conftest import REPO, Cluster, cluster_of_its_own
+from kerberos_here import skip_without_kerberos
 
-#: One question with whatever ticket the environment has; prints status and answer.
+SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
+#: A driver that says who it is, and an executor that reads and writes HDFS as the same user.
+JOB = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+numbers = spark.range(100).repartition(2)
+numbers.write.mode("overwrite").parquet("/user/alice/numbers")
+assert spark.read.parquet("/user/alice/numbers").count() == 100, "read by executors"
+login = spark._jvm.org.apache.hadoop.security.UserGroupInformation.getLoginUser()
+print("runs as", spark.sparkContext.sparkUser(), "by keytab", login.isFromKeytab())
+spark.stop()
+"""
+SLEEPER = """
+import time
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+time.sleep(3000)
+"""
+#: One question with whatever ticket the environment has; prints status (0: no answer in time) and answer.
 ASK = """
 import json, sys, requests
 from requests_kerberos import OPTIONAL, HTTPKerberosAuth
-method, url, body = sys.argv[1:]
+method, url, body, ca = sys.argv[1:]
 auth = HTTPKerberosAuth(mutual_authentication=OPTIONAL)
 with requests.Session() as session:
     session.trust_env = False
-    reply = session.request(method, url, json=json.loads(body), auth=auth, timeout=30)
+    try:
+        reply = session.request(method, url, json=json.loads(body), auth=auth, verify=ca or True, timeout=30)
+    except requests.Timeout as error:
+        sys.exit(print(json.dumps([0, str(error)])))
 try:
     answer = reply.json()
 except ValueError:
@@ -33,7 +52,7 @@ print(json.dumps([reply.status_code, answer]))
 
 
 class SecureCluster(Cluster):
-    """A running dev cluster with Kerberos.
+    """A running dev cluster with Kerberos; its CA is trusted where it speaks https.
 
     Parameters
     ----------
@@ -66,21 +85,33 @@ class SecureCluster(Cluster):
 
     def ask(self, user: str, url: str, method: str = "GET", body: object = None) -> tuple[int, Any]:
         """Status and JSON (else text) of a server's answer to the user, who may be ``""``."""
-        command = [sys.executable, "-c", ASK, method, url, json.dumps(body)]
+        command = [sys.executable, "-c", ASK, method, url, json.dumps(body), self.env.get("DEVCLUSTER_CA", "")]
         env = self.env_of(user)
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         status, answer = json.loads(done.stdout.splitlines()[-1])
         return status, answer
 
+    def keytab_login(self, user: str) -> dict[str, object]:
+        """The keys of ``security_config`` for a login by the keytab of ``alice`` or ``bob``."""
+        return {"enable_kerberos": True, "principal": self.principal(user), "keytab": str(self.keytab(user))}
+
+    def application(self, application_id: str) -> dict[str, Any]:
+        """What the ResourceManager tells alice of an application."""
+        told: dict[str, Any] = self.ask("alice", f"{self.rm_url}/ws/v1/cluster/apps/{application_id}")[1]["app"]
+        return told
+
+    def staged(self) -> list[str]:
+        """The applications that have a staging folder of alice's."""
+        status, listed = self.ask("alice", f"{self.webhdfs_url}/user/alice/.sparkStaging?op=LISTSTATUS")
+        return [one["pathSuffix"] for one in listed["FileStatuses"]["FileStatus"]] if status == 200 else []
+
 
 @contextmanager
-def secure_cluster(name: str, tickets: Path, *flags: str) -> Iterator[SecureCluster]:
+def secure_cluster(name: str, tickets: Path, *flags: str, profile: str = "secure") -> Iterator[SecureCluster]:
     """An empty one; skips with the reason where the host can't have one, fails then with REQUIRE_CLUSTER=1."""
-    if find_spec("requests_kerberos") is None:
-        assert os.environ.get("REQUIRE_CLUSTER") != "1", "no requests-kerberos: make kerberos"
-        pytest.skip("no requests-kerberos: make kerberos")
-    with cluster_of_its_own(name, "--profile", "secure", *flags) as folder:
+    skip_without_kerberos()
+    with cluster_of_its_own(name, "--profile", profile, *flags) as folder:
         yield SecureCluster(folder, tickets)
 
 
@@ -94,7 +125,7 @@ def run(
         env=env_in(secure, user, home) | more,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
@@ -110,3 +141,9 @@ def env_in(secure: SecureCluster, user: str, home: Path) -> dict[str, str]:
     """The environment of a user whose home is a folder of the test."""
     env = {name: value for name, value in secure.env_of(user).items() if not name.startswith("XDG_")}
     return env | {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
+
+
+def configure(home: Path, **sections: object) -> None:
+    """Write the configuration of a home; YAML takes JSON."""
+    config = {"execution": {"launcher": "rest", "log_file": "our.log"}, **sections}
+    (home / "job_config.yaml").write_text(json.dumps(config), encoding="utf-8")

@@ -20,33 +20,18 @@ import pytest
 import yaml
 from cluster.conftest import wait_until
 from cluster.recording_proxy import RecordingProxy, Script
-from cluster.secure_cluster import SecureCluster, command, env_in, run, secure_cluster
+from cluster.secure_cluster import SLEEPER, SMALL, SecureCluster, command, env_in, run
 
 pytestmark = pytest.mark.full
 
-SETTINGS = (
-    "core-site:hadoop.http.authentication.token.validity=5",
-    "core-site:hadoop.proxyuser.alice.hosts=*",
-    "core-site:hadoop.proxyuser.alice.users=bob",
-    "yarn-site:yarn.cluster.max-application-priority=10",
-)
-SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
-SLEEPER = """
-import time
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.getOrCreate()
-time.sleep(3000)
-"""
 JOB = ["-t", "custom", "--script", "job.py", *SMALL]
 #: Seconds that our own patience with an application may take on a busy machine.
 LONG_S = 400
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureCluster]:
-    flags = [word for setting in SETTINGS for word in ("--set", setting)]
-    with secure_cluster("test-kerberos-cluster", tmp_path_factory.mktemp("tickets"), *flags) as running:
-        yield running
+def secure(kerberos_cluster: SecureCluster) -> SecureCluster:
+    return kerberos_cluster
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +299,7 @@ def test_without_a_token_auto_comes_to_spark_submit_and_leaves_nothing(
     place = secure.webhdfs_url.removeprefix("http://").partition("/")[0]
     script = Script()
     script.started(0)
-    before = set(staged(secure))
+    before = set(secure.staged())
     with Refusing(f"http://{place}", script) as namenode:
         text = site.read_text(encoding="utf-8")
         assert place in text
@@ -326,7 +311,7 @@ def test_without_a_token_auto_comes_to_spark_submit_and_leaves_nothing(
     assert "launcher: spark-submit, because WebHDFS does not serve us" in began.stderr
     assert "no tokens today" in began.stderr
     assert any(call.startswith("GET GETDELEGATIONTOKEN") for call in script.calls)
-    assert set(staged(secure)) - before == {application_id}, "the id that was reserved over REST has left nothing"
+    assert set(secure.staged()) - before == {application_id}, "the id that was reserved over REST has left nothing"
     run(secure, "alice", home, "kill", application_id)
 
 
@@ -345,15 +330,10 @@ def test_auto_fetches_the_token_before_anything_is_recorded(secure: SecureCluste
     run(secure, "alice", home, "kill", application_id)
 
 
-def staged(secure: SecureCluster) -> list[str]:
-    status, listed = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/.sparkStaging?op=LISTSTATUS")
-    return [one["pathSuffix"] for one in listed["FileStatuses"]["FileStatus"]] if status == 200 else []
-
-
 def test_the_owner_ends_it(secure: SecureCluster, homes: dict[str, Path], sleeper: str) -> None:
     home = homes["alice"]
     assert run(secure, "alice", home, "kill", sleeper).stdout.strip() == f"{sleeper} killed"
-    assert sleeper not in staged(secure)
+    assert sleeper not in secure.staged()
     run(secure, "alice", home, "wait", sleeper, code=6)
     assert "Traceback" not in run(secure, "alice", home, "diagnose", sleeper).stdout
     again = run(secure, "bob", homes["bob"], "kill", sleeper)
@@ -385,4 +365,4 @@ def test_a_model_is_trained_by_keytab_alone(secure: SecureCluster, homes: dict[s
     assert done.returncode == 0, done.stderr
     model = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/ml-pipeline/models?op=LISTSTATUS")[1]
     assert model["FileStatuses"]["FileStatus"]
-    assert done.stdout.strip() not in staged(secure), "the keytab least of all"
+    assert done.stdout.strip() not in secure.staged(), "the keytab least of all"

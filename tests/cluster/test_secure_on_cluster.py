@@ -1,4 +1,4 @@
-"""Kerberos on the real cluster: the dev cluster's secure profile, and our program on it. One cluster for the file."""
+"""Kerberos on the real cluster: the dev cluster's secure profile, and our program on it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import base64
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster.secure_cluster import SecureCluster, run, secure_cluster
+from cluster.secure_cluster import JOB, SMALL, SecureCluster, configure, run
 
-#: With the build of requests-kerberos they take five minutes on a new host.
 pytestmark = pytest.mark.full
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureCluster]:
-    with secure_cluster("test-secure-cluster", tmp_path_factory.mktemp("tickets")) as running:
-        yield running
+def secure(kerberos_cluster: SecureCluster) -> SecureCluster:
+    return kerberos_cluster
 
 
 def test_every_server_wants_a_ticket_and_knows_whose_it_is(secure: SecureCluster) -> None:
@@ -60,17 +57,6 @@ def test_the_kdc_is_a_daemon_like_the_others(secure: SecureCluster) -> None:
     assert secure.run("up", "--profile", "simple", check=False).returncode == 2
 
 
-SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
-JOB = """
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.getOrCreate()
-names = spark.range(100).repartition(2)
-names.write.mode("overwrite").parquet("/user/alice/numbers")
-assert spark.read.parquet("/user/alice/numbers").count() == 100, "read by executors"
-login = spark._jvm.org.apache.hadoop.security.UserGroupInformation.getLoginUser()
-print("runs as", spark.sparkContext.sparkUser(), "by keytab", login.isFromKeytab())
-spark.stop()
-"""
 #: What a token's text holds at any of the three places that Base64 has for it.
 KIND = b"HDFS_DELEGATION_TOKEN"
 TRACES = [base64.b64encode(b"\0" * shift + KIND)[4:24].decode() for shift in range(3)]
@@ -80,14 +66,8 @@ TRACES = [base64.b64encode(b"\0" * shift + KIND)[4:24].decode() for shift in ran
 def home(tmp_path: Path) -> Path:
     """An edge user's folder with a job."""
     (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
-    (tmp_path / "job_config.yaml").write_text("execution: {launcher: rest, log_file: our.log}\n", encoding="utf-8")
+    configure(tmp_path)
     return tmp_path
-
-
-def staged(secure: SecureCluster) -> list[str]:
-    status, listed = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/.sparkStaging?op=LISTSTATUS")
-    assert status == 200, listed
-    return [one["pathSuffix"] for one in listed["FileStatuses"]["FileStatus"]]
 
 
 def assert_no_secret(home: Path, *outputs: str) -> None:
@@ -114,7 +94,7 @@ def test_a_submission_by_ticket_is_its_users_and_leaves_nothing_behind(secure: S
     assert "try:by-ticket.1" in app["applicationTags"]
     written = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/numbers?op=GETFILESTATUS")[1]["FileStatus"]
     assert written["owner"] == "alice"
-    assert application_id not in staged(secure)
+    assert application_id not in secure.staged()
     logs = run(secure, "alice", home, "logs", application_id)
     assert "runs as alice by keytab False" in logs.stdout
     assert_no_secret(home, began.stdout, began.stderr, done.stderr, logs.stderr)
@@ -123,9 +103,10 @@ def test_a_submission_by_ticket_is_its_users_and_leaves_nothing_behind(secure: S
 
 def test_a_refused_submission_gives_its_token_back(secure: SecureCluster, home: Path) -> None:
     job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "nowhere", "--no-preflight"]
+    before = secure.staged()
     refused = run(secure, "alice", home, *job, code=4)
     assert "nowhere" in refused.stderr and refused.stdout == ""
-    assert staged(secure) == []
+    assert secure.staged() == before
     audit = [line for line in secure.run("logs", "namenode", "-n", "200").stdout.splitlines() if "audit:" in line]
     told = [word for line in audit if "ugi=alice " in line for word in line.split() if "DelegationToken" in word]
     assert told[-2:] == ["cmd=getDelegationToken", "cmd=cancelDelegationToken"], audit
@@ -139,11 +120,7 @@ def test_without_a_ticket_nothing_is_submitted(secure: SecureCluster, home: Path
 
 
 def use_keytab(secure: SecureCluster, home: Path, principal: str, keytab: Path) -> None:
-    config = {
-        "execution": {"launcher": "rest", "log_file": "our.log"},
-        "security_config": {"enable_kerberos": True, "principal": principal, "keytab": str(keytab)},
-    }
-    (home / "job_config.yaml").write_text(json.dumps(config), encoding="utf-8")
+    configure(home, security_config={"enable_kerberos": True, "principal": principal, "keytab": str(keytab)})
 
 
 def test_a_keytab_is_a_login_without_any_ticket(secure: SecureCluster, home: Path) -> None:
@@ -163,7 +140,7 @@ def test_a_keytab_goes_with_the_job(secure: SecureCluster, home: Path) -> None:
     job = ["submit", "--verbose", "-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue"]
     done = run(secure, "", home, *job, "--run-id", "by-keytab")
     application_id = done.stdout.strip()
-    assert application_id not in staged(secure), "the keytab least of all"
+    assert application_id not in secure.staged(), "the keytab least of all"
     logs = run(secure, "", home, "logs", application_id)
     assert "runs as alice by keytab True" in logs.stdout
     assert_no_secret(home, done.stdout, done.stderr, logs.stderr)

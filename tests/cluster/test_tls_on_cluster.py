@@ -3,93 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from cluster.conftest import REPO, Cluster, cluster_of_its_own, wait_until
+from cluster.conftest import REPO, wait_until
+from cluster.secure_cluster import JOB, SLEEPER, SMALL, SecureCluster, configure
+from cluster.secure_cluster import run as run_as
 
-#: They need the Kerberos packages, as the secure cluster does; without a cluster: tests/process/test_tls.py.
+#: What `make test` asks of this cluster: test_security_on_cluster.py. Without a cluster: tests/process/test_tls.py.
 pytestmark = pytest.mark.full
 
-SMALL = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--executor-cores", "1"]
 WARNING = "--insecure: the certificates of https servers are NOT checked"
-#: One question with the ticket of the environment; prints status and answer.
-ASK = """
-import json, sys, requests
-from requests_kerberos import OPTIONAL, HTTPKerberosAuth
-url, ca = sys.argv[1:]
-with requests.Session() as session:
-    session.trust_env = False
-    try:
-        reply = session.get(url, auth=HTTPKerberosAuth(mutual_authentication=OPTIONAL), verify=ca, timeout=30)
-    except requests.Timeout as error:
-        sys.exit(print(json.dumps([0, str(error)])))
-try:
-    answer = reply.json()
-except ValueError:
-    answer = reply.text
-print(json.dumps([reply.status_code, answer]))
-"""
-JOB = """
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.getOrCreate()
-assert spark.range(100).repartition(2).count() == 100
-print("runs as", spark.sparkContext.sparkUser())
-spark.stop()
-"""
-SLEEPER = "import time\nfrom pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()\ntime.sleep(600)\n"
-
-
-class TlsCluster(Cluster):
-    """A running dev cluster with Kerberos and HTTPS.
-
-    Parameters
-    ----------
-    directory
-        Its work folder.
-    cache
-        Alice's ticket cache.
-    """
-
-    def __init__(self, directory: Path, cache: Path) -> None:
-        super().__init__(directory)
-        self.env["KRB5CCNAME"] = f"FILE:{cache}"
-        keytab = f"{self.env['DEVCLUSTER_KEYTABS']}/alice.keytab"
-        login = ["kinit", "-kt", keytab, f"alice@{self.env['DEVCLUSTER_REALM']}"]
-        subprocess.run(login, env=self.env, check=True, timeout=60)
-
-    def ask(self, url: str) -> tuple[int, Any]:
-        """Status (0: none in time) and JSON (else text) of a server's answer to alice, who trusts the cluster's CA."""
-        done = subprocess.run(
-            [sys.executable, "-c", ASK, url, self.env["DEVCLUSTER_CA"]],
-            env=self.env, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        status, answer = json.loads(done.stdout.splitlines()[-1])
-        return status, answer
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsCluster]:
-    """The cluster; skips with the reason where the host can't have one, fails then with REQUIRE_CLUSTER=1."""
-    if find_spec("requests_kerberos") is None:
-        assert os.environ.get("REQUIRE_CLUSTER") != "1", "no requests-kerberos: make kerberos"
-        pytest.skip("no requests-kerberos: make kerberos")
-    # A driver on a busy host takes longer than the dev cluster's two minutes to register.
-    patient = "yarn-site:yarn.am.liveness-monitor.expiry-interval-ms=600000"
-    flags = ("--profile", "tls", "--timeout", "300", "--set", patient)
-    with cluster_of_its_own("test-tls-cluster", *flags) as folder:
-        yield TlsCluster(folder, tmp_path_factory.mktemp("tickets") / "krb5cc")
+def tls(tls_cluster: SecureCluster) -> SecureCluster:
+    return tls_cluster
 
 
 @pytest.fixture
@@ -101,29 +35,17 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def configure(home: Path, **sections: object) -> None:
-    """Write the configuration; YAML takes JSON."""
-    config = {"execution": {"launcher": "rest", "log_file": "our.log"}, **sections}
-    (home / "job_config.yaml").write_text(json.dumps(config), encoding="utf-8")
-
-
 def run(
-    tls: TlsCluster, home: Path, *arguments: str, code: int = 0, conf: Path | None = None
+    tls: SecureCluster, home: Path, *arguments: str, code: int = 0, conf: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Our program with alice's ticket; ``conf`` is another folder of Hadoop's XML."""
-    env = {name: value for name, value in tls.env.items() if not name.startswith("XDG_")}
-    env |= {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
-    # What requests would obey, and must not.
-    env |= {"REQUESTS_CA_BUNDLE": "/nonexistent.pem"}
+    more = {"REQUESTS_CA_BUNDLE": "/nonexistent.pem"}  # what requests would obey, and must not
     if conf is not None:
-        env |= {"HADOOP_CONF_DIR": str(conf), "YARN_CONF_DIR": str(conf)}
-    command = [str(REPO / "batch_submit.sh"), *arguments]
-    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+        more |= {"HADOOP_CONF_DIR": str(conf), "YARN_CONF_DIR": str(conf)}
+    return run_as(tls, "alice", home, *arguments, code=code, **more)
 
 
-def other_conf(tls: TlsCluster, folder: Path, *, without: str = "", **changes: str) -> Path:
+def other_conf(tls: SecureCluster, folder: Path, *, without: str = "", **changes: str) -> Path:
     """The cluster's XML without a file, and with texts replaced in the addresses of yarn-site.xml."""
     shutil.copytree(tls.env["HADOOP_CONF_DIR"], folder, ignore=lambda _, names: {without} & set(names))
     tree = ElementTree.parse(folder / "yarn-site.xml")
@@ -137,7 +59,7 @@ def other_conf(tls: TlsCluster, folder: Path, *, without: str = "", **changes: s
     return folder
 
 
-def test_every_server_speaks_https_and_nothing_else(tls: TlsCluster) -> None:
+def test_every_server_speaks_https_and_nothing_else(tls: SecureCluster) -> None:
     before = tls.status()
     assert before["profile"] == "tls" and before["ready"]
     paths = {
@@ -150,11 +72,14 @@ def test_every_server_speaks_https_and_nothing_else(tls: TlsCluster) -> None:
     for name, path in paths.items():
         url = before["urls"][name]
         assert url.startswith("https://localhost:")
-        assert tls.ask(url + path)[0] == 200, name
+        assert tls.ask("alice", url + path)[0] == 200, name
         with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as plain:
             plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
             assert not plain.recv(100).startswith(b"HTTP"), name
-    assert tls.ask(f"{tls.rm_url}/ws/v1/cluster/userinfo") == (200, {"rmLoginUser": "yarn", "requestedUser": "alice"})
+    assert tls.ask("alice", f"{tls.rm_url}/ws/v1/cluster/userinfo") == (
+        200,
+        {"rmLoginUser": "yarn", "requestedUser": "alice"},
+    )
     authority = Path(tls.env["DEVCLUSTER_CA"]).read_bytes()
     tls.run("kill", "jobhistoryserver")
     tls.run("up", "--timeout", "300", timeout_s=400)
@@ -163,7 +88,7 @@ def test_every_server_speaks_https_and_nothing_else(tls: TlsCluster) -> None:
     assert Path(tls.env["DEVCLUSTER_STORE_PASSWORD_FILE"]).read_text(encoding="ascii") not in xml
 
 
-def test_all_that_an_owner_does_by_the_clusters_own_truststore(tls: TlsCluster, home: Path) -> None:
+def test_all_that_an_owner_does_by_the_clusters_own_truststore(tls: SecureCluster, home: Path) -> None:
     run(tls, home, "doctor", "--json")
     run(tls, home, "init-hdfs")
     (home / "a.txt").write_text("hello\n", encoding="utf-8")
@@ -182,13 +107,13 @@ def test_all_that_an_owner_does_by_the_clusters_own_truststore(tls: TlsCluster, 
     long = ["submit", "-t", "custom", "--script", "sleeper.py", *SMALL, "-q", "ml-queue", "--no-wait"]
     sleeping = run(tls, home, *long).stdout.strip()
     page = f"{tls.rm_url}/ws/v1/cluster/apps/{sleeping}"
-    wait_until(lambda: tls.ask(page)[1]["app"]["state"] == "RUNNING", "it runs", 300)
+    wait_until(lambda: tls.ask("alice", page)[1]["app"]["state"] == "RUNNING", "it runs", 300)
     assert "Starting the user application" in run(tls, home, "logs", sleeping).stdout, "by the NodeManager"
     run(tls, home, "kill", sleeping, "--yes")
-    assert tls.ask(page)[1]["app"]["finalStatus"] == "KILLED"
+    assert tls.ask("alice", page)[1]["app"]["finalStatus"] == "KILLED"
 
 
-def test_trust_that_the_configuration_names(tls: TlsCluster, home: Path) -> None:
+def test_trust_that_the_configuration_names(tls: SecureCluster, home: Path) -> None:
     conf = other_conf(tls, home / "conf", without="ssl-client.xml")
     told = run(tls, home, "list", code=5, conf=conf).stderr
     assert "by a CA that is not trusted here (trusted: the system's CAs)" in told and "security_config.ca_b" in told
@@ -202,7 +127,7 @@ def test_trust_that_the_configuration_names(tls: TlsCluster, home: Path) -> None
         run(tls, home, "list", conf=conf)
 
 
-def test_a_wrong_ca_and_a_wrong_name_are_told_and_nothing_is_submitted(tls: TlsCluster, home: Path) -> None:
+def test_a_wrong_ca_and_a_wrong_name_are_told_and_nothing_is_submitted(tls: SecureCluster, home: Path) -> None:
     job = ["submit", "-t", "custom", "--script", "job.py", *SMALL]
     configure(home, security_config={"ca_bundle": str(REPO / "tests/golden/tls/other-ca.pem")})
     wrong = run(tls, home, *job, code=5)
@@ -216,7 +141,7 @@ def test_a_wrong_ca_and_a_wrong_name_are_told_and_nothing_is_submitted(tls: TlsC
     assert not list(home.rglob("runs/**/*.json"))
 
 
-def test_insecure_is_loud(tls: TlsCluster, home: Path) -> None:
+def test_insecure_is_loud(tls: SecureCluster, home: Path) -> None:
     configure(home, security_config={"ca_bundle": str(REPO / "tests/golden/tls/other-ca.pem")})
     looked = run(tls, home, "list", "--insecure")
     assert looked.stderr.count(WARNING) == 1
@@ -252,7 +177,7 @@ spark.stop()
 
 
 @pytest.mark.parametrize("launcher", ["rest", "spark-submit"])
-def test_spark_encrypts_what_its_processes_say(tls: TlsCluster, home: Path, launcher: str) -> None:
+def test_spark_encrypts_what_its_processes_say(tls: SecureCluster, home: Path, launcher: str) -> None:
     password = Path(tls.env["DEVCLUSTER_STORE_PASSWORD_FILE"]).read_text(encoding="ascii")
     (home / "looks.py").write_text(LOOKS, encoding="utf-8")
     store = {"keystore_path": tls.env["DEVCLUSTER_KEYSTORE"], "keystore_password": password}
@@ -265,12 +190,13 @@ def test_spark_encrypts_what_its_processes_say(tls: TlsCluster, home: Path, laun
     page = f"{tls.rm_url}/proxy/{application_id}/api/v1/applications/{application_id}"
 
     def has_shuffled() -> bool:
-        status, jobs = tls.ask(f"{page}/jobs")
+        status, jobs = tls.ask("alice", f"{page}/jobs")
         return status == 200 and isinstance(jobs, list) and any(one["status"] == "SUCCEEDED" for one in jobs)
 
     wait_until(has_shuffled, "the job's page answers through the ResourceManager's proxy", 300)
     _, environment = wait_until(
-        lambda: (told := tls.ask(f"{page}/environment"))[0] == 200 and told, "the environment of the application"
+        lambda: (told := tls.ask("alice", f"{page}/environment"))[0] == 200 and told,
+        "the environment of the application",
     )
     seen = dict(environment["sparkProperties"])
     for key in ("authenticate", "network.crypto.enabled", "io.encryption.enabled", "ssl.enabled"):

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.kerberos_here import skip_without_kerberos
 from tests.process.canned_rm import CannedResourceManager
 from tests.process.canned_webhdfs import CannedWebHdfs
 from tests.process.door import Door
+from tests.process.realm import Realm, running_realm
 
 
 @pytest.fixture
@@ -42,3 +44,24 @@ def laptop(tmp_path: Path, rm: CannedResourceManager, webhdfs: CannedWebHdfs) ->
     opened.recorder()
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
+    """A Kerberos realm with a real KDC, a user ``alice`` and a web server's principal."""
+    skip_without_kerberos()
+    with running_realm(tmp_path_factory.mktemp("kdc") / "one") as running:
+        running.add("alice")
+        running.add("HTTP/localhost")
+        yield running
+
+
+@pytest.fixture
+def kerberos_env(realm: Realm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A client's environment with an empty cache, for the library in this process too."""
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    found = {**realm.env, "KRB5CCNAME": f"FILE:{tmp_path / 'cache'}", "XDG_RUNTIME_DIR": str(runtime)}
+    for name in ("KRB5_CONFIG", "KRB5CCNAME"):
+        monkeypatch.setenv(name, found[name])
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 import shutil
 import socket
@@ -14,14 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.kerberos_here import PATH
 
 REALM, OTHER = "ONE.TEST", "OTHER.TEST"
-PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+ALICE = f"alice@{REALM}"
 _CLIENT = """\
 [libdefaults]
   default_realm = {realm}
@@ -51,16 +49,6 @@ _SERVER = """\
 [logging]
   kdc = FILE:{folder}/kdc.log
 """
-
-
-def skip_without_kerberos() -> None:
-    """Skip where the KDC's programs or the Python packages are not there; with what brings them."""
-    missing = [
-        name for name in ("krb5kdc", "kdb5_util", "kadmin.local", "kinit") if shutil.which(name, path=PATH) is None
-    ]
-    missing += [] if find_spec("requests_kerberos") else ["requests-kerberos"]
-    if missing:
-        pytest.skip(f"no {', '.join(missing)}: make kerberos")
 
 
 class Realm:

@@ -21,37 +21,12 @@ from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 from batch_submit.plan.tickets import TicketState
-from tests.process.realm import (
-    OTHER,
-    REALM,
-    NegotiatingServer,
-    Realm,
-    running_realm,
-    silent_port,
-    skip_without_kerberos,
-)
-
-ALICE = f"alice@{REALM}"
-
-
-@pytest.fixture(scope="module")
-def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
-    skip_without_kerberos()
-    with running_realm(tmp_path_factory.mktemp("kdc") / "one") as running:
-        running.add("alice")
-        running.add("HTTP/localhost")
-        yield running
+from tests.process.realm import ALICE, OTHER, REALM, NegotiatingServer, Realm, running_realm, silent_port
 
 
 @pytest.fixture
-def env(realm: Realm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A client's environment with an empty cache, for the library in this process too."""
-    runtime = tmp_path / "run"
-    runtime.mkdir(mode=0o700)
-    found = {**realm.env, "KRB5CCNAME": f"FILE:{tmp_path / 'cache'}", "XDG_RUNTIME_DIR": str(runtime)}
-    for name in ("KRB5_CONFIG", "KRB5CCNAME"):
-        monkeypatch.setenv(name, found[name])
-    return found
+def env(kerberos_env: dict[str, str]) -> dict[str, str]:
+    return kerberos_env
 
 
 @pytest.fixture

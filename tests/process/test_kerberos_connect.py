@@ -19,21 +19,11 @@ from batch_submit.plan.merged import Config
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.tickets import TicketState
 from batch_submit.services import Cluster, Services, build_services, connect
-from tests.process.realm import REALM, NegotiatingServer, Realm, running_realm, skip_without_kerberos
+from tests.process.realm import ALICE, NegotiatingServer, Realm
 from tests.unit.rest_plans import plan
 
-ALICE = f"alice@{REALM}"
 SITE = "<configuration>{}</configuration>"
 PROPERTY = "<property><name>{}</name><value>{}</value></property>"
-
-
-@pytest.fixture(scope="module")
-def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
-    skip_without_kerberos()
-    with running_realm(tmp_path_factory.mktemp("kdc") / "one") as running:
-        running.add("alice")
-        running.add("HTTP/localhost")
-        yield running
 
 
 @pytest.fixture
@@ -45,12 +35,8 @@ def manager(realm: Realm) -> Iterator[NegotiatingServer]:
 
 
 @pytest.fixture
-def services(realm: Realm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
-    (tmp_path / "run").mkdir()
-    env = {**realm.env, "KRB5CCNAME": f"FILE:{tmp_path / 'cache'}", "XDG_RUNTIME_DIR": str(tmp_path / "run")}
-    for name in ("KRB5_CONFIG", "KRB5CCNAME"):
-        monkeypatch.setenv(name, env[name])
-    return replace(build_services(), env=env)
+def services(kerberos_env: dict[str, str]) -> Services:
+    return replace(build_services(), env=kerberos_env)
 
 
 def opened(

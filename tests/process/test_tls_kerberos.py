@@ -1,4 +1,4 @@
-"""HTTPS through the session of Kerberos clusters, the library for files included. Needs requests-kerberos, no KDC."""
+"""HTTPS through the session of Kerberos clusters, the library for files included; no KDC is asked."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from contextlib import closing
 
 import pytest
 
-pytest.importorskip("requests_kerberos")
-
 from batch_submit.adapters.http_reply import TlsFailed
 from batch_submit.adapters.negotiate import KerberosSession
 from batch_submit.adapters.tls import Tls
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.errors import ClusterUnreachable
+from tests.kerberos_here import skip_without_kerberos
 from tests.process.canned_webhdfs import CannedWebHdfs
 from tests.process.tls_front import GOLDEN, TlsFront
 
@@ -20,6 +19,7 @@ from tests.process.tls_front import GOLDEN, TlsFront
 def test_files_over_https_a_wrong_ca_and_a_way_to_plain_http(
     webhdfs: CannedWebHdfs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    skip_without_kerberos()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
     trusting, wrong = Tls(str(GOLDEN / "ca.pem")), Tls(str(GOLDEN / "other-ca.pem"))
     with TlsFront(webhdfs.port) as front, closing(KerberosSession(trusting, env={})) as session:

@@ -138,7 +138,11 @@ def test_a_literal_is_told_with_its_place_and_without_its_value() -> None:
     assert "hunter" not in "".join(found)
 
 
-@pytest.mark.parametrize(("env", "refused"), [(None, False), ("dev", False), ("prod", True), ("Production", True)])
+@pytest.mark.parametrize(
+    ("env", "refused"),
+    [(None, False), ("", False), ("dev", False), ("product", False), ("preprod", False)]
+    + [(env, True) for env in ("prod", "Production", "PRD", "prod-eu", "prod_2", "prod2")],
+)
 def test_production_refuses_what_is_a_warning_elsewhere(env: str | None, refused: bool) -> None:
     found = literals(conf(spark_a_password="hunter2"))
     if not refused:

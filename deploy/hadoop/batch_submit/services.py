@@ -329,7 +329,7 @@ def connect(
         :func:`batch_submit.plan.proxy_user.proxy_user_of`.
     """
     from batch_submit.adapters.addresses import override_addresses
-    from batch_submit.adapters.auth import build_session, effective_user
+    from batch_submit.adapters.auth import effective_user
     from batch_submit.adapters.resource_manager import ResourceManager
 
     conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
@@ -337,13 +337,7 @@ def connect(
     kerberos = conf.kerberos or config.value("security_config.enable_kerberos") is True
     tls = tls_settings(services, config, conf, (*named.resource_managers, *named.name_nodes), insecure=insecure)
     user = effective_user(services.env, services.os_user, kerberos)
-    acts_for = ""
-    if config.value("security_config.proxy_user"):
-        from batch_submit.plan.proxy_user import proxy_user_of
-
-        acts_for = proxy_user_of(config, kerberos=kerberos)
-    ticket = services.private_ticket(config) if kerberos else None
-    session = build_session(kerberos, user, tls, env=services.env, ticket=ticket, acts_for=acts_for)
+    session, child = _logged_in(services, config, user, tls, kerberos=kerberos)
     if not named.resource_managers:
         raise HostNotReady(
             f"{choice.hadoop_conf_dir} names no ResourceManager",
@@ -362,10 +356,25 @@ def connect(
 
     webhdfs = open_webhdfs() if files else None
     notices = tuple(named.notices)
-    child = {"KRB5CCNAME": ticket.cache} if ticket is not None else {}
     return Cluster(
         named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs, child
     )
+
+
+def _logged_in(
+    services: Services, config: Config, user: str, tls: Tls | None, *, kerberos: bool
+) -> tuple[HttpSession, Mapping[str, str]]:
+    """The session in our name, or a proxy user's; and what children need to be the same user."""
+    from batch_submit.adapters.auth import build_session
+
+    acts_for = ""
+    if config.value("security_config.proxy_user"):
+        from batch_submit.plan.proxy_user import proxy_user_of
+
+        acts_for = proxy_user_of(config, kerberos=kerberos)
+    ticket = services.private_ticket(config) if kerberos else None
+    session = build_session(kerberos, user, tls, env=services.env, ticket=ticket, acts_for=acts_for)
+    return session, {"KRB5CCNAME": ticket.cache} if ticket is not None else {}
 
 
 def tls_settings(

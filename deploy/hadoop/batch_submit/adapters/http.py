@@ -280,7 +280,12 @@ class RequestsSession:
                 size += len(chunk)
                 if self._clock() > deadline or size > MAX_BODY_BYTES:
                     raise TimeoutError("the answer did not end in time")
-            return HttpResponse(reply.status_code, Headers(dict(reply.headers)), b"".join(chunks), url)
+            answer = HttpResponse(reply.status_code, Headers(dict(reply.headers)), b"".join(chunks), url)
+        self._look_at(answer)
+        return answer
+
+    def _look_at(self, reply: HttpResponse) -> None:
+        """Refuse an answer to :meth:`request` that is none; a subclass knows which."""
 
     def stream(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float

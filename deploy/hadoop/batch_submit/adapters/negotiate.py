@@ -55,7 +55,7 @@ class KerberosSession(RequestsSession):
     Raises
     ------
     HostNotReady
-        A package is missing; the keytab gives no ticket.
+        A package is missing; the keytab gives no ticket. Of each request: the server does not let us in; says why.
     ClusterUnreachable
         The KDC does not answer.
     """
@@ -82,26 +82,6 @@ class KerberosSession(RequestsSession):
             credential = spnego.KerberosCCache(ccache=ticket.cache)
         super().__init__(tls, auth_factory=lambda: made(credential), clock=clock)
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float,
-    ) -> HttpResponse:
-        """See :meth:`batch_submit.adapters.http.HttpSession.request`.
-
-        Raises
-        ------
-        HostNotReady
-            The server does not let us in; says why.
-        """
-        reply = super().request(method, url, body=body, headers=headers, timeout_s=timeout_s)
-        self._refuse_not_taken(reply)
-        return reply
-
     def for_library(self, *, https_only: bool = False) -> requests.Session:
         """The same sessions behind one of ``requests``, so that a library does not authenticate a second time.
 
@@ -123,7 +103,7 @@ class KerberosSession(RequestsSession):
                     reply = session.request(method, ours._acting(str(url)), *args, **kwargs)
                 ours._refuse_unknown(reply, session.auth)
                 if reply.status_code == 403 and not kwargs.get("stream"):
-                    ours._refuse_not_taken(_whole(reply, reply.content))
+                    ours._look_at(_whole(reply, reply.content))
                 return reply
 
         return ByServer()
@@ -168,7 +148,8 @@ class KerberosSession(RequestsSession):
             words = _whole(reply, body).words()
             self._explain(Refused(_server(str(reply.url)), offered, str(getattr(auth, "failure", "")), words))
 
-    def _refuse_not_taken(self, reply: HttpResponse) -> None:
+    def _look_at(self, reply: HttpResponse) -> None:
+        """Refuse the filter's 403, which is about our token and not about what was asked."""
         if reply.status == 403 and not reply.says_json and is_not_taken(reply.words()):
             now = time.time()
             raise token_not_taken(_server(reply.url), reply.words(), self._cache(now), now)

@@ -27,7 +27,9 @@ _MAX_BYTES, _KEPT = 5_000_000, 3
 
 
 def mask_text(text: str) -> str:
-    """Hide the values of secret ``key=value`` and ``--key value`` pairs, quoted or not, and passwords in URLs."""
+    """Hide the secrets that this process has read, and by their looks those that it has not: the values of secret
+    ``key=value`` and ``--key value`` pairs, quoted or not, and passwords in URLs."""
+    text = without_hidden(text)
     for pattern in _SECRETS:
         text = pattern.sub(lambda match: match.group(1) + "********", text)
     return text
@@ -35,7 +37,7 @@ def mask_text(text: str) -> str:
 
 class _MaskingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return harmless(mask_text(without_hidden(super().format(record))))
+        return harmless(mask_text(super().format(record)))
 
 
 class _PrivateFile(logging.FileHandler):

@@ -35,9 +35,28 @@ def hide(values: Iterable[str]) -> None:
     """From now on take these out of all that is printed or logged, however they got there; also line by line."""
     for value in values:
         for part in (value, *value.splitlines()):
-            if len(part) >= _SHORTEST_HIDDEN and part not in _hidden:
-                _hidden.append(part)
+            for form in _forms(part):
+                if len(form) >= _SHORTEST_HIDDEN and form not in _hidden:
+                    _hidden.append(form)
     _hidden.sort(key=len, reverse=True)  # one may be a part of another
+
+
+def _forms(value: str) -> set[str]:
+    """A text as it is, and as it stands in JSON, in Python's own quotes, or in both, and in a URL."""
+    if value.isalnum() and value.isascii():
+        return {value}
+    from urllib.parse import quote, quote_plus  # few commands have secrets
+
+    quoted = _quoted(value)
+    twice = {again for one in quoted for again in _quoted(one)}
+    return {value, *quoted, *twice, quote(value, safe=""), quote(value), quote_plus(value)}
+
+
+def _quoted(value: str) -> set[str]:
+    import json
+
+    python = {repr(value)[1:-1], repr(f"{value}'\"")[1:-4]}  # a text with both quotes in it has one of them escaped
+    return {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], *python}
 
 
 def without_hidden(text: str) -> str:

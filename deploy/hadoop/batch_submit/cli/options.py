@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -19,8 +18,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 _INSECURE = "batch_submit.insecure"
-#: Environments that are called so, or begin so (``prod-eu``), are the real thing.
-_PRODUCTION = ("prod", "production", "prd")
 
 
 def selection_options(function: Function) -> Function:
@@ -83,7 +80,9 @@ def insecure(env: str | None) -> bool:
     """
     if not click.get_current_context().meta.get(_INSECURE):
         return False
-    if re.split(r"[^a-z]", (env or "").lower())[0] in _PRODUCTION:
+    from batch_submit.plan.production import is_production
+
+    if is_production(env):
         raise UsageError(
             f"--insecure is refused with --env {env}",
             next_step="name the certificate of the cluster's CA in security_config.ca_bundle (PEM)",

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping
 
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
+from batch_submit.plan.production import is_production
 from batch_submit.plan.secrets import is_secret, mask
 from batch_submit.plan.sourced import Path, Sourced
 
 VARIABLE, FILE, CREDENTIAL, KEYRING = "variable", "file", "credential", "keyring"
-#: ``--env`` names under which a secret must not stand in the configuration itself.
-PRODUCTION = ("prod", "production")
 #: Where Hadoop is told of its credential providers.
 PROVIDER_PATH = "hadoop.security.credential.provider.path"
 _HADOOP = "spark.hadoop."
@@ -134,12 +133,12 @@ def refuse_literals(env: str | None, found: Iterable[str]) -> list[str]:
     Raises
     ------
     UsageError
-        ``--env prod`` or ``--env production``, and a secret stands in the configuration.
+        An ``--env`` of production, and a secret stands in the configuration.
     """
     listed = list(found)
     if not listed:
         return []
-    if env is not None and env.lower() in PRODUCTION:
+    if is_production(env):
         raise UsageError(
             f"{len(listed)} secret(s) stand in the configuration itself, which --env {env} does not allow",
             details=listed,

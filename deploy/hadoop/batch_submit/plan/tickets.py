@@ -133,30 +133,8 @@ def why_refused(refused: Refused, cache: TicketCache, now_s: float, keytab: str 
     if cache.state in (TicketState.EXPIRED, TicketState.NONE) or _NO_CACHE.search(failure):
         text = ticket_text(cache, now_s) if cache.state is not TicketState.UNKNOWN else "no valid Kerberos ticket"
         return HostNotReady(f"{text}: the server wants authentication (401)", where=server, next_step=again)
-    if _CLOCKS in failure:
-        return HostNotReady(
-            "this host's clock and the KDC's are too far apart for Kerberos",
-            where=server,
-            details=(failure,),
-            next_step="set the clock, and keep it by NTP: timedatectl set-ntp true",
-        )
-    unknown, nowhere = _UNKNOWN_SERVER.search(failure), _NO_KDC.search(failure)
-    if nowhere or (unknown and unknown.group(1).startswith("krbtgt/")):
-        return _other_realm(refused, cache)
-    if unknown:
-        return HostNotReady(
-            f"the KDC knows no {unknown.group(1)}: under this host name the server has no Kerberos principal",
-            where=server,
-            details=(failure,),
-            next_step="name it in the configuration as its principal does (klist -k of its keytab: HTTP/<host>)",
-        )
     if failure:
-        return HostNotReady(
-            f"Kerberos gives no token for this server, with {ticket_text(cache, now_s)}",
-            where=server,
-            details=(failure,),
-            next_step=again,
-        )
+        return _no_token(refused, cache, now_s, again)
     return HostNotReady(
         f"the server does not take our ticket (401), with {ticket_text(cache, now_s)}",
         where=server,
@@ -165,6 +143,21 @@ def why_refused(refused: Refused, cache: TicketCache, now_s: float, keytab: str 
         if not keytab
         else "check this host's clock, and the server's keytab",
     )
+
+
+def _no_token(refused: Refused, cache: TicketCache, now_s: float, again: str) -> HostNotReady:
+    """Why GSSAPI made none, though there is a ticket; ``again`` is how to log in."""
+    unknown = _UNKNOWN_SERVER.search(refused.failure)
+    if _NO_KDC.search(refused.failure) or (unknown and unknown.group(1).startswith("krbtgt/")):
+        return _other_realm(refused, cache)
+    what, step = f"Kerberos gives no token for this server, with {ticket_text(cache, now_s)}", again
+    if _CLOCKS in refused.failure:
+        what = "this host's clock and the KDC's are too far apart for Kerberos"
+        step = "set the clock, and keep it by NTP: timedatectl set-ntp true"
+    elif unknown:
+        what = f"the KDC knows no {unknown.group(1)}: under this host name the server has no Kerberos principal"
+        step = "name it in the configuration as its principal does (klist -k of its keytab: HTTP/<host>)"
+    return HostNotReady(what, where=refused.server, details=(refused.failure,), next_step=step)
 
 
 def _other_realm(refused: Refused, cache: TicketCache) -> HostNotReady:

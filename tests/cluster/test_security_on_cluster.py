@@ -1,0 +1,76 @@
+"""What `make test` asks of a cluster with Kerberos that speaks https and nothing else; the rest is marked `full`.
+
+Each feature once: a login by keytab and nothing else, a job over REST that takes the keytab along, another user's kill,
+no ticket, another CA, plain HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from cluster.conftest import REPO, wait_until
+from cluster.secure_cluster import JOB, SMALL, SecureCluster, configure, run
+
+SUBMIT = ["submit", "-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An edge user's folder with a job."""
+    (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
+    configure(tmp_path)
+    return tmp_path
+
+
+def keytabs_on_the_node(cluster: SecureCluster) -> list[Path]:
+    """What is left of a job's keytab in the NodeManager's folders."""
+    return [path for path in (cluster.dir / "nodemanager").rglob("*") if "keytab" in path.name]
+
+
+def test_a_keytab_alone_submits_over_https_and_goes_with_the_job(
+    tls_cluster: SecureCluster, home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    configure(home, security_config=tls_cluster.keytab_login("alice"))
+    began = run(tls_cluster, "", home, *SUBMIT, "--run-id", "by-keytab", "--no-wait", "--verbose")
+    application_id = began.stdout.strip()
+    bobs = tmp_path_factory.mktemp("bob")
+    configure(bobs)
+    refused = run(tls_cluster, "bob", bobs, "kill", application_id, code=4)
+    assert f"Unauthorized attempt to kill appid {application_id} by remote user bob@" in refused.stderr
+    done = run(tls_cluster, "", home, "wait", application_id)
+    app = tls_cluster.application(application_id)
+    assert (app["finalStatus"], app["user"]) == ("SUCCEEDED", "alice")
+    logs = run(tls_cluster, "", home, "logs", application_id)
+    assert "runs as alice by keytab True" in logs.stdout
+    assert application_id not in tls_cluster.staged(), "the keytab least of all"
+    wait_until(lambda: not keytabs_on_the_node(tls_cluster), "the node keeps no keytab", 60)
+    told = "".join((began.stdout, began.stderr, done.stderr, logs.stderr, (home / "our.log").read_text("utf-8")))
+    assert "https://localhost:" in told and not re.search(r"delegation=(?!\*)|Negotiate YI", told)
+
+
+def test_without_a_ticket_nothing_is_submitted(tls_cluster: SecureCluster, home: Path) -> None:
+    before = tls_cluster.staged()
+    refused = run(tls_cluster, "", home, *SUBMIT, code=3)
+    assert "no valid ticket" in refused.stderr and "next: kinit" in refused.stderr
+    assert refused.stdout == "" and not list(home.rglob("runs/**/*.json")) and tls_cluster.staged() == before
+
+
+def test_another_ca_is_not_believed_and_insecure_is_loud(tls_cluster: SecureCluster, home: Path) -> None:
+    configure(home, security_config={"ca_bundle": str(REPO / "tests/golden/tls/other-ca.pem")})
+    wrong = run(tls_cluster, "alice", home, *SUBMIT, code=5)
+    assert "by a CA that is not trusted here" in wrong.stderr and "nothing was submitted" in wrong.stderr
+    looked = run(tls_cluster, "alice", home, "list", "--insecure")
+    assert looked.stderr.count("--insecure: the certificates of https servers are NOT checked") == 1
+
+
+def test_no_server_speaks_plain_http(tls_cluster: SecureCluster) -> None:
+    urls = tls_cluster.status()["urls"]
+    for name in ("resourcemanager", "namenode", "datanode", "nodemanager", "jobhistoryserver"):
+        url = urls[name]
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as plain:
+            plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert url.startswith("https://") and not plain.recv(100).startswith(b"HTTP"), name
