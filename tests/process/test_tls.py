@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,7 +23,7 @@ from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.errors import ClusterUnreachable, HostNotReady
 from tests.process.canned_rm import CannedResourceManager
 from tests.process.canned_webhdfs import CannedWebHdfs
-from tests.process.door import RUNNING, Door
+from tests.process.door import RECORDER, RUNNING, Door
 from tests.process.tls_front import GOLDEN, TlsFront
 
 WAIT_S = 5.0
@@ -275,6 +276,62 @@ def test_a_bundle_a_truststore_with_its_password_and_a_client_certificate(
         ), "a configuration with a password is not kept"
         door.write_config(f"security_config: {{client_key: {CLIENT}}}\n")
         assert door.run("list").said("client_key is given without a client_certificate")
+
+
+def test_a_truststores_password_is_a_reference_as_any_other(door: Door, front: TlsFront) -> None:
+    secure_xml(door, front)
+    door.env["PATH"] += f":{Path(str(shutil.which('keytool'))).parent}"
+    held = door.work / "secret.txt"
+    held.write_text("changeit\n", encoding="ascii")
+    held.chmod(0o600)
+    store = f"truststore_path: {GOLDEN}/truststore.p12"
+    for number, reference in enumerate(("${STORE_SECRET}", "file:secret.txt")):
+        door.env["XDG_CACHE_HOME"] = str(door.folder / f"cache{number}")  # else the PEM is there already
+        door.write_config(
+            f"security_config: {{{store}, truststore_password: '{reference}'}}\nenvironments: {{prod: {{}}}}\n"
+        )
+        outcome = door.run("list", "--env", "prod", env={"STORE_SECRET": "changeit"})
+        assert outcome.code == 0, outcome.err
+    door.env["XDG_CACHE_HOME"] = str(door.folder / "cache2")
+    door.write_config(f"security_config: {{{store}, truststore_password: '${{NOT_THERE}}'}}\n")
+    outcome = door.run("list")
+    assert outcome.code == 3 and outcome.said("the variable is not set", "job_config.yaml:1"), outcome.err
+
+
+def test_ssl_client_xml_may_keep_its_password_in_a_credential_provider(door: Door, front: TlsFront) -> None:
+    """By Hadoop's own classes, from a store that Java's keytool has made."""
+    pyspark = pytest.importorskip("pyspark")
+    java = Path(str(shutil.which("java"))).resolve().parents[1]
+    store = door.folder / "store.jceks"
+    alias = "ssl.client.truststore.password"
+    made = [
+        str(java / "bin" / "keytool"),
+        "-importpass",
+        "-storetype",
+        "jceks",
+        "-keystore",
+        str(store),
+        "-alias",
+        alias,
+    ]
+    typed = "changeit\nchangeit\n"
+    subprocess.run([*made, "-storepass", "of the store"], input=typed, text=True, check=True, capture_output=True)
+    secure_xml(door, front, location=str(GOLDEN / "truststore.p12"))
+    file = door.folder / "conf" / "ssl-client.xml"
+    provider = f"localjceks://file{store}"
+    name = "hadoop.security.credential.provider.path"
+    more = f"<property><name>{name}</name><value>{provider}</value></property></configuration>"
+    file.write_text(file.read_text(encoding="utf-8").replace("</configuration>", more), encoding="utf-8")
+    spark = door.folder / "spark"
+    (spark / "bin").mkdir(parents=True)
+    (spark / "jars").symlink_to(Path(pyspark.__file__).parent / "jars")
+    (spark / "bin" / "spark-submit").symlink_to(RECORDER / "spark-submit")
+    door.env |= {"SPARK_HOME": str(spark), "JAVA_HOME": str(java)}
+    wrong = door.run("list", env={"HADOOP_CREDSTORE_PASSWORD": "wrong"})
+    assert wrong.code == 3 and wrong.said("the credential provider can't be read", provider), wrong.err
+    right = door.run("list", env={"HADOOP_CREDSTORE_PASSWORD": "of the store"})
+    assert right.code == 0, right.err
+    assert door.run("list").code == 0, "once is enough: the certificates are kept"
 
 
 @pytest.mark.parametrize("verb", [["list"], ["nodes"], ["submit", "-t", "custom", "--no-wait"]])

@@ -190,6 +190,9 @@ def test_what_needs_spark_submit_says_why(changes: dict[str, object], reason: st
 
 def test_kerberos_needs_spark_submit_for_other_servers_only() -> None:
     assert why_not(plan(), kerberos=True, default_fs="hdfs://localhost:9100") == ""
+    for other in ("swebhdfs://nn:9871", "webhdfs://nn:9870", "s3a://bucket", "file:///", ""):
+        said = why_not(plan(), kerberos=True, default_fs=other)
+        assert said.startswith(f"the default file system is {other or 'not named'}")
     for key in ("spark.kerberos.access.hadoopFileSystems", "spark.kafka.clusters.a.auth.bootstrap.servers"):
         more = plan(conf={**CONF, key: "other:8020"})
         said = why_not(more, kerberos=True, default_fs="hdfs://localhost:9100")

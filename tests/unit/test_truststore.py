@@ -104,3 +104,22 @@ def test_a_store_that_can_not_be_used_says_which_and_what_to_do(name: str, messa
     assert message in caught.value.message and "c.yaml:3" in caught.value.where and name in caught.value.where
     assert "security_config.ca_bundle" in caught.value.next_step
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_that_lies_elsewhere_is_asked_for_where_it_opens_something(tmp_path: Path) -> None:
+    pytest.importorskip("cryptography")
+    asked: list[str] = []
+
+    def find() -> str:
+        asked.append("once")
+        return "changeit"
+
+    env = {"PATH": "/nowhere"}  # no keytool
+    needless = Truststore(str(GOLDEN / "truststore.jks"), "ssl-client.xml", find_password=find)
+    assert pem_file(needless, tmp_path, env).read_text(encoding="ascii") == to_pem(CA) and asked == []
+    encrypted = Truststore(str(GOLDEN / "truststore.p12"), "ssl-client.xml", find_password=find)
+    for _ in range(2):
+        assert pem_file(encrypted, tmp_path, env).read_text(encoding="ascii") == to_pem(CA)
+    assert asked == ["once"]
+    with pytest.raises(HostNotReady, match="holds no trusted certificate that is seen without password"):
+        pem_file(Truststore(str(GOLDEN / "truststore.p12"), "c.yaml:3"), tmp_path / "other", env)

@@ -17,6 +17,7 @@ from batch_submit.errors import HostNotReady, UsageError
 
 if TYPE_CHECKING:
     from batch_submit.adapters.hadoop_conf import HadoopConf
+    from batch_submit.adapters.hadoop_credentials import HadoopCredentials
     from batch_submit.plan.merged import Config
 
 #: What ``--insecure`` says on stderr, once in each command.
@@ -24,6 +25,11 @@ WARNING = (
     "--insecure: the certificates of https servers are NOT checked. Whoever stands between here and them can read and "
     "change everything, your login included. Not for production; name the CA in security_config.ca_bundle instead"
 )
+
+
+_PASSWORD = "security_config.truststore_password"
+_CLIENTS_PASSWORD = "ssl.client.truststore.password"
+_PROVIDER = "hadoop.security.credential.provider.path"
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ def tls_of(config: Config, conf: HadoopConf | None, *, insecure: bool, cache: Pa
     Raises
     ------
     UsageError
-        A key without a certificate.
+        A key without a certificate; a reference to a password that names nothing.
     """
     certificate = config.local_path("security_config.client_certificate")
     key = config.local_path("security_config.client_key")
@@ -167,27 +173,76 @@ def tls_of(config: Config, conf: HadoopConf | None, *, insecure: bool, cache: Pa
             next_step="name both (PEM), or neither",
         )
     bundle = config.local_path("security_config.ca_bundle")
-    store = None if bundle else _configured_store(config) or (_clients_store(conf) if conf is not None else None)
+    store = None if bundle else _configured_store(config, conf, env) or _clients_store(conf, env)
     return Tls(bundle, store, certificate, key, insecure, cache / "tls", dict(env))
 
 
-def _configured_store(config: Config) -> Truststore | None:
+def _configured_store(config: Config, conf: HadoopConf | None, env: Mapping[str, str]) -> Truststore | None:
     path = config.local_path("security_config.truststore_path")
     named = config.get("security_config.truststore_path")
     if not path or named is None:
         return None
-    password = str(config.value("security_config.truststore_password") or "")
-    return Truststore(path, f"security_config.truststore_path, {named.origin}", password)
+    origin = f"security_config.truststore_path, {named.origin}"
+    password = config.get("security_config.truststore_password")
+    if password is None or not password.value:
+        return Truststore(path, origin)
+    from batch_submit.plan.secret_references import references
+
+    found = references({_PASSWORD: password})
+    if not found:
+        return Truststore(path, origin, str(password.value))
+
+    def find() -> str:
+        from batch_submit.adapters.secret_sources import SecretSources
+
+        held = SecretSources(env, _credentials(conf, env)).read(found, {_PASSWORD: password.origin})
+        return _hidden(held[_PASSWORD])
+
+    return Truststore(path, origin, find_password=find)
 
 
-def _clients_store(conf: HadoopConf) -> Truststore | None:
-    """The truststore of ``ssl-client.xml`` (source: ``FileBasedKeyStoresFactory``); one that is not there is none."""
+def _clients_store(conf: HadoopConf | None, env: Mapping[str, str]) -> Truststore | None:
+    """The truststore of ``ssl-client.xml`` (source: ``FileBasedKeyStoresFactory``); one that is not there is none.
+
+    Its password may lie in a credential provider that this file or core-site.xml names, under the property's name.
+    """
+    if conf is None:
+        return None
     name = conf.get("hadoop.ssl.client.conf") or "ssl-client.xml"
     xml = conf.beside(name)
     path = xml.get("ssl.client.truststore.location")
     if not path or not os.access(path, os.R_OK):
         return None
-    return Truststore(path, name, xml.get("ssl.client.truststore.password") or "")
+    password = xml.get(_CLIENTS_PASSWORD) or ""
+    provider = xml.get(_PROVIDER) or conf.get(_PROVIDER)
+    if password or not provider:
+        return Truststore(path, name, password)
+
+    def find() -> str:
+        return _hidden(_credentials(conf, env, provider).read([_CLIENTS_PASSWORD])[_CLIENTS_PASSWORD])
+
+    return Truststore(path, name, find_password=find)
+
+
+def _credentials(conf: HadoopConf | None, env: Mapping[str, str], provider: str = "") -> HadoopCredentials:
+    """Hadoop's credential providers, which the classes of this host's Spark read."""
+    from batch_submit.adapters.hadoop_credentials import HadoopCredentials
+    from batch_submit.adapters.spark_finder import find_spark
+
+    try:
+        spark_home = find_spark(env).home
+    except HostNotReady:
+        spark_home = ""  # it says so itself, if it is asked
+    folder = str(conf.conf_dir) if conf is not None and conf.conf_dir is not None else ""
+    named = provider or (conf.get(_PROVIDER) if conf is not None else "") or ""
+    return HadoopCredentials(named, spark_home, (folder,) if folder else (), env)
+
+
+def _hidden(password: str) -> str:
+    from batch_submit.adapters.terminal import hide
+
+    hide([password])
+    return password
 
 
 def _verifying(pem: str, trusted: str) -> ssl.SSLContext:

@@ -14,7 +14,8 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field, replace
 from pathlib import Path
 
 from batch_submit.data_classes import dataclass
@@ -47,11 +48,14 @@ class Truststore:
         Who names it, for messages.
     password
         Empty: none is known. Of JKS it only proves that the file is whole.
+    find_password
+        Where it lies elsewhere: asked for once, of a store that can't be read without it.
     """
 
     path: str
     origin: str
     password: str = ""
+    find_password: Callable[[], str] | None = field(default=None, compare=False)
 
 
 class BadStore(ValueError):
@@ -70,8 +74,8 @@ def pem_file(store: Truststore, folder: Path, env: Mapping[str, str]) -> Path:
 
     Raises
     ------
-    HostNotReady
-        The store can't be read or turned into PEM, or the file can't be kept.
+    HostNotReady, MissingFile
+        The store can't be read or turned into PEM, its password can't be had, or the file can't be kept.
     """
     try:
         data = _content(store)
@@ -100,11 +104,15 @@ def certificates(store: Truststore, data: bytes, env: Mapping[str, str]) -> list
     ------
     BadStore
         The format is not known, the password is wrong, it holds none, or nothing here can read it.
+    HostNotReady, MissingFile
+        Its password can't be had from where it lies.
     """
     if data[:4] in (_JKS, _JCEKS):
         found = read_jks(data, store.password)
     elif data[:1] == b"\x30":
         found = _read_pkcs12(store, data, env)
+        if store.find_password is not None and not found:
+            found = _read_pkcs12(replace(store, password=store.find_password()), data, env)
     elif b"-----BEGIN CERTIFICATE-----" in data[:65536]:
         raise BadStore("it is a PEM file: name it in security_config.ca_bundle")
     else:
@@ -201,6 +209,8 @@ def _read_pkcs12(store: Truststore, data: bytes, env: Mapping[str, str]) -> list
     try:
         read = pkcs12.load_pkcs12(data, store.password.encode() or None)
     except ValueError as error:
+        if not store.password:
+            return []  # as keytool, which shows none of those that are encrypted
         raise BadStore(f"it is PKCS12 and does not open: {error}") from error
     return [one.certificate.public_bytes(Encoding.DER) for one in read.additional_certs if read.key is None]
 

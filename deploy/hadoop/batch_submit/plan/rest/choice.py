@@ -59,6 +59,8 @@ def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str, metastore:
     conf, spec = {**plan.conf, **plan.secrets}, plan.spec
     if spec.deploy_mode != "cluster":
         return f"deploy_mode {spec.deploy_mode}: the driver is spark-submit's own process"
+    if not default_fs.startswith("hdfs://"):  # a token for another one (swebhdfs) is of another kind and service
+        return f"the default file system is {default_fs or 'not named'}, and only hdfs:// is written to over REST"
     if kerberos and (more := _more_tokens(conf, metastore)):
         return more
     if bool(conf.get(KEYTAB)) != bool(conf.get(PRINCIPAL)):
