@@ -130,7 +130,7 @@ class Processes(threading.Thread):
             self.join(30)
 
 
-def configured(home: Path, planted: Planted, launcher: str) -> dict[str, str]:
+def configured(home: Path, planted: Planted, launcher: str, **sections: object) -> dict[str, str]:
     """Write job and configuration; the environment that holds the rest."""
     (home / "job.py").write_text(JOB, encoding="utf-8")
     (home / "secret.txt").write_text(planted.of["spark.my.token"] + "\n", encoding="utf-8")
@@ -151,6 +151,7 @@ def configured(home: Path, planted: Planted, launcher: str) -> dict[str, str]:
         "execution": {"launcher": launcher, "log_file": "our.log", "save_logs": True},
         "storage_root": f"/tmp/{home.name}-{secrets.token_hex(4)}",
         "spark_config": conf,
+        **sections,
     }
     (home / "job_config.yaml").write_text(json.dumps(config), encoding="utf-8")
     return env
@@ -221,6 +222,42 @@ def test_a_secret_is_nowhere_but_where_it_has_to_be(cluster: Cluster, tmp_path: 
     assert left() == {}
     kept = [Path(path) for path in planted.below(cluster.dir / "nodemanager")]
     assert all(path.parent.stat().st_mode & 0o077 == 0 for path in kept), "its user's alone"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("launcher", ["rest", "spark-submit"])
+def test_the_page_of_a_run_with_secrets_shows_none(cluster: Cluster, tmp_path: Path, launcher: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    planted = Planted()
+    sections = {
+        "data_config": {"training_data_path": "rows.csv"},
+        "model_config": {"algorithm": "decision_tree", "label_column": "label", "key_columns": ["id"]},
+    }
+    variables = configured(home, planted, launcher, **sections)
+    given = {str(home / "secret.txt"), str(home / "job_config.yaml")}
+    rows = [f"{n},{n % 7},{(n * 31) % 11},{int((n % 7) * 3 > (n * 31) % 11)}" for n in range(400)]
+    (home / "rows.csv").write_text("\n".join(["id,a,b,label", *rows]) + "\n", encoding="ascii")
+    env = cluster.env | {"HOME": str(home), "BATCH_SUBMIT_PYTHON": sys.executable}
+    run_id = f"page-{secrets.token_hex(4)}"
+
+    def ours(*arguments: str, **more: str) -> str:
+        program = [str(REPO / "batch_submit.sh"), *arguments]
+        done = subprocess.run(program, cwd=home, env=env | more, capture_output=True, text=True, timeout=420)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (home / f"{arguments[0]}.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+        return done.stdout.strip()
+
+    ours("upload", "rows.csv", "rows.csv")
+    ours("submit", "-t", "training", *SMALL, "-q", "ml-queue", "--verbose", "--run-id", run_id, **variables)
+    page = Path(ours("report", run_id, "--out", "page.html"))
+    assert "decision_tree" in page.read_text(encoding="utf-8")
+    plan = json.loads(ours("show", run_id, "--json"))
+    metrics = re.search(r'"(/[^"]*/metrics[.]json)"', json.dumps(plan))
+    assert metrics, plan
+    ours("download", metrics[1], "metrics.json")
+    assert planted.within((home / "metrics.json").read_bytes()) == []
+    assert {path: keys for path, keys in planted.below(home).items() if path not in given} == {}
 
 
 def conf_value(planted: Planted, key: str) -> str:

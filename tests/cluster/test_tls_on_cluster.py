@@ -6,6 +6,8 @@ import json
 import shutil
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -213,3 +215,47 @@ def test_spark_encrypts_what_its_processes_say(tls: SecureCluster, home: Path, l
     written = [text for text in written if "enable_ssl" not in text]
     for text in (*written, began.stderr, done.stderr, logs.stdout, logs.stderr):
         assert password not in text
+
+
+@contextmanager
+def client_certificates_wanted(tls: SecureCluster) -> Iterator[Path]:
+    """HDFS lets in who has a certificate by the cluster's CA; a file with one and its key."""
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+
+    password = Path(tls.env["DEVCLUSTER_STORE_PASSWORD_FILE"]).read_bytes()
+    store = Path(tls.env["DEVCLUSTER_KEYSTORE"])
+    key, certificate, _ = pkcs12.load_key_and_certificates(store.read_bytes(), password)
+    assert key is not None and certificate is not None
+    own = store.with_name("client.pem")
+    own.touch(mode=0o600)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    own.write_bytes(text)
+
+    def want(wanted: str) -> None:
+        tls.run("up", "--set", f"hdfs-site:dfs.client.https.need-auth={wanted}")
+        for daemon in ("namenode", "datanode"):
+            tls.run("restart", daemon, timeout_s=300)
+
+    try:
+        want("true")
+        yield own
+    finally:
+        want("false")
+        own.unlink()
+
+
+def test_an_hdfs_that_wants_to_know_who_we_are(tls: SecureCluster, home: Path) -> None:
+    (home / "a.txt").write_text("hello\n", encoding="utf-8")
+    job = ["submit", "-t", "custom", "--script", "job.py", *SMALL, "-q", "ml-queue", "--run-id", "with-certificate"]
+    with client_certificates_wanted(tls) as certificate:
+        for words in (["upload", "a.txt", "data/known.txt"], job):
+            stranger = run(tls, home, *words, code=5)
+            assert "the server wants a client certificate" in stranger.stderr and stranger.stdout == ""
+            assert "security_config.client_certificate" in stranger.stderr
+        configure(home, security_config={"client_certificate": str(certificate)})
+        run(tls, home, "upload", "a.txt", "data/known.txt")
+        run(tls, home, "download", "data/known.txt", "b.txt")
+        assert (home / "b.txt").read_text(encoding="utf-8") == "hello\n"
+        application_id = run(tls, home, *job).stdout.strip()
+        assert tls.application(application_id)["finalStatus"] == "SUCCEEDED"
+        assert "runs as alice" in run(tls, home, "logs", application_id).stdout

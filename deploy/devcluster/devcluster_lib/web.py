@@ -8,6 +8,7 @@ import ssl
 import urllib.error
 import urllib.request
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from devcluster_lib import spnego
@@ -18,6 +19,8 @@ HOST = "127.0.0.1"
 TIMEOUT_S = 5.0
 #: The service whose ticket every web server of a secure cluster takes.
 SERVICE = "HTTP@localhost"
+#: Key and certificate (PEM) beside the CA's, for servers that want one of their clients; made by who sets that.
+CLIENT_FILE = "client.pem"
 
 
 def request_json(daemon: Daemon, path: str, method: str = "GET") -> Any:
@@ -49,7 +52,11 @@ def _opener(ca_file: str) -> urllib.request.OpenerDirector:
     # A proxy of the environment (http_proxy) can't reach this host's loopback address.
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     if ca_file:
-        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)))
+        context = ssl.create_default_context(cafile=ca_file)
+        own = Path(ca_file).with_name(CLIENT_FILE)
+        if own.is_file():
+            context.load_cert_chain(own)
+        handlers.append(urllib.request.HTTPSHandler(context=context))
     return urllib.request.build_opener(*handlers)
 
 
