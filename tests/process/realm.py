@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import shutil
 import socket
 import subprocess
 import threading
@@ -16,43 +15,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from devcluster_lib import realm as devcluster_realm
+
 from tests.kerberos_here import PATH
 
 REALM, OTHER = "ONE.TEST", "OTHER.TEST"
 ALICE = f"alice@{REALM}"
-_CLIENT = """\
-[libdefaults]
-  default_realm = {realm}
-  dns_lookup_kdc = false
-  dns_lookup_realm = false
-  dns_canonicalize_hostname = false
-  rdns = false
-  udp_preference_limit = 1
-[realms]
-  {realm} = {{
-    kdc = 127.0.0.1:{port}
-  }}
-[domain_realm]
-  localhost = {host_realm}
-"""
-_SERVER = """\
-[kdcdefaults]
-  kdc_listen = 127.0.0.1:{port}
-  kdc_tcp_listen = 127.0.0.1:{port}
-[realms]
-  {realm} = {{
-    database_name = {folder}/principal
-    key_stash_file = {folder}/stash
-    max_life = 10h
-    max_renewable_life = 7d
-  }}
-[logging]
-  kdc = FILE:{folder}/kdc.log
-"""
 
 
 class Realm:
-    """One KDC with its database, below a folder.
+    """One KDC with its database, below a folder; as the dev cluster makes its own.
 
     Parameters
     ----------
@@ -64,36 +36,39 @@ class Realm:
         self.folder, self.name = folder, realm
         folder.mkdir(parents=True)
         self.port = free_port()
-        values = {"realm": realm, "port": self.port, "folder": folder, "host_realm": host_realm or realm}
-        self.conf = folder / "krb5.conf"
-        self.conf.write_text(_CLIENT.format(**values), encoding="ascii")
-        (folder / "kdc.conf").write_text(_SERVER.format(**values), encoding="ascii")
+        self._made = devcluster_realm.Realm(folder, realm, self.port, host_realm, life="10h")
+        self._made.create()
         self._process: subprocess.Popen[bytes] | None = None
-        key = secrets.token_hex(16)
-        self._run("kdb5_util", "create", "-s", "-r", realm, text=f"{key}\n{key}\n")
+
+    @property
+    def conf(self) -> Path:
+        """The clients' ``krb5.conf``."""
+        return self._made.krb5_conf
 
     @property
     def env(self) -> dict[str, str]:
         """What a client of this realm needs, without a cache of the caller's."""
         return {"KRB5_CONFIG": str(self.conf), "KRB5CCNAME": f"FILE:{self.folder / 'cache'}", "PATH": PATH}
 
-    def add(self, *names: str, flags: str = "") -> Path:
-        """Make principals and one keytab with their keys."""
-        keytab = self.folder / f"{names[0].replace('/', '-')}.keytab"
-        queries = [f"addprinc {flags} -randkey {name}\nktadd -k {keytab} {name}\n" for name in names]
-        self._run("kadmin.local", "-r", self.name, text="".join(queries))
-        assert keytab.is_file()
+    @property
+    def server_env(self) -> dict[str, str]:
+        """What MIT's programs need that look into the database itself."""
+        return {"PATH": PATH, **self._made.environment}
+
+    def add(self, name: str) -> Path:
+        """Make a principal and a keytab with its key."""
+        keytab = self.folder / f"{name.replace('/', '-')}.keytab"
+        self._made.add({name: keytab})
         return keytab
 
     def start(self) -> None:
         """Start the KDC; returns when its port is open."""
-        program = shutil.which("krb5kdc", path=PATH)
-        assert program is not None
-        with (self.folder / "out.log").open("ab") as log:
-            self._process = subprocess.Popen([program, "-n"], env=self._env(), stdout=log, stderr=log)
+        with (self.folder / "kdc.log").open("ab") as log:
+            command = devcluster_realm.kdc_command()
+            self._process = subprocess.Popen(command, env=self.server_env, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while not answers(self.port):
-            assert self._process.poll() is None and time.monotonic() < deadline, (self.folder / "out.log").read_text()
+            assert self._process.poll() is None and time.monotonic() < deadline, (self.folder / "kdc.log").read_text()
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -110,19 +85,8 @@ class Realm:
 
     def asked(self, what: str) -> int:
         """How many requests of a kind (``AS_REQ``, ``TGS_REQ``) the KDC has answered with a ticket."""
-        text = (self.folder / "kdc.log").read_text(encoding="utf-8") if (self.folder / "kdc.log").exists() else ""
+        text = (self.folder / "kdc.log").read_text(encoding="utf-8")
         return sum(1 for line in text.splitlines() if what in line and "ISSUE" in line)
-
-    def _env(self) -> dict[str, str]:
-        return {"PATH": PATH, "KRB5_CONFIG": str(self.conf), "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf")}
-
-    def _run(self, program: str, *arguments: str, text: str) -> None:
-        found = shutil.which(program, path=PATH)
-        assert found is not None
-        done = subprocess.run(
-            [found, *arguments], input=text, env=self._env(), capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @contextmanager

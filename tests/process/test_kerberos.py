@@ -167,7 +167,7 @@ def test_a_key_that_was_changed_since(env: dict[str, str], tmp_path: Path) -> No
         own.add("HTTP/localhost")
         subprocess.run(
             ["kadmin.local", "-r", own.name, "-q", f"ktadd -k {tmp_path / 'new'} carol"],
-            env=own._env(), check=True, capture_output=True, timeout=30,
+            env=own.server_env, check=True, capture_output=True, timeout=30,
         )  # fmt: skip
         ticket = PrivateTicket(KeytabLogin(f"carol@{REALM}", str(old)), {**env, **own.env})
         with pytest.raises(HostNotReady, match="key has changed since the keytab was made") as error:

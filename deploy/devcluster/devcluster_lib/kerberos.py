@@ -1,71 +1,31 @@
-"""The secure profile's Kerberos: a realm of its own, its MIT KDC on a high port of the loopback address, the keytabs.
-
-Source: the MIT documentation of ``krb5.conf`` and ``kdc.conf``. Nothing of the host's own Kerberos is read or changed.
-"""
+"""The secure profile's Kerberos: a realm of its own, its MIT KDC on a port of the loopback address, the keytabs."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import shutil
-import subprocess
 from pathlib import Path
 
 from devcluster_lib import spnego
-from devcluster_lib.errors import DaemonFailed, HostNotReady
+from devcluster_lib.errors import HostNotReady
 from devcluster_lib.layout import Cluster
-from devcluster_lib.state import write_whole
+from devcluster_lib.realm import ADMIN_PROGRAM, DATABASE_PROGRAM, KDC_PROGRAM, PACKAGES, Realm, program
 
 #: ``.test`` is nobody's (RFC 6761).
 REALM = "DEVCLUSTER.TEST"
-KDC_PROGRAM, DATABASE_PROGRAM, ADMIN_PROGRAM = "krb5kdc", "kdb5_util", "kadmin.local"
 SERVICES = ("nn", "dn", "rm", "nm", "jhs", "HTTP")
 USERS = ("alice", "bob")
-#: Not on the path of ordinary users.
-SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
-PACKAGES = "krb5-kdc krb5-admin-server krb5-user"
-TIMEOUT_S = 30.0
 
-KRB5_CONF = """\
-[libdefaults]
-  default_realm = {realm}
-  dns_lookup_kdc = false
-  dns_lookup_realm = false
-  dns_canonicalize_hostname = false
-  rdns = false
-  udp_preference_limit = 1
-  ticket_lifetime = 24h
-  renew_lifetime = 7d
-  forwardable = true
-  permitted_enctypes = aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96
-[realms]
-  {realm} = {{
-    kdc = 127.0.0.1:{port}
-  }}
-[domain_realm]
-  localhost = {realm}
-[logging]
-  kdc = STDERR
-"""
-KDC_CONF = """\
-[kdcdefaults]
-  kdc_listen = 127.0.0.1:{port}
-  kdc_tcp_listen = 127.0.0.1:{port}
-[realms]
-  {realm} = {{
-    database_name = {folder}/principal
-    key_stash_file = {folder}/stash
-    acl_file = {folder}/kadm5.acl
-    max_life = 24h
-    max_renewable_life = 7d
-    supported_enctypes = aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal
-  }}
-"""
+
+def realm(cluster: Cluster) -> Realm:
+    """The realm; it may not have been made yet."""
+    return Realm(cluster.kerberos_dir, REALM, cluster.daemon("kdc").ports["kdc"])
 
 
 def krb5_conf(cluster: Cluster) -> Path:
     """What clients and daemons read."""
-    return cluster.kerberos_dir / "krb5.conf"
+    return realm(cluster).krb5_conf
 
 
 def keytabs_dir(cluster: Cluster) -> Path:
@@ -90,7 +50,7 @@ def secret_file(cluster: Cluster) -> Path:
 
 def environment(cluster: Cluster) -> dict[str, str]:
     """Variables for MIT's server programs."""
-    return {"KRB5_CONFIG": str(krb5_conf(cluster)), "KRB5_KDC_PROFILE": str(cluster.kerberos_dir / "kdc.conf")}
+    return realm(cluster).environment
 
 
 def java_options(cluster: Cluster) -> list[str]:
@@ -132,7 +92,7 @@ def check_host(cluster: Cluster) -> None:
     HostNotReady
         Naming what is missing, and the packages.
     """
-    missing = [name for name in (KDC_PROGRAM, DATABASE_PROGRAM, ADMIN_PROGRAM) if _program(name) is None]
+    missing = [name for name in (KDC_PROGRAM, DATABASE_PROGRAM, ADMIN_PROGRAM) if program(name) is None]
     missing += [] if spnego.available() else [spnego.LIBRARY]
     if missing:
         raise HostNotReady(
@@ -144,11 +104,6 @@ def check_host(cluster: Cluster) -> None:
             f"the {cluster.profile} profile compiles a class and {cluster.java_home} holds no bin/javac: apt-get "
             "install openjdk-17-jdk-headless, and point JAVA_HOME at it"
         )
-
-
-def kdc_command() -> list[str]:
-    """The KDC in the foreground."""
-    return [_program(KDC_PROGRAM) or KDC_PROGRAM, "-n"]
 
 
 def ensure_realm(cluster: Cluster) -> None:
@@ -166,39 +121,9 @@ def ensure_realm(cluster: Cluster) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     keytabs_dir(cluster).mkdir(parents=True)
     folder.chmod(0o700)
-    values = {"realm": REALM, "port": cluster.daemon("kdc").ports["kdc"], "folder": folder}
-    write_whole(krb5_conf(cluster), KRB5_CONF.format(**values))
-    write_whole(folder / "kdc.conf", KDC_CONF.format(**values))
     secret_file(cluster).touch(mode=0o600)
     secret_file(cluster).write_text(secrets.token_hex(32), encoding="ascii")
-    master_key = secrets.token_hex(32)
-    _run(cluster, [DATABASE_PROGRAM, "create", "-s", "-r", REALM], f"{master_key}\n{master_key}\n")
-    queries = []
-    for name in (*SERVICES, *USERS):
-        queries += [f"addprinc -randkey {principal(name)}", f"ktadd -k {keytab(cluster, name)} {principal(name)}"]
-    said = _run(cluster, [ADMIN_PROGRAM, "-r", REALM], "".join(f"{query}\n" for query in queries))
-    for name in (*SERVICES, *USERS):
-        if not keytab(cluster, name).is_file():  # kadmin.local ends with 0 whatever its queries did
-            raise DaemonFailed(f"kdc: no keytab was made for {principal(name)}:\n{said}")
+    own = realm(cluster)
+    own.create()
+    own.add({principal(name): keytab(cluster, name) for name in (*SERVICES, *USERS)})
     done.touch()
-
-
-def _run(cluster: Cluster, command: list[str], text: str) -> str:
-    program = _program(command[0])
-    if program is None:
-        raise HostNotReady(f"{command[0]} is missing: apt-get install {PACKAGES}")
-    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS))
-    try:
-        done = subprocess.run(
-            [program, *command[1:]], input=text, env={"PATH": path, **environment(cluster)},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DaemonFailed(f"kdc: {command[0]} did not end well: {error}") from error
-    if done.returncode != 0:
-        raise DaemonFailed(f"kdc: {command[0]} failed (exit code {done.returncode}):\n{done.stdout.strip()}")
-    return done.stdout
-
-
-def _program(name: str) -> str | None:
-    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS)))

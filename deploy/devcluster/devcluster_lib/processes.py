@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from devcluster_lib import certificates, jars, kerberos
+from devcluster_lib import certificates, jars, kerberos, realm
 from devcluster_lib.errors import DaemonFailed
 from devcluster_lib.layout import HEAP_MIB, MAIN_CLASSES, Cluster, Daemon
 from devcluster_lib.state import write_whole
@@ -151,7 +151,7 @@ def launch(cluster: Cluster, daemon: Daemon, lib: Path, arguments: Iterable[str]
         folder.mkdir(parents=True, exist_ok=True)
     environment = {**clean_environment(cluster), MARK: str(cluster.dir), **certificates.environment(cluster)}
     if daemon.kind == "kdc":
-        command, environment = kerberos.kdc_command(), environment | kerberos.environment(cluster)
+        command, environment = realm.kdc_command(), environment | kerberos.environment(cluster)
     else:
         command = java_command(cluster, daemon, lib)
     with cluster.log_file(daemon.name).open("ab") as log:
