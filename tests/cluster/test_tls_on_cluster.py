@@ -196,6 +196,9 @@ def test_spark_encrypts_what_its_processes_say(tls: SecureCluster, home: Path, l
         return status == 200 and isinstance(jobs, list) and any(one["status"] == "SUCCEEDED" for one in jobs)
 
     wait_until(has_shuffled, "the job's page answers through the ResourceManager's proxy", 300)
+    watched = run(tls, home, "monitor", application_id, "--json-lines", "--wait-timeout", "15s", code=7).stdout
+    told = [one for one in map(json.loads, watched.splitlines()) if one["event"] == "progress"]
+    assert told and told[-1]["jobs_done"] >= 1, "asked by us: ticket, proxy, and a driver's page that speaks https"
     _, environment = wait_until(
         lambda: (told := tls.ask("alice", f"{page}/environment"))[0] == 200 and told,
         "the environment of the application",

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import given
@@ -153,3 +154,23 @@ def test_a_secret_that_was_read_is_hidden_wherever_it_turns_up(
         assert text and "horse" not in text and "line secret" not in text
     assert "abc" in shown.err, "too short to be told from other words"
     assert "ValueError" in (tmp_path / "our.log").read_text()
+
+
+def test_a_secret_is_hidden_in_quotes_json_and_urls_and_in_what_is_recorded() -> None:
+    secret = 'it\'s "k3pt" größe & \\n'
+    hide([secret])
+    try:
+        for form in (
+            secret,
+            json.dumps({"x": secret}),
+            json.dumps([secret], ensure_ascii=False),
+            repr(secret),
+            repr({"x": secret}),
+            repr(ValueError(repr(secret))),
+            json.dumps(repr(secret)),
+            f"http://h/?x={quote(secret)}",
+            f"http://h/?{urlencode({'x': secret})}",
+        ):
+            assert "k3pt" not in mask_text(form), form
+    finally:
+        _hidden.clear()
