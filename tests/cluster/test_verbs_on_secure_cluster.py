@@ -50,7 +50,7 @@ TABLE = [
     asks("logs {app} --list", (0, "stderr"), (4, "the containers of alice's application are not shown to bob")),
     asks("diagnose {app}", (0, "{app}"), (0, "{app}")),
     asks("report {app}", (4, "is a custom job"), (4, "this host has no record of {app}")),
-    asks("resolve sleeper --application {app}", (2, "sleeper"), (2, "sleeper")),
+    asks("resolve sleeper --application {app}", (2, "there is nothing to decide"), (2, "there is nothing to decide")),
     asks("move {app} etl", (0, "queue root.etl"), (4, "Unauthorized attempt to move appid {app} by remote user bob@")),
     asks(
         "priority {app} 3", (0, "priority 3"), (4, "Unauthorized attempt to change priority of appid {app} by remote")
