@@ -164,7 +164,7 @@ class NegotiatingServer:
                 pass  # a client that went away is not the server's trouble
 
         self._http = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batch_submit.model import State
-from batch_submit.plan import health, health_deep, health_hdfs, health_host, health_open
+from batch_submit.plan import health, health_deep, health_hdfs, health_host, health_open, health_yarn
 from batch_submit.plan.health import Finding, ServerAnswer, Severity
 from batch_submit.plan.health_hdfs import Folder, NameSpace, Quota, Staged
 from batch_submit.plan.health_host import Disk, Interpreter, Spark
@@ -289,3 +289,18 @@ def test_the_report_for_machines() -> None:
             "measured": {"free_bytes": 5},
         }
     ]
+
+
+def test_a_server_that_wants_a_ticket_is_not_called_dead() -> None:
+    error = "no valid ticket in FILE:/tmp/x (expired 12:03): the server wants authentication (401)"
+    found = [
+        *health_yarn.resource_managers([ServerAnswer("http://c", error=error)]),
+        *health_hdfs.name_nodes([ServerAnswer("http://b", error=error)]),
+        health_open.job_history("http://h", "", error),
+        health_open.spark_history("http://s", "", error),
+    ]
+    for one in found:
+        if "ticket" in one.what:
+            assert "does not let us in: no valid ticket" in one.what and one.remedy == "log in: see host.ticket"
+    assert sum("does not let us in" in one.what for one in found) == 4
+    assert "does not answer: refused" in health_open.job_history("http://h", "", "refused").what

@@ -25,6 +25,13 @@ class Severity(str, Enum):
     SKIPPED = "skipped"  #: not looked at, for the reason given
 
 
+def no_answer(error: str, remedy: str) -> tuple[str, str]:
+    """What is said of a server that gave none, and what to do: without a ticket nothing is wrong with the server."""
+    if "wants authentication (401)" in error:
+        return f"does not let us in: {error}", "log in: see host.ticket"
+    return f"does not answer: {error}", remedy
+
+
 @dataclass(frozen=True)
 class ServerAnswer:
     """What one ResourceManager or NameNode said of itself; ``error`` is set when it did not answer."""

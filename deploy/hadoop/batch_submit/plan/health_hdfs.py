@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from batch_submit.data_classes import dataclass
 from batch_submit.model import State
-from batch_submit.plan.health import Finding, ServerAnswer, ok, red, size_text, skipped, warn
+from batch_submit.plan.health import Finding, ServerAnswer, no_answer, ok, red, size_text, skipped, warn
 from batch_submit.plan.units import format_duration
 
 #: A staging folder without an application this young may belong to a submit that is under way.
@@ -81,7 +81,8 @@ def name_nodes(answers: Sequence[ServerAnswer]) -> list[Finding]:
         if one.error:
             step = "check dfs.namenode.http-address, dfs.webhdfs.enabled and the NameNode's log"
             made = warn if active else red
-            out.append(made("hdfs.namenode", f"WebHDFS does not answer: {one.error}", step, one.url))
+            what, step = no_answer(one.error, step)
+            out.append(made("hdfs.namenode", f"WebHDFS {what}", step, one.url))
             continue
         out.append(ok("hdfs.namenode", one.described("active"), one.url, measured=one.measured()))
     if not active and any(not one.error for one in answers):

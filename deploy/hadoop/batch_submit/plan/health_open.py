@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batch_submit.plan.health import Finding, ok, skipped, warn
+from batch_submit.plan.health import Finding, no_answer, ok, skipped, warn
 
 
 def job_history(url: str, version: str, error: str) -> Finding:
@@ -13,7 +13,7 @@ def job_history(url: str, version: str, error: str) -> Finding:
         return warn(id, "yarn-site.xml names no log server: logs of finished runs come from HDFS only", step)
     if error:
         step = "mapred --daemon start historyserver; logs of finished runs come from HDFS meanwhile"
-        return warn(id, f"does not answer: {error}", step, url)
+        return warn(id, *no_answer(error, step), url)
     return ok(id, f"Hadoop {version or '?'}", url, measured={"version": version})
 
 
@@ -35,7 +35,7 @@ def spark_history(address: str, version: str, error: str) -> Finding:
         return skipped(id, "spark.yarn.historyServer.address is not set")
     if error:
         step = "start it ($SPARK_HOME/sbin/start-history-server.sh), or correct spark.yarn.historyServer.address"
-        return warn(id, f"does not answer: {error}", step, address)
+        return warn(id, *no_answer(error, step), address)
     return ok(id, f"Spark {version or '?'}", address, measured={"version": version})
 
 

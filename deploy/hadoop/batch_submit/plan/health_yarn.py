@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from batch_submit.data_classes import dataclass
-from batch_submit.plan.health import Finding, ServerAnswer, ok, red, skipped, warn
+from batch_submit.plan.health import Finding, ServerAnswer, no_answer, ok, red, skipped, warn
 from batch_submit.plan.old_names import under_any_name
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.units import UnitError, format_memory, parse_memory_mib
@@ -93,7 +93,7 @@ def resource_managers(answers: Sequence[ServerAnswer]) -> list[Finding]:
         if one.error:
             step = "check the address in yarn-site.xml and the ResourceManager's log"
             made = warn if active else red
-            out.append(made("yarn.resourcemanager", f"does not answer: {one.error}", step, one.url))
+            out.append(made("yarn.resourcemanager", *no_answer(one.error, step), one.url))
         else:
             out.append(ok("yarn.resourcemanager", one.described("ACTIVE"), one.url, measured=one.measured()))
     several = len(answers) > 1
