@@ -1,5 +1,6 @@
-"""Every command of ours on a Kerberised cluster: as the owner, as another user, without a ticket, with one that ends.
+"""Whole stories on a Kerberised cluster: what an owner does, tickets that end meanwhile, keytabs, proxy users, tokens.
 
+Who may use which verb, and who may not, is asked by ``test_verbs_on_secure_cluster``.
 Its servers' cookies last five seconds, so that a ticket's end is felt at once. Commands share one application that
 sleeps: what is asked here is who may, not what Spark does.
 """
@@ -104,55 +105,6 @@ def test_the_owner_may_use_every_command(secure: SecureCluster, homes: dict[str,
     shared = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/shared?op=LISTSTATUS")[1]
     assert shared["FileStatuses"]["FileStatus"], "what runs share lies in the folder that the configuration names"
     assert secure.ask("bob", f"{secure.webhdfs_url}/user/alice/shared?op=LISTSTATUS")[0] == 403
-
-
-def test_another_user_is_refused_in_the_servers_words(
-    secure: SecureCluster, homes: dict[str, Path], sleeper: str
-) -> None:
-    for arguments, what in (
-        (("kill", sleeper), "kill"),
-        (("move", sleeper, "etl"), "move"),
-        (("priority", sleeper, "5"), "change priority of"),
-    ):
-        refused = run(secure, "bob", homes["bob"], *arguments, code=4)
-        assert f"Unauthorized attempt to {what} appid {sleeper} by remote user bob@" in refused.stderr
-    assert "alice" in run(secure, "bob", homes["bob"], "status", sleeper).stdout
-    assert run(secure, "bob", homes["bob"], "list").stdout.count(sleeper) == 0, "it is not his"
-    denied = run(secure, "bob", homes["bob"], "download", "/user/alice/ml-pipeline/data/some.csv", "x.csv", code=4)
-    assert "HDFS refuses access to user bob" in denied.stderr
-    refused = run(secure, "bob", homes["bob"], "logs", sleeper, code=4)
-    assert "the containers of alice's application are not shown to bob" in refused.stderr
-
-
-ASKING = [
-    ("submit", *JOB),
-    ("list",),
-    ("status", "application_1_0001"),
-    ("wait", "application_1_0001"),
-    ("monitor", "application_1_0001"),
-    ("logs", "application_1_0001"),
-    ("diagnose", "application_1_0001"),
-    ("kill", "application_1_0001"),
-    ("move", "application_1_0001", "etl"),
-    ("priority", "application_1_0001", "1"),
-    ("queues",),
-    ("nodes",),
-    ("urls", "application_1_0001"),
-    ("init-hdfs",),
-    ("upload", "job.py", "data/job.py"),
-    ("download", "data/job.py", "x.py"),
-    ("gc",),
-    ("doctor",),
-]
-
-
-@pytest.mark.parametrize("arguments", ASKING, ids=lambda arguments: arguments[0])
-def test_without_a_ticket_every_command_says_so(
-    secure: SecureCluster, homes: dict[str, Path], arguments: tuple[str, ...]
-) -> None:
-    done = run(secure, "", homes[""], *arguments, code=3)
-    said = done.stdout + done.stderr
-    assert "no valid ticket" in said and "kinit" in said and "Traceback" not in said
 
 
 def short_ticket(secure: SecureCluster, folder: Path, seconds: int) -> str:
