@@ -1,8 +1,7 @@
 """Whole stories on a Kerberised cluster: what an owner does, tickets that end meanwhile, keytabs, proxy users, tokens.
 
-Who may use which verb, and who may not, is asked by ``test_verbs_on_secure_cluster``.
-Its servers' cookies last five seconds, so that a ticket's end is felt at once. Commands share one application that
-sleeps: what is asked here is who may, not what Spark does.
+Who may use which verb, and who may not, is asked by ``test_verbs_on_secure_cluster``. The servers' cookies last five
+seconds, so that a ticket's end is felt at once. Most share one application that sleeps.
 """
 
 from __future__ import annotations
@@ -105,6 +104,7 @@ def test_the_owner_may_use_every_command(secure: SecureCluster, homes: dict[str,
     shared = secure.ask("alice", f"{secure.webhdfs_url}/user/alice/shared?op=LISTSTATUS")[1]
     assert shared["FileStatuses"]["FileStatus"], "what runs share lies in the folder that the configuration names"
     assert secure.ask("bob", f"{secure.webhdfs_url}/user/alice/shared?op=LISTSTATUS")[0] == 403
+    assert sleeper not in run(secure, "bob", homes["bob"], "list").stdout, "it is not his"
 
 
 def short_ticket(secure: SecureCluster, folder: Path, seconds: int) -> str:
