@@ -339,7 +339,7 @@ def test_certificates_are_made_once_by_keytool_and_fit_each_other(
 
 def test_without_a_kdc_the_package_to_install_is_named(host: dict[str, str], tmp_path: Path) -> None:
     probe = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from devcluster_lib import kerberos as k; k.SYSTEM_FOLDERS = (); "
+        "import sys; sys.path.insert(0, sys.argv[1]); from devcluster_lib import realm as r; r.SYSTEM_FOLDERS = (); "
     )
     probe += "from devcluster_lib.cli import main; sys.exit(main(sys.argv[2:]))"
     empty = tmp_path / "empty"

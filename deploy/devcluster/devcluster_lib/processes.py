@@ -217,7 +217,7 @@ def _daemon_name(pid: int) -> str:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return ""
-    if Path(arguments[0]).name == kerberos.KDC_PROGRAM:
+    if Path(arguments[0]).name == realm.KDC_PROGRAM:
         return "kdc"
     return next((argument.removeprefix(NAME_FLAG) for argument in arguments if argument.startswith(NAME_FLAG)), "")
 
