@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from batch_submit.adapters.tls_errors import explain
+from batch_submit.adapters.webhdfs_errors import unreachable
+from batch_submit.errors import ClusterUnreachable
 
 VERIFY = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
 
@@ -26,6 +28,7 @@ VERIFY = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
         (f"{VERIFY}: unable to get local issuer certificate (_ssl.c:1006)", "by a CA that is not trusted", "ca_bundle"),
         (f"{VERIFY}: unsuitable certificate purpose", "can't be verified", "ca_bundle"),
         ("[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required", "wants a client", "client_key"),
+        ("[SSL: SSLV3_ALERT_BAD_CERTIFICATE] sslv3 alert bad certificate", "wants a client", "client_key"),
         ("[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca", "does not accept our", "client_certificate"),
         ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)", "does not speak TLS", "http://"),
         ("[SSL: RECORD_LAYER_FAILURE] record layer failure", "does not speak TLS", "yarn.http.policy"),
@@ -42,3 +45,10 @@ def test_what_and_what_next(text: str, what: str, step: str) -> None:
 def test_whom_we_trust_is_said_where_that_is_the_matter() -> None:
     assert "(trusted: /etc/ca.pem)" in explain(f"{VERIFY}: self-signed certificate", "/etc/ca.pem")[0]
     assert "/etc/ca.pem" not in explain(f"{VERIFY}: certificate has expired", "/etc/ca.pem")[0]
+
+
+def test_a_namenode_whose_tls_failed_is_not_looked_for_at_another_address() -> None:
+    failed = ClusterUnreachable("TLS failed: the server wants a client certificate", next_step="name ours")
+    assert unreachable("/a", ["https://nn:9871: TLS failed"], failed).next_step == "name ours"
+    refused = ClusterUnreachable("no connection", next_step="look")
+    assert "check the NameNode's address" in unreachable("/a", ["https://nn:9871: no connection"], refused).next_step

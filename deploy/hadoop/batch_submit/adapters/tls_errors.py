@@ -43,7 +43,12 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         _CLIENT_STEP,
     ),
     (
-        r"alert (?:bad certificate|unknown ca|certificate (?:unknown|expired|revoked))",
+        r"alert bad certificate",  # what Java says to one that it does not like, and to none (JSSE 17)
+        "the server wants a client certificate, and got none or one that it does not take",
+        _CLIENT_STEP,
+    ),
+    (
+        r"alert (?:unknown ca|certificate (?:unknown|expired|revoked))",
         "the server does not accept our client certificate",
         _CLIENT_STEP,
     ),

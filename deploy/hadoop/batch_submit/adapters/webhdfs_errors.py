@@ -54,4 +54,6 @@ def unreachable(path: str, said: Sequence[str], cause: BaseException | None) -> 
     # One NameNode alone is never standby, and haadmin knows nothing of it.
     several = len(said) > 1 or (isinstance(cause, RemoteFailure) and cause.exception == "StandbyException")
     step = "hdfs haadmin -getAllServiceState" if several else "try again; if it stays so, check the NameNode's address"
+    if isinstance(cause, ClusterUnreachable) and cause.message.startswith("TLS failed"):
+        step = cause.next_step  # it has answered, and the address is right
     return ClusterUnreachable(message, where=path, details=said, next_step=step)
