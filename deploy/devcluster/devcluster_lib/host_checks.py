@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -78,11 +79,21 @@ def check_disk(directory: Path) -> None:
         )
 
 
-def check_ports(daemons: Iterable[Daemon]) -> None:
-    """Every port of `daemons` is free on 127.0.0.1."""
+def check_ports(daemons: Iterable[Daemon], patience_s: float = 0.0) -> None:
+    """Every port of `daemons` is free on 127.0.0.1.
+
+    Parameters
+    ----------
+    patience_s
+        For daemons that have just ended: on a busy host (load 26) the port of a NameNode was seen taken for a while
+        after its process was gone.
+    """
+    deadline = time.monotonic() + patience_s
     for daemon in daemons:
         for role, port in daemon.ports.items():
-            if not port_is_free(port):
+            while not (free := port_is_free(port)) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if not free:
                 raise HostNotReady(
                     f"port {port} ({daemon.name} {role}) is in use by another process: "
                     "end that one, or take other ports with --port-offset (and another --dir)"

@@ -231,7 +231,7 @@ def restart(cluster: Cluster, name: str, deadline_s: float) -> None:
         process = processes.running(cluster, name)
         if process:
             processes.end([process], STOP_GRACE_S)
-        host_checks.check_ports([daemon])
+        host_checks.check_ports([daemon], patience_s=20.0)
         clients = [d for d in cluster.daemons() if d.kind == CLIENTS.get(daemon.kind)]
         waiting = [daemon, *(d for d in clients if processes.running(cluster, d.name))]
         Startup(cluster, lib, deadline_s, say).run(waiting)
