@@ -67,7 +67,7 @@ faketime:
 # Two of its packages are compiled here. They answer once for each test, so that the compiler need not think for minutes.
 kerberos: setup
 	@install() { $(HOST) kerberos $(PY) && { $(PY) -c 'import requests_kerberos' 2>/dev/null \
-		|| { echo "installing Kerberos for Python into $(VENV)" >&2; CFLAGS="-O0 -g0" \
+		|| { echo "installing Kerberos for Python into $(VENV)" >&2; CFLAGS="-O0 -g0" PYTHONWARNINGS='ignore:Editable installation' \
 			$(PY) -m pip install --quiet --disable-pip-version-check -e '.[kerberos]'; }; }; }; \
 	if [ -n "$${REQUIRE_CLUSTER:-}" ]; then install; \
 	else install || echo "no Kerberos: the tests on the secure cluster will be skipped" >&2; fi
