@@ -27,8 +27,8 @@ WARNING = (
 )
 
 
-_PASSWORD = "security_config.truststore_password"
-_CLIENTS_PASSWORD = "ssl.client.truststore.password"
+_OWN_STORES_KEY = "security_config.truststore_password"
+_CLIENTS_PROPERTY = "ssl.client.truststore.password"
 _PROVIDER = "hadoop.security.credential.provider.path"
 
 
@@ -188,15 +188,15 @@ def _configured_store(config: Config, conf: HadoopConf | None, env: Mapping[str,
         return Truststore(path, origin)
     from batch_submit.plan.secret_references import references
 
-    found = references({_PASSWORD: password})
+    found = references({_OWN_STORES_KEY: password})
     if not found:
         return Truststore(path, origin, str(password.value))
 
     def find() -> str:
         from batch_submit.adapters.secret_sources import SecretSources
 
-        held = SecretSources(env, _credentials(conf, env)).read(found, {_PASSWORD: password.origin})
-        return _hidden(held[_PASSWORD])
+        held = SecretSources(env, _credentials(conf, env)).read(found, {_OWN_STORES_KEY: password.origin})
+        return _hidden(held[_OWN_STORES_KEY])
 
     return Truststore(path, origin, find_password=find)
 
@@ -213,13 +213,13 @@ def _clients_store(conf: HadoopConf | None, env: Mapping[str, str]) -> Truststor
     path = xml.get("ssl.client.truststore.location")
     if not path or not os.access(path, os.R_OK):
         return None
-    password = xml.get(_CLIENTS_PASSWORD) or ""
+    password = xml.get(_CLIENTS_PROPERTY) or ""
     provider = xml.get(_PROVIDER) or conf.get(_PROVIDER)
     if password or not provider:
         return Truststore(path, name, password)
 
     def find() -> str:
-        return _hidden(_credentials(conf, env, provider).read([_CLIENTS_PASSWORD])[_CLIENTS_PASSWORD])
+        return _hidden(_credentials(conf, env, provider).read([_CLIENTS_PROPERTY])[_CLIENTS_PROPERTY])
 
     return Truststore(path, name, find_password=find)
 
