@@ -130,7 +130,8 @@ def _waited(context: Context, signals: Signals, seconds: float) -> bool:
 def _stopped(context: Context, signals: Signals, ended: Ended) -> Ended:
     name = signal.Signals(signals.first).name
     context.services.terminal.note(
-        f"{name}: run {ended.spec.run_id} is not tried again; {ended.accepted.application_id} has ended, nothing runs"
+        f"{name}: run {ended.spec.run_id} is not tried again; {ended.accepted.application_id} has ended, and nothing"
+        " else of this call runs"
     )
     return replace(ended, code=128 + signals.first)
 
