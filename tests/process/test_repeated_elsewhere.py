@@ -60,13 +60,10 @@ def repeated_elsewhere(hosts: Hosts, first: str) -> Door:
     return door
 
 
-FIRST = pytest.mark.parametrize("first", ["failed", "unseen", "not submitted"])
-
-
 # --- found ------------------------------------------------------------------------------------------------------------
 
 
-@FIRST
+@pytest.mark.parametrize("first", ["failed", "unseen", "not submitted"])
 def test_kill_ends_the_try_of_the_other_host(hosts: Hosts, first: str) -> None:
     door = repeated_elsewhere(hosts, first)
     outcome = door.run("kill", "r1")
@@ -77,9 +74,8 @@ def test_kill_ends_the_try_of_the_other_host(hosts: Hosts, first: str) -> None:
     assert (newest["number"], newest["application_id"], newest["result"]) == (2, number_of(door, 2), "killed")
 
 
-@FIRST
-@pytest.mark.parametrize("verb", ["wait", "monitor"])
-def test_it_is_waited_for(hosts: Hosts, first: str, verb: str) -> None:
+@pytest.mark.parametrize(("verb", "first"), [("wait", "failed"), ("monitor", "unseen"), ("wait", "not submitted")])
+def test_it_is_waited_for(hosts: Hosts, verb: str, first: str) -> None:
     door = repeated_elsewhere(hosts, first)
     waiting = door.start(verb, "r1", "--json")
     waiting.wait_until_said("RUNNING")
@@ -89,7 +85,7 @@ def test_it_is_waited_for(hosts: Hosts, first: str, verb: str) -> None:
     assert tries(door)[-1]["result"] == "succeeded"
 
 
-@FIRST
+@pytest.mark.parametrize("first", ["failed", "unseen"])
 def test_status_and_urls_show_it_and_write_nothing(hosts: Hosts, first: str) -> None:
     door = repeated_elsewhere(hosts, first)
     before = tries(door)
@@ -288,7 +284,7 @@ def test_killed_with_nobody_to_ask_where_the_run_is_now_is_8(hosts: Hosts) -> No
     door.rm.applications[number_of(door, 1)].end("KILLED", "KILLED", "")
     outcome = waiting.end()
     assert outcome.code == 8, outcome.err
-    assert outcome.said("whether run r1 goes on as another try can't be asked: nobody answers", "batch-submit wait r1")
+    assert outcome.said("whether run r1 goes on as another try can't be asked: nobody answers", " wait r1\n")
     assert tries(door)[0]["result"] == "killed"  # of that application it is known
 
 
