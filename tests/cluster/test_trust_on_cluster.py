@@ -316,25 +316,25 @@ def test_kill_and_status_mean_the_try_of_the_other_host(
 def test_who_waits_goes_on_with_the_try_that_took_over(
     cluster: Cluster, host: EdgeHost, other: EdgeHost, run_id: str
 ) -> None:
-    """A late arrival is waited for here; there a newer try lives, and the older one is ended."""
+    """Killed and repeated there between two looks of the wait here, which stands still (SIGSTOP) meanwhile."""
     gate = host.home / "gate"
-    job = host.waits_for(gate)
+    job = [*host.waits_for(gate), "--run-id", run_id, "--launcher", REST]
     other.waits_for(gate)
-    with held_up(host, run_id, job) as session:
-        assert other.run("resolve", run_id, "--not-submitted").returncode == 0
-        with closing(other.begin(*job, "--run-id", run_id, "--launcher", REST)) as newer:
-            newer.wait_until_said("RUNNING")
-            (app,) = of_run(cluster, run_id)
-            os.killpg(session, signal.SIGCONT)
-            late = wait_until(
-                lambda: [one["id"] for one in of_run(cluster, run_id) if one["id"] != app["id"]], "it shows", 120
-            )
-            with closing(host.begin("wait", run_id)) as waiting:
-                newer.wait_until_said("killing it")
-                gate.touch()
-                waited, ended = waiting.end(), newer.end()
-    assert (ended.code, waited.code) == (0, 0), f"{ended.err}\n{waited.err}"
-    assert waited.out.strip() == app["id"] != late[0], waited.err
+    first = host.run(*job, "--no-wait").stdout.strip()
+    with closing(host.begin("wait", run_id)) as waiting:
+        waiting.wait_until_said("RUNNING")
+        os.kill(waiting.process.pid, signal.SIGSTOP)
+        kill_application(cluster, first)
+        wait_until(lambda: app_of(cluster, first)["state"] == "KILLED", "it is killed")
+        repeated = other.run(*job, "--no-wait")
+        newer = repeated.stdout.strip()
+        assert repeated.returncode == 0 and newer not in ("", first), repeated.stderr
+        os.kill(waiting.process.pid, signal.SIGCONT)
+        waiting.wait_until_said(f"{first}: killed; run {run_id} goes on as {newer} (try 2")
+        gate.touch()
+        ended = waiting.end()
+    assert (ended.code, ended.out.strip()) == (0, newer), ended.err
+    assert [one["result"] for one in host.tries(run_id)] == ["killed", "succeeded"]
 
 
 # --- many -------------------------------------------------------------------------------------------------------------
