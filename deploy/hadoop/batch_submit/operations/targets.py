@@ -242,12 +242,17 @@ def _newest_try(
     if last.application_id and (backend.name == LOCAL or last.result == Result.SUCCEEDED.value):
         target = _target(services, backend, last.application_id, context, run)
         return target if backend.name == LOCAL else replace(target, run_id=run.run_id)
+    if last.state is TryState.NOT_SUBMITTED and backend.name == LOCAL:
+        raise _not_submitted(run, last)
     if last.application_id or last.state is TryState.NOT_SUBMITTED:
         return _counting_try(services, backend, run, last, context, changing=changing)
     from batch_submit.plan.resume import standing_for, try_number_of
 
     try:
-        report = standing_for([one for one in backend.find_run(run.run_id) if try_number_of(one) >= last.number])
+        if backend.name == LOCAL:
+            report = backend.find_try(run.run_id, last.number)
+        else:
+            report = standing_for([one for one in backend.find_run(run.run_id) if try_number_of(one) >= last.number])
     except ClusterUnreachable as error:
         from batch_submit.operations.record_alone import may_run, outcome_unknown  # status has to start fast
 
@@ -309,7 +314,7 @@ def _seen(backend: Backend, application_id: str) -> ApplicationReport | None:
         return None
 
 
-def _not_submitted(run: Run, last: Try, away: str) -> NotFound:
+def _not_submitted(run: Run, last: Try, away: str = "") -> NotFound:
     doubt = f"; by this host's record: whether another host has submitted it can't be asked ({away})" if away else ""
     return NotFound(
         f"try {last.number} of run {run.run_id} was not submitted: {last.reason or 'no reason on record'}{doubt}",
