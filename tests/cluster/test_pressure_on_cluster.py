@@ -29,11 +29,12 @@ SETTINGS = [
     "yarn-site:yarn.am.liveness-monitor.expiry-interval-ms=600000",
     "capacity-scheduler:yarn.scheduler.capacity.root.etl.default-application-lifetime=90",
 ]
+#: Driver and both executors do not fit onto one of the nodes.
 TWO_EXECUTORS = f"""\
 execution: {{log_file: our.log}}
 spark_config:
   driver_memory: 512m
-  executor_memory: 512m
+  executor_memory: 1280m
   num_executors: 2
   executor_cores: 1
   spark.eventLog.enabled: false
