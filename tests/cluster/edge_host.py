@@ -103,6 +103,6 @@ class EdgeHost:
 
 
 def of_run(cluster: Cluster, run_id: str) -> list[dict[str, Any]]:
-    """The applications of a run, the newest first."""
+    """The applications of a run, the newest first; the ResourceManager lists them in no order."""
     found = cluster.rest(f"{cluster.rm_url}/ws/v1/cluster/apps?applicationTags=run:{run_id}")["apps"] or {}
-    return list(found.get("app") or [])
+    return sorted(found.get("app") or [], key=lambda app: (app["startedTime"], app["id"]), reverse=True)

@@ -119,8 +119,17 @@ def test_killed_at_every_point_again_and_again(
     assert not faults, "\n".join(faults)
 
 
-def raced(cluster: Cluster, folder: Path, launcher: str) -> tuple[int, ...]:
-    """Two hosts submit one run at once; a repeat of who gave up attaches; the exit codes of the race."""
+@dataclass(frozen=True)
+class Race:
+    """What came of two hosts that submit one run at once: their exit codes, and the applications of the run."""
+
+    launcher: str
+    codes: tuple[int, ...]
+    applications: int
+
+
+def raced(cluster: Cluster, folder: Path, launcher: str) -> Race:
+    """Two hosts submit one run at once; a repeat of who gave up attaches."""
     run_id = f"race-{secrets.token_hex(5)}"
     hosts = [EdgeHost(cluster, folder / f"{run_id}-{name}") for name in ("one", "two")]
     flags = ["--no-wait", "--no-preflight"]
@@ -135,31 +144,33 @@ def raced(cluster: Cluster, folder: Path, launcher: str) -> tuple[int, ...]:
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         ids.add(out.strip())
-    assert {app["id"] for app in of_run(cluster, run_id)} == ids and len(ids) == 1, ids
+    shown = [app["id"] for app in of_run(cluster, run_id)]
+    assert shown == list(ids) and len(shown) == 1, (shown, ids)
     (application_id,) = ids
     url = f"{cluster.rm_url}/ws/v1/cluster/apps/{application_id}"
     cluster.rest(f"{url}/state?user.name=root", "PUT", {"state": "KILLED"})
     wait_until(lambda: cluster.rest(url)["app"]["state"] in ("KILLED", "FINISHED", "FAILED"), "it has ended")
-    return codes
+    return Race(launcher, codes, len(of_run(cluster, run_id)))
 
 
 @pytest.mark.parametrize("launcher", POINTS)
 def test_two_hosts_race_for_one_run(cluster: Cluster, tmp_path: Path, launcher: str) -> None:
-    raced(cluster, tmp_path, launcher)
+    assert raced(cluster, tmp_path, launcher).applications == 1
 
 
 @pytest.mark.soak
 def test_two_hosts_race_fifty_times(cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     launchers = [SPARK_SUBMIT, REST] * (RACES // 2)
-    codes: Counter[tuple[str, tuple[int, ...]]] = Counter()
+    races: list[Race] = []
     with ThreadPoolExecutor(RACES_AT_ONCE) as pool:
-        for number, ended in enumerate(
-            pool.map(lambda launcher: (launcher, raced(cluster, tmp_path, launcher)), launchers), 1
-        ):
-            codes[ended] += 1
+        for race in pool.map(lambda launcher: raced(cluster, tmp_path, launcher), launchers):
+            races.append(race)
+            told = f"{race.launcher}, exit codes {race.codes}, applications: {race.applications}"
             with capsys.disabled():
-                print(f"\nrace {number} of {RACES}: {ended[0]}, exit codes {ended[1]}, one application", flush=True)
+                print(f"\nrace {len(races)} of {RACES}: {told}", flush=True)
     with capsys.disabled():
-        print(f"\n{len(launchers)} races of two hosts for one run: {len(launchers)} applications")
-        for (launcher, both), count in sorted(codes.items()):
+        made = sum(race.applications for race in races)
+        print(f"\n{len(races)} races of two hosts for one run: {made} applications")
+        for (launcher, both), count in sorted(Counter((race.launcher, race.codes) for race in races).items()):
             print(f"  {launcher:14} exit codes {both}: {count}")
+    assert [race.applications for race in races] == [1] * RACES

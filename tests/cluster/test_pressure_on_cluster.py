@@ -6,12 +6,12 @@ Which of these ends a run, and what `--retry-on` and `--oom-bump` make of it.
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster.applications import app_of, kill_application, new_application_id, post_sleeper, run_of_its_own
 from cluster.conftest import Cluster, cluster_of_its_own, wait_until
 from cluster.edge_host import CHEAP_JVM, GATED_JOB, EdgeHost, of_run
 
@@ -29,11 +29,12 @@ SETTINGS = [
     "yarn-site:yarn.am.liveness-monitor.expiry-interval-ms=600000",
     "capacity-scheduler:yarn.scheduler.capacity.root.etl.default-application-lifetime=90",
 ]
+#: Driver and both executors do not fit onto one of the nodes.
 TWO_EXECUTORS = f"""\
 execution: {{log_file: our.log}}
 spark_config:
   driver_memory: 512m
-  executor_memory: 512m
+  executor_memory: 1280m
   num_executors: 2
   executor_cores: 1
   spark.eventLog.enabled: false
@@ -85,16 +86,8 @@ def host(pressed: Cluster, tmp_path: Path) -> EdgeHost:
 
 @pytest.fixture
 def run_id(pressed: Cluster) -> Iterator[str]:
-    """A run of its own; what it leaves is ended."""
-    name = f"press-{secrets.token_hex(5)}"
-    yield name
-    for app in of_run(pressed, name):
-        kill(pressed, app["id"])
-
-
-def kill(cluster: Cluster, application_id: str) -> None:
-    url = f"{cluster.rm_url}/ws/v1/cluster/apps/{application_id}/state?user.name=root"
-    cluster.rest(url, "PUT", {"state": "KILLED"})
+    with run_of_its_own(pressed, "press") as name:
+        yield name
 
 
 def submission(host: EdgeHost, run_id: str, job: str, *flags: str) -> list[str]:
@@ -152,23 +145,9 @@ def test_a_driver_that_yarn_kills_for_its_memory_gets_more_when_asked(
 
 def held(cluster: Cluster, queue: str, memory_mib: int, seconds: int) -> str:
     """An application that takes this much of a queue, and does nothing."""
-    apps = f"{cluster.rm_url}/ws/v1/cluster/apps"
-    application_id = str(cluster.rest(f"{apps}/new-application?user.name=root", "POST", {})["application-id"])
-    context = {
-        "application-id": application_id,
-        "application-name": f"holds {queue}",
-        "application-type": "SHELL",
-        "queue": queue,
-        "max-app-attempts": 1,
-        "resource": {"memory": memory_mib, "vCores": 1},
-        "am-container-spec": {"commands": {"command": f"sleep {seconds}"}},
-    }
-    cluster.rest(f"{apps}?user.name=root", "POST", context)
+    application_id = new_application_id(cluster)
+    post_sleeper(cluster, application_id, queue, memory_mib=memory_mib, seconds=seconds)
     return application_id
-
-
-def app_of(cluster: Cluster, application_id: str) -> dict[str, Any]:
-    return dict(cluster.rest(f"{cluster.rm_url}/ws/v1/cluster/apps/{application_id}")["app"])
 
 
 def test_a_preempted_driver_is_worth_another_try(pressed: Cluster, host: EdgeHost, run_id: str) -> None:
@@ -186,7 +165,7 @@ def test_a_preempted_driver_is_worth_another_try(pressed: Cluster, host: EdgeHos
             running.process.wait(300)
             ended = running.end()
     finally:
-        kill(pressed, holder)
+        kill_application(pressed, holder)
     assert ended.code == 0, ended.err
     newest, oldest = of_run(pressed, run_id)
     assert (oldest["state"], oldest["numAMContainerPreempted"]) == ("FAILED", 1)
@@ -208,4 +187,4 @@ def test_a_queue_s_own_limit_holds_for_what_nobody_limited(pressed: Cluster) -> 
         (limit,) = app["timeouts"]["timeout"]
         assert limit["type"] == "LIFETIME" and limit["expiryTime"] != "UNLIMITED"
     finally:
-        kill(pressed, application_id)
+        kill_application(pressed, application_id)

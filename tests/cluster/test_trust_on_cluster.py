@@ -16,6 +16,14 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cluster.applications import (
+    app_of,
+    apps_url,
+    kill_application,
+    new_application_id,
+    post_sleeper,
+    run_of_its_own,
+)
 from cluster.conftest import Cluster, wait_until
 from cluster.edge_host import EdgeHost, of_run
 from cluster.fault_points import POINTS, REST, SPARK_SUBMIT, Point, driver
@@ -31,16 +39,8 @@ def host(cluster: Cluster, tmp_path: Path) -> EdgeHost:
 
 @pytest.fixture
 def run_id(cluster: Cluster) -> Iterator[str]:
-    """A run of its own; what it leaves is ended."""
-    name = f"trust-{secrets.token_hex(5)}"
-    yield name
-    for app in of_run(cluster, name):
-        kill_application(cluster, app["id"])
-
-
-def kill_application(cluster: Cluster, application_id: str) -> None:
-    url = f"{cluster.rm_url}/ws/v1/cluster/apps/{application_id}/state?user.name=root"
-    cluster.rest(url, "PUT", {"state": "KILLED"})
+    with run_of_its_own(cluster, "trust") as name:
+        yield name
 
 
 def ends(cluster: Cluster, run_id: str) -> list[tuple[str, str]]:
@@ -106,8 +106,7 @@ def test_a_resourcemanager_that_is_away_when_a_submit_begins(cluster: Cluster, h
 
 def lifetime(cluster: Cluster, application_id: str) -> str:
     """Until when YARN lets an application live."""
-    url = f"{cluster.rm_url}/ws/v1/cluster/apps/{application_id}/timeouts/LIFETIME"
-    return str(cluster.rest(url)["timeout"]["expiryTime"])
+    return str(cluster.rest(f"{apps_url(cluster)}/{application_id}/timeouts/LIFETIME")["timeout"]["expiryTime"])
 
 
 @pytest.mark.parametrize(
@@ -121,22 +120,12 @@ def lifetime(cluster: Cluster, application_id: str) -> str:
 )
 def test_yarn_takes_no_limit_with_a_submission(cluster: Cluster, limit: dict[str, object]) -> None:
     """If it ever does, ours belongs there: then no moment is left in which an application has none."""
-    apps = f"{cluster.rm_url}/ws/v1/cluster/apps"
-    application_id = str(cluster.rest(f"{apps}/new-application?user.name=root", "POST", {})["application-id"])
+    application_id = new_application_id(cluster)
     before = {"timeout": {"type": "LIFETIME", "expiryTime": "2100-01-01T00:00:00.000+0000"}}
     with pytest.raises(urllib.error.HTTPError, match="404"):
-        cluster.rest(f"{apps}/{application_id}/timeout?user.name=root", "PUT", before)
-    context = {
-        "application-id": application_id,
-        "application-name": "limited",
-        "application-type": "SHELL",
-        "queue": "etl",
-        "resource": {"memory": 128, "vCores": 1},
-        "am-container-spec": {"commands": {"command": "sleep 60"}},
-        **limit,
-    }
-    cluster.rest(f"{apps}?user.name=root", "POST", context)
-    wait_until(lambda: cluster.rest(f"{apps}/{application_id}")["app"]["state"] != "NEW", "it is taken")
+        cluster.rest(f"{apps_url(cluster)}/{application_id}/timeout?user.name=root", "PUT", before)
+    post_sleeper(cluster, application_id, "etl", **limit)
+    wait_until(lambda: app_of(cluster, application_id)["state"] != "NEW", "it is taken")
     held = lifetime(cluster, application_id)
     kill_application(cluster, application_id)
     assert held == "UNLIMITED"
@@ -238,10 +227,10 @@ def test_what_arrives_late_with_no_newer_try_is_adopted(
     assert [app["id"] for app in of_run(cluster, run_id)] == [ended.out.strip()]
 
 
-def test_a_person_names_the_application_on_another_host(
+def test_what_shows_under_its_tag_is_for_nobody_to_decide(
     cluster: Cluster, host: EdgeHost, other: EdgeHost, run_id: str
 ) -> None:
-    """Its caller is dead; another host does not know whether it comes, a person there says which it is."""
+    """Its caller is dead; another host does not know whether it comes, until it has come."""
     gate = host.home / "gate"
     job = host.waits_for(gate)
     other.waits_for(gate)
@@ -251,12 +240,101 @@ def test_a_person_names_the_application_on_another_host(
         os.killpg(session, signal.SIGCONT)
         (app,) = wait_until(lambda: of_run(cluster, run_id), "it shows", 120)
         named = other.run("resolve", run_id, "--application", app["id"])
-        # By now it shows under its tag: then there is nothing uncertain left, and that is said.
-        assert named.returncode in (0, 2), named.stderr
+        assert named.returncode == 2 and "there is nothing to decide" in named.stderr, named.stderr
         gate.touch()
         ended = other.run(*job, "--run-id", run_id)
     assert (ended.returncode, ended.stdout.strip()) == (0, app["id"]), ended.stderr
     assert ends(cluster, run_id) == [("FINISHED", "SUCCEEDED")]
+
+
+def by_hand(cluster: Cluster, host: EdgeHost, gate: Path) -> str:
+    """The id of what a person submits in a run's place, without our program: it carries no tag of ours."""
+    name = f"by-hand-{secrets.token_hex(5)}"
+    small = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1", "--queue", "ml-queue"]
+    conf = ["--conf", "spark.yarn.submit.waitAppCompletion=false", "--conf", "spark.yarn.maxAppAttempts=1"]
+    program = f"{cluster.env['SPARK_HOME']}/bin/spark-submit"
+    words = ["--master", "yarn", "--deploy-mode", "cluster", "--name", name, *small, *conf, "gated.py", str(gate)]
+    done = subprocess.run(
+        [program, *words], cwd=host.home, env=host.env, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = [app["id"] for app in cluster.rest(apps_url(cluster))["apps"]["app"] if app["name"] == name]
+    (application_id,) = found
+    return str(application_id)
+
+
+def test_a_person_names_what_was_submitted_by_hand_in_its_place(
+    cluster: Cluster, host: EdgeHost, other: EdgeHost, run_id: str
+) -> None:
+    """The launch stands still, so that nothing of the run can show: the person's word is all there is."""
+    gate = host.home / "gate"
+    job = host.waits_for(gate)
+    other.waits_for(gate)
+    with held_up(host, run_id, job):
+        unsure = other.run(*job, "--run-id", run_id, "--no-wait")
+        assert (unsure.returncode, unsure.stdout) == (8, "") and "resolve" in unsure.stderr, unsure.stderr
+        application_id = by_hand(cluster, other, gate)
+        try:
+            refused = other.run("resolve", run_id, "--application", application_id)
+            assert refused.returncode == 2 and "--force" in refused.stderr, refused.stderr
+            named = other.run("resolve", run_id, "--application", application_id, "--force")
+            assert named.returncode == 0 and application_id in named.stdout, named.stderr
+            gate.touch()
+            ended = other.run(*job, "--run-id", run_id)
+        finally:
+            kill_application(cluster, application_id)
+    assert (ended.returncode, ended.stdout.strip()) == (0, application_id), ended.stderr
+    assert app_of(cluster, application_id)["finalStatus"] == "SUCCEEDED" and of_run(cluster, run_id) == []
+
+
+# --- another host repeats it ------------------------------------------------------------------------------------------
+
+
+def test_kill_and_status_mean_the_try_of_the_other_host(
+    cluster: Cluster, host: EdgeHost, other: EdgeHost, run_id: str
+) -> None:
+    """Here the run was killed and that is on record; there it is repeated, and runs."""
+    gate = host.home / "gate"
+    job = [*host.waits_for(gate), "--run-id", run_id, "--launcher", REST]
+    other.waits_for(gate)
+    with closing(host.begin(*job)) as first:
+        first.wait_until_said("RUNNING")
+        (app,) = of_run(cluster, run_id)
+        kill_application(cluster, app["id"])
+        assert first.end().code == 6, first.err
+    with closing(other.begin(*job)) as second:
+        second.wait_until_said("RUNNING")
+        (newer,) = [one["id"] for one in of_run(cluster, run_id) if one["id"] != app["id"]]
+        assert json.loads(host.run("status", run_id, "--json").stdout)["application_id"] == newer
+        killed = host.run("kill", run_id)
+        assert (killed.returncode, killed.stdout.strip()) == (0, f"{newer} killed"), killed.stderr
+        assert second.end().code == 6, second.err
+    assert ends(cluster, run_id) == [("KILLED", "KILLED")] * 2
+    assert [one["application_id"] for one in host.tries(run_id)] == [app["id"], newer]
+
+
+def test_who_waits_goes_on_with_the_try_that_took_over(
+    cluster: Cluster, host: EdgeHost, other: EdgeHost, run_id: str
+) -> None:
+    """Killed and repeated there between two looks of the wait here, which stands still (SIGSTOP) meanwhile."""
+    gate = host.home / "gate"
+    job = [*host.waits_for(gate), "--run-id", run_id, "--launcher", REST]
+    other.waits_for(gate)
+    first = host.run(*job, "--no-wait").stdout.strip()
+    with closing(host.begin("wait", run_id)) as waiting:
+        waiting.wait_until_said("RUNNING")
+        os.kill(waiting.process.pid, signal.SIGSTOP)
+        kill_application(cluster, first)
+        wait_until(lambda: app_of(cluster, first)["state"] == "KILLED", "it is killed")
+        repeated = other.run(*job, "--no-wait")
+        newer = repeated.stdout.strip()
+        assert repeated.returncode == 0 and newer not in ("", first), repeated.stderr
+        os.kill(waiting.process.pid, signal.SIGCONT)
+        waiting.wait_until_said(f"{first}: killed; run {run_id} goes on as {newer} (try 2")
+        gate.touch()
+        ended = waiting.end()
+    assert (ended.code, ended.out.strip()) == (0, newer), ended.err
+    assert [one["result"] for one in host.tries(run_id)] == ["killed", "succeeded"]
 
 
 # --- many -------------------------------------------------------------------------------------------------------------

@@ -101,6 +101,26 @@ def test_the_same_run_is_no_rival_of_itself(door: Door) -> None:
     assert (first.end().code, second.end().code) == (0, 0)
 
 
+def test_a_lock_is_held_by_an_attached_call_through_its_own_retries(door: Door) -> None:
+    """The call that it joined is killed: between two tries of its own another run must not get in."""
+    door.submits_in_turn([RUNNING], [RUNNING])
+    call = ["--lock", "nightly", "--run-id", "r1", "--retries", "1", "--retry-wait", "8s"]
+    first = door.submitting(*call)
+    first.wait_until_said("RUNNING")
+    second = door.submitting(*call)
+    second.wait_until_said("attached to")
+    second.wait_until_said("RUNNING")
+    first.close()
+    words = "ApplicationMaster for attempt appattempt_1700000000000_0001_000001 timed out."
+    door.rm.applications[door.application_id].end("FAILED", "FAILED", words)
+    second.wait_until_said("try 2 of 2 in ")
+    third = door.submit("--lock", "nightly", "--run-id", "other")
+    assert (third.code, len(door.calls)) == (5, 1), third.err
+    until(lambda: len(door.rm.applications) == 2, "the second call makes try 2")
+    end_of(door, list(door.rm.applications)[-1])
+    assert second.end().code == 0
+
+
 def test_another_host_sees_the_application_by_its_tag(door: Door) -> None:
     door.submits(RUNNING)
     assert door.submit("--lock", "nightly", "--no-wait").code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -129,7 +130,29 @@ def test_a_signal_while_it_waits_ends_the_tries(door: Door, number: signal.Signa
     running.send(number)
     done = running.end()
     assert (done.code, len(door.calls)) == (code, 1), done.err
-    assert done.said("is not tried again", "has ended, nothing runs")
+    assert done.said("is not tried again", "has ended, and nothing else of this call runs")
+
+
+def test_left_while_another_call_submits_the_next_try_nobody_says_that_nothing_runs(door: Door) -> None:
+    door.submits_in_turn([RUNNING, LOST], [RUNNING])
+    first = door.submitting("--run-id", "r1", "--retries", "1", "--retry-wait", "3s")
+    first.wait_until_said("try 2 of 2 in ")
+    gate = door.holds("wait_before")
+    second = door.submitting("--run-id", "r1", "--no-wait")
+    until(lambda: len(door.calls) == 2, "the other call launches try 2")
+    until(lambda: waits_for_lock(first.process.pid), "the first call waits for the run's lock")
+    first.send(signal.SIGTERM)
+    outcome = first.end()
+    gate.touch()
+    assert second.end().code == 0
+    assert outcome.code == 143 and "nothing else" not in outcome.err, outcome.err
+    assert outcome.said("another call may be submitting run r1", next(iter(door.rm.applications)))
+
+
+def waits_for_lock(pid: int) -> bool:
+    """Whether a process has the lock file of a run open."""
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return any(str(link.readlink()).endswith("r1.lock") for link in links if link.is_symlink())
 
 
 def test_wait_timeout_bounds_the_tries_together(door: Door) -> None:

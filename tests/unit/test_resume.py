@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_submit.model import ApplicationReport, FinalStatus, Result, State, judge
-from batch_submit.plan.resume import Action, Decision, Known, Marks, decide, why_forgotten
+from batch_submit.plan.resume import Action, Decision, Known, Marks, decide, standing_for, why_forgotten
 
 RUN = "nightly"
 
@@ -186,3 +186,26 @@ def test_a_reserved_id_is_posted_again_in_its_own_epoch_only() -> None:
 def test_a_resource_manager_is_trusted_with_half_of_what_it_keeps(since: int, kept: int, forgotten: bool) -> None:
     told = why_forgotten(Marks("1", 10), Marks("1", 10 + since, kept))
     assert bool(told) is forgotten and (not forgotten or f"it keeps {kept:,} that have ended" in told)
+
+
+@pytest.mark.parametrize(
+    ("reports", "known", "number"),
+    [
+        ([], 1, None),
+        ([bad(1)], 1, 1),
+        ([bad(1)], 2, None),
+        ([bad(2), bad(1)], 1, 2),
+        ([bad(1), live(2)], 1, 2),
+        ([live(1), bad(2)], 2, 1),
+        ([live(1), live(2)], 1, 2),
+        ([good(1), killed(2)], 2, 1),
+        ([good(1), live(2)], 1, 2),
+        ([ApplicationReport(app(9), state=State.KILLED)], 1, None),
+    ],
+)
+def test_what_a_run_is_judged_by_where_the_record_may_be_behind(
+    reports: list[ApplicationReport], known: int, number: int | None
+) -> None:
+    for order in itertools.permutations(reports):
+        found = standing_for(order, known)
+        assert (found.application_id if found is not None else None) == (app(number) if number else None)

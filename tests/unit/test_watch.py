@@ -108,6 +108,7 @@ class Seen:
     cluster: FakeCluster
     stderr: str
     seconds: float
+    doubt: str = ""
 
 
 def watch(
@@ -135,7 +136,7 @@ def watch(
         lifetime=SimpleNamespace(held=held, look=lambda: None),  # type: ignore[arg-type]
     )
     verdict = watcher.run()
-    return Seen(verdict, cluster, err.getvalue(), clock.seconds)
+    return Seen(verdict, cluster, err.getvalue(), clock.seconds, watcher.doubt)
 
 
 def result(seen: Seen) -> Result | None:
@@ -329,6 +330,17 @@ def test_a_signal_ends_the_waiting_without_a_verdict() -> None:
     assert seen.verdict is None
     assert 20 <= seen.seconds <= 26
     assert seen.cluster.kills == []
+
+
+@pytest.mark.parametrize("trouble", [AWAY, GONE, HostNotReady("the ticket has expired")])
+def test_what_was_not_seen_a_moment_ago_is_in_doubt(trouble: BatchSubmitError) -> None:
+    """ "It goes on running" is said of what is known to."""
+    assert watch((0, RUNNING), signals=[20]).doubt == ""
+    assert watch((0, RUNNING), (5, trouble), (15, RUNNING), signals=[20]).doubt == ""
+    seen = watch((0, RUNNING), (5, trouble), signals=[20])
+    assert seen.verdict is None and seen.doubt.startswith(f"{trouble.message} (for 1")
+    assert seen.doubt.endswith("s); last seen RUNNING")
+    assert watch((0, trouble), signals=[0]).doubt == f"{trouble.message} (for 0s)"
 
 
 def test_an_end_seen_together_with_a_signal_is_the_verdict() -> None:

@@ -1,4 +1,8 @@
-"""The file of a named lock: held by ``flock`` as long as its process lives, and beside it who took it last."""
+"""The file of a named lock: held by ``flock`` as long as its process lives, and beside it who took it last.
+
+One call takes it alone, writes down who it is, and then shares it with other calls of the same run. So what is written
+down can be believed by whoever has joined: it changes only while nobody else holds the file.
+"""
 
 from __future__ import annotations
 
@@ -29,20 +33,42 @@ class LockFile:
         self._descriptor = -1
 
     def take(self) -> bool:
-        """Take it, if no living process has it. It ends with this process, however that ends.
+        """Take it for this call alone, if no living process has it. It ends with this process, however that ends.
 
         Raises
         ------
         HostNotReady
             The file can't be made.
         """
+        return self._locked(fcntl.LOCK_EX)
+
+    def join(self) -> bool:
+        """Hold it together with those who share it; ``False`` while somebody has it alone.
+
+        Raises
+        ------
+        HostNotReady
+            The file can't be made.
+        """
+        return self._locked(fcntl.LOCK_SH)
+
+    def share(self) -> bool:
+        """Let others join what was taken; ``False``: somebody took it between the two, for the kernel lets go first."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            return False
+        return True
+
+    def _locked(self, how: int) -> bool:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise self._unable(error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return False
@@ -62,8 +88,8 @@ class LockFile:
         except OSError:
             return None
 
-    def tell(self, holder: LockHolder) -> None:
-        """Write down who has it.
+    def tell(self, holder: LockHolder | None) -> None:
+        """Write down who has it; ``None`` for nobody. Only for who took it.
 
         Raises
         ------
@@ -72,6 +98,9 @@ class LockFile:
         """
         part = self._about.with_name(f".{self._about.name}.{os.getpid()}")
         try:
+            if holder is None:
+                self._about.unlink(missing_ok=True)
+                return
             with open_private(part, "w") as file:
                 file.write(holder.to_json().encode())
             part.replace(self._about)

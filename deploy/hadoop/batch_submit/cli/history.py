@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from batch_submit.cli.options import json_option, target_argument, verbose_option
-from batch_submit.errors import UsageError
+from batch_submit.cli.options import job_type_named, json_option, target_argument, verbose_option
 from batch_submit.plan.history import DEFAULT_LIMIT, HistoryFilters, parse_moment, parse_record_states, parse_results
 from batch_submit.services import build_services
 
@@ -53,7 +52,7 @@ def history_command(
         until=parse_moment(until, "--until", now) if until else "",
         states=parse_record_states(states),
         results=parse_results(results),
-        job_type=_job_type(job_type),
+        job_type=job_type_named(job_type),
         queue=queue or "",
         name=name or "",
         cluster=cluster or "",
@@ -63,17 +62,6 @@ def history_command(
     from batch_submit.operations.history import show_history
 
     return show_history(services, filters, as_json=as_json)
-
-
-def _job_type(text: str | None) -> str:
-    if text is None:
-        return ""
-    from batch_submit.plan.schema import JOB_TYPES, resolve_job_type
-
-    found = resolve_job_type(text)
-    if found is None:
-        raise UsageError(f"{text!r} is not a job type", where="--type", next_step=f"take of: {', '.join(JOB_TYPES)}")
-    return found
 
 
 @click.command("show", short_help="Everything on record of one run.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from batch_submit.cli.options import json_option, selection_options, verbose_option
+from batch_submit.cli.options import job_type_named, json_option, selection_options, verbose_option
 from batch_submit.errors import UsageError
 from batch_submit.operations.context import Selection
 from batch_submit.operations.listing import list_applications, watch_applications
@@ -68,7 +68,7 @@ def list_command(
         final_statuses=parse_final_statuses(final_status),
         user=user or "",
         queue=queue or "",
-        job_type=_job_type(job_type),
+        job_type=job_type_named(job_type),
         application_type=app_type or "",
         name=name or "",
         since_s=_since(since, states),
@@ -93,14 +93,3 @@ def _since(text: str | None, states: Sequence[str]) -> float | None:
         return float(parse_duration_s(text))
     except UnitError as error:
         raise UsageError(str(error), where="--since", next_step="write for example --since 2h") from error
-
-
-def _job_type(text: str | None) -> str:
-    if text is None:
-        return ""
-    from batch_submit.plan.schema import JOB_TYPES, resolve_job_type
-
-    found = resolve_job_type(text)
-    if found is None:
-        raise UsageError(f"{text!r} is not a job type", where="--type", next_step=f"take of: {', '.join(JOB_TYPES)}")
-    return found

@@ -138,6 +138,24 @@ def optional_target_argument(function: Function) -> Function:
     return argument(option(cast(Function, call)))
 
 
+def job_type_named(text: str | None) -> str:
+    """The job type that ``--type`` means; "" without one.
+
+    Raises
+    ------
+    UsageError
+        There is no such job type.
+    """
+    if text is None:
+        return ""
+    from batch_submit.plan.schema import JOB_TYPES, resolve_job_type  # not needed to list what runs
+
+    found = resolve_job_type(text)
+    if found is None:
+        raise UsageError(f"{text!r} is not a job type", where="--type", next_step=f"take of: {', '.join(JOB_TYPES)}")
+    return found
+
+
 def json_option(function: Function) -> Function:
     """``--json`` and its alias ``--format json``; the command gets ``as_json``."""
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 
 from batch_submit.data_classes import dataclass
-from batch_submit.model import Verdict
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, Selection, rm_patience
 from batch_submit.operations.lifetimes import limited
 from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.targets import Target, resolve
-from batch_submit.operations.waiting import Waiting, end_json, wait_for_end
+from batch_submit.operations.waiting import Waited, Waiting, end_json, wait_for_end
 from batch_submit.plan.units import parse_duration_s
 from batch_submit.services import Services
 
@@ -30,7 +29,7 @@ def wait_for_run(services: Services, selection: Selection, text: str, options: W
     target = resolve(services, selection, text)
     verdict = ended_before(services, target)
     if verdict is not None:
-        return _answered(services, target, verdict, int(verdict.exit_code), options)
+        return _answered(services, Waited(target.application_id, verdict, int(verdict.exit_code)), options)
     params = target.run.params if target.run is not None else {}
     timeout_s = target.run.timeout_s if target.run is not None else None
     waiting = Waiting(
@@ -46,19 +45,19 @@ def wait_for_run(services: Services, selection: Selection, text: str, options: W
         metrics_path=str(params.get("metrics_path", "")),
         model_path=str(params.get("model_path", "")),
         save_logs_to=logs_folder(target.context, target.backend) if target.context is not None else "",
+        run_id=target.run_id,
     )
     with services.clock.listening() as signals:
-        verdict, code = wait_for_end(waiting, signals)
-    return _answered(services, target, verdict, code, options)
+        waited = wait_for_end(waiting, signals)
+    return _answered(services, waited, options)
 
 
-def _answered(services: Services, target: Target, verdict: Verdict | None, code: int, options: WaitOptions) -> int:
+def _answered(services: Services, waited: Waited, options: WaitOptions) -> int:
     if options.as_json:
-        answer = end_json(target.application_id, verdict, code)
-        services.terminal.answer(json.dumps(answer, sort_keys=True))
+        services.terminal.answer(json.dumps(end_json(waited), sort_keys=True))
     else:
-        services.terminal.answer(target.application_id)
-    return code
+        services.terminal.answer(waited.application_id)
+    return waited.code
 
 
 def _configured(target: Target, key: str) -> object:

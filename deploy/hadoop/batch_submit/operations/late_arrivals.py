@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, OutcomeUnknown
-from batch_submit.model import ApplicationReport, Result, Verdict, judge
+from batch_submit.model import ApplicationReport, Result, judge
 from batch_submit.operations.recording import Recorder
 from batch_submit.operations.watch import kill_and_confirm
 from batch_submit.plan.resume import superfluous, try_number_of
@@ -70,37 +70,42 @@ def _unable(recorder: Recorder, one: ApplicationReport, details: Sequence[str]) 
 class Beside:
     """Looks, while one application of a run is waited for, whether another one lives beside it.
 
-    Only an earlier try's that was given up can, so that a run of one try is never looked at.
+    Only an earlier try's that was given up can, so that a run of one try is not looked at until its application has
+    ended (:meth:`last_look`): another host may have repeated it, and then this host's record does not tell.
     """
 
     services: Services
     backend: Backend
     recorder: Recorder
-    application_id: str
     _looked: float = float("-inf")
-    succeeded_beside: Verdict | None = None
 
-    def look(self, *, now: bool = False) -> None:
-        """Look if it is time to; an outage is no reason to stop waiting.
-
-        Parameters
-        ----------
-        now
-            Whether or not it is time.
-        """
-        run, clock = self.recorder.run, self.services.clock
-        if len(run.tries) < 2 and (run.last is None or run.last.number < 2):
-            return
-        if not now and clock.monotonic() - self._looked < LOOK_S:
+    def look(self) -> None:
+        """Look if it is time to; an outage is no reason to stop waiting."""
+        clock = self.services.clock
+        if not self.has_more or clock.monotonic() - self._looked < LOOK_S:
             return
         self._looked = clock.monotonic()
         try:
-            seen = self.backend.find_run(run.run_id)
-            if superfluous(seen):
-                end_superfluous(self.services, self.backend, self.recorder, seen)
+            self.last_look()
         except BatchSubmitError as error:
             self.services.terminal.warn(f"{error.message}; looking again in {LOOK_S:.0f} s")
-            return
-        for one in seen:
-            if one.application_id != self.application_id and succeeded(one):
-                self.succeeded_beside = judge(one)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether by this host's record the run has had a try before its newest one."""
+        run = self.recorder.run
+        return len(run.tries) > 1 or (run.last is not None and run.last.number > 1)
+
+    def last_look(self) -> list[ApplicationReport]:
+        """The applications of the run, but for those that must not live beside another one, which are ended.
+
+        Raises
+        ------
+        BatchSubmitError
+            The cluster can't be asked, or one of them can't be ended.
+        """
+        seen = self.backend.find_run(self.recorder.run.run_id)
+        extra = {one.application_id for one in superfluous(seen)}
+        if extra:
+            end_superfluous(self.services, self.backend, self.recorder, seen)
+        return [one for one in seen if one.application_id not in extra]

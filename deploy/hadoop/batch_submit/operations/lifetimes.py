@@ -79,6 +79,13 @@ class Lifetime:
             pause = min(_LAST_PAUSE_S, pause * 2)
         return self.held
 
+    def passed_on(self, application_id: str) -> Lifetime:
+        """The same limit, put for another application of the run, which goes on as that one."""
+        other = Lifetime(self.services, self.backend, application_id, self.timeout_s, self.only_missing)
+        if not other.put():
+            other.tell(f"it is put again every {AGAIN_S:.0f} s")
+        return other
+
     def look(self) -> None:
         """At every poll of a waiting: put it again where YARN does not hold it, when it is time to."""
         if self.held or self.services.clock.monotonic() - self._tried < AGAIN_S:

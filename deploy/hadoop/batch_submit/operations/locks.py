@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.adapters.named_locks import LockFile
@@ -24,6 +25,9 @@ from batch_submit.services import Services
 
 _LIVE = tuple(state for state in State if not state.terminal and state is not State.UNKNOWN)
 _POLL_S = 1.0
+#: How long, beyond the settle time, another call of the same run may look whether it may keep the lock.
+_LOOKS_S = 15.0
+_JOIN_S = 0.1
 
 
 @dataclass
@@ -47,37 +51,77 @@ class _Lock:
     settle_s: float
 
     def try_take(self) -> str:
-        """Take it; "" when that went well, else who has it.
+        """Take it, or hold it together with another call of this run; "" when that went well, else who has it.
+
+        Another call of this run that is still looking whether the lock is free is waited for: this call would come to
+        the same answer.
 
         Raises
         ------
         ClusterUnreachable
             Whether an application holds it can't be asked.
+        Interrupted
+            A signal came.
         """
-        if not self.file.take():
+        clock = self.services.clock
+        deadline = clock.monotonic() + self.settle_s + _LOOKS_S
+        while True:
+            if self.file.take():
+                return self._looked()
             holder = self.file.holder()
-            if holder is not None and holder.run_id == self.run_id:
-                return ""  # the same run, which this call attaches to
+            if holder is not None and holder.run_id == self.run_id and self._joined():
+                return ""
             whose = f"run {holder.run_id} (process {holder.pid}, since {holder.since})" if holder else "another process"
-            return f"{whose} on this host"
-        held_by = self._application()
-        if held_by:
-            self.file.release()
-            return held_by
-        self.file.tell(LockHolder(self.run_id, os.getpid(), stamp(self.services.clock.now_utc())))
-        return ""
+            if holder is None or holder.run_id != self.run_id or clock.monotonic() >= deadline:
+                return f"{whose} on this host"
+            self.pause(_JOIN_S)
 
-    def _application(self) -> str:
+    def _joined(self) -> bool:
+        """Hold it together with who has it, if that is a call of this run which may keep it.
+
+        The note is read once the file is held: before, it may be that of a former holder.
+        """
+        if not self.file.join():
+            return False
+        holder = self.file.holder()
+        if holder is not None and holder.run_id == self.run_id and not holder.is_looking:
+            return True
+        self.file.release()
+        return False
+
+    def _looked(self) -> str:
+        """Look whether an application holds what this call has just taken: then it is given back.
+
+        That this call has it is written down at once: a note of the former holder beside a lock of ours would let that
+        run in. Who it was stands in ours until the looking is done, also for the next call if this one is killed.
+        """
+        noted = self.file.holder()
+        former = noted.settled if noted is not None else None
+        ours = LockHolder(self.run_id, os.getpid(), stamp(self.services.clock.now_utc()))
+        self.file.tell(replace(ours, is_looking=True, former=former.run_id if former is not None else ""))
+        if not self.file.share():
+            return "another process on this host"
+        held_by = "nobody who could be asked for"
+        try:
+            held_by = self._application(former)
+        finally:
+            if held_by:
+                self.file.tell(former)
+                self.file.release()
+        if not held_by:
+            self.file.tell(ours)
+        return held_by
+
+    def _application(self, former: LockHolder | None) -> str:
         """The live application that holds it; "" when there is none."""
         search = Search(tag=self.wish.tag, user=self.backend.user, states=_LIVE)
         for report in self.backend.search(search):
             tags = set(report.tags)
             if self.wish.tag in tags and run_tag(self.run_id) not in tags and not report.state.terminal:
                 return _told(report)
-        holder = self.file.holder()
-        if holder is None or holder.run_id == self.run_id:
+        if former is None or former.run_id == self.run_id:
             return ""
-        return self._of_record(self.ledger.load(holder.run_id))
+        return self._of_record(self.ledger.load(former.run_id))
 
     def _of_record(self, run: Run | None) -> str:
         """Whether the run that took it last still has an application, or may be getting one."""

@@ -6,14 +6,13 @@ import json
 from collections.abc import Callable
 
 from batch_submit.data_classes import dataclass
-from batch_submit.model import Verdict
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, Selection, rm_patience
 from batch_submit.operations.following import DEFAULT_STALL_AFTER_S, FollowOptions, Style
 from batch_submit.operations.lifetimes import set_where_missing
 from batch_submit.operations.recorded import ended_before
 from batch_submit.operations.save_logs import logs_folder
 from batch_submit.operations.targets import Target, resolve
-from batch_submit.operations.waiting import Waiting, end_json, wait_for_end
+from batch_submit.operations.waiting import Waited, Waiting, end_json, wait_for_end
 from batch_submit.render.narration import Event
 from batch_submit.services import Services
 
@@ -47,7 +46,7 @@ def monitor_run(services: Services, selection: Selection, text: str, options: Mo
     target = resolve(services, selection, text)
     verdict = ended_before(services, target)
     if verdict is not None:
-        return _answered(services, target, verdict, int(verdict.exit_code), options)
+        return _answered(services, Waited(target.application_id, verdict, int(verdict.exit_code)), options)
     lifetime = set_where_missing(services, target)
     params = target.run.params if target.run is not None else {}
     sink = _json_lines(services, target) if options.json_lines else None
@@ -63,20 +62,21 @@ def monitor_run(services: Services, selection: Selection, text: str, options: Mo
         model_path=str(params.get("model_path", "")),
         save_logs_to=logs_folder(target.context, target.backend) if target.context is not None else "",
         follow=FollowOptions(Style.FULL, options.interval_s, options.stall_after_s, sink),
+        run_id=target.run_id,
     )
     with services.clock.listening() as signals:
-        verdict, code = wait_for_end(waiting, signals)
-    return _answered(services, target, verdict, code, options)
+        waited = wait_for_end(waiting, signals)
+    return _answered(services, waited, options)
 
 
-def _answered(services: Services, target: Target, verdict: Verdict | None, code: int, options: MonitorOptions) -> int:
-    answer = end_json(target.application_id, verdict, code)
+def _answered(services: Services, waited: Waited, options: MonitorOptions) -> int:
+    answer = end_json(waited)
     if options.as_json or options.json_lines:
         event = {"event": "end"} if options.json_lines else {}
         services.terminal.answer(json.dumps({**event, **answer}, sort_keys=True))
-    elif verdict is not None:
-        services.terminal.answer(f"{target.application_id} {verdict.result.value}")
-    return code
+    elif waited.verdict is not None:
+        services.terminal.answer(f"{waited.application_id} {waited.verdict.result.value}")
+    return waited.code
 
 
 def _json_lines(services: Services, target: Target) -> Callable[[Event], None]:

@@ -39,8 +39,8 @@ def try_again(
 
     Raises
     ------
-    OutcomeUnknown
-        It is not known whether the next try was submitted.
+    OutcomeUnknown, Interrupted
+        It is not known whether the next try was submitted; a signal came, and it was not by this call.
     """
     terminal = context.services.terminal
     made = 0
@@ -98,8 +98,15 @@ def _next(
             terminal.warn(f"the next try could not be submitted: {error.message}; once more in a moment")
             if not _waited(context, signals, min(pause_s, left_s)):
                 return None
-        except Interrupted:
-            return None
+        except Interrupted as stopped:
+            # Not in our own back-off: another call may hold the run's lock and be submitting it, or an earlier call's
+            # program may. What the error says of that is all that is known.
+            if stopped.message == Interrupted(signals.first).message:
+                stopped.message = "interrupted; this call submitted no further try"
+            last = f"run {ended.spec.run_id}: its last try that ended was {ended.accepted.application_id}"
+            stopped.details = (*stopped.details, last)
+            stopped.next_step = stopped.next_step or f"batch-submit status {ended.spec.run_id}"
+            raise
         except BatchSubmitError as error:
             _not_submitted(context, ended, error)
             return None
@@ -123,7 +130,8 @@ def _waited(context: Context, signals: Signals, seconds: float) -> bool:
 def _stopped(context: Context, signals: Signals, ended: Ended) -> Ended:
     name = signal.Signals(signals.first).name
     context.services.terminal.note(
-        f"{name}: run {ended.spec.run_id} is not tried again; {ended.accepted.application_id} has ended, nothing runs"
+        f"{name}: run {ended.spec.run_id} is not tried again; {ended.accepted.application_id} has ended, and nothing"
+        " else of this call runs"
     )
     return replace(ended, code=128 + signals.first)
 

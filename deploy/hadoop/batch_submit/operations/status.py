@@ -48,7 +48,7 @@ def show_status(services: Services, selection: Selection, text: str, *, as_json:
 def gather(services: Services, target: Target) -> ApplicationFacts:
     """Ask the backend, and where it has forgotten the application, the history server and the record."""
     try:
-        report = target.backend.report(target.application_id)
+        report = target.report or target.backend.report(target.application_id)
     except NotFound as gone:
         return _remembered(services, target, gone)
     verdict = judge(report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.clock import Signals
@@ -154,10 +155,18 @@ class _Tries:
         with ledger.lock(
             self.identified.run_id.value,
             monotonic=services.clock.monotonic,
-            sleep=lambda seconds: _sleep_or_stop(services.clock, self.signals, seconds),
+            sleep=lambda seconds: self._sleep_or_stop(services.clock, seconds),
             patience_s=_LOCK_PATIENCE_S,
         ):
             return submit_once(self.context, self.identified, self.backend, ledger, self.signals, self.options, again)
+
+    def _sleep_or_stop(self, clock: Clock, seconds: float) -> None:
+        clock.sleep(seconds)
+        if self.signals.received:
+            stopped = Interrupted(self.signals.first)
+            run_id = self.identified.run_id.value
+            stopped.message = f"interrupted; another call may be submitting run {run_id}, this one did not"
+            raise stopped
 
     def followed(self, spec: JobSpec, accepted: Accepted) -> Ended:
         """What became of it, as far as this call waits."""
@@ -175,12 +184,6 @@ class _Tries:
     def another(self, again: Again) -> Ended:
         """The next try of the same run."""
         return self.followed(*self.submitted(again))
-
-
-def _sleep_or_stop(clock: Clock, signals: Signals, seconds: float) -> None:
-    clock.sleep(seconds)
-    if signals.received:
-        raise Interrupted(signals.first)
 
 
 def _dry_run(context: Context, identified: Identified, options: SubmitOptions) -> int:
@@ -231,8 +234,14 @@ def _follow(
             model_path=str(getattr(spec.params, "model_path", "") or ""),
             save_logs_to=logs_folder(context, backend),
             learn=found.append,
+            run_id=spec.run_id,
         )
-        verdict, code = wait_for_end(waiting, signals)
+        waited = wait_for_end(waiting, signals)
+        verdict, code = waited.verdict, waited.code
+        if waited.application_id != accepted.application_id:  # made by another call: the run went on as that one
+            accepted = replace(accepted, application_id=waited.application_id, attached=True)
+            if not options.as_json:
+                terminal.answer(accepted.application_id)
     rule = found[-1].rule if found else ""
     quoted = tuple(line for one in found[-1:] for excerpt in one.evidence for line in excerpt.lines)
     return Ended(spec, accepted, verdict, code, rule, quoted, _wait_left_s(spec, services.clock, since_s))

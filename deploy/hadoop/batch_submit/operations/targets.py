@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown, UsageError
+from batch_submit.errors import (
+    BatchSubmitError,
+    ClusterUnreachable,
+    HostNotReady,
+    NotFound,
+    OutcomeUnknown,
+    UsageError,
+)
 from batch_submit.ledger import Run, Try, TryState
-from batch_submit.model import APPLICATION_ID, ApplicationReport
+from batch_submit.model import APPLICATION_ID, ApplicationReport, Result, judge
 from batch_submit.operations.context import Context, Selection, ledger_of, local_backend, open_backend, open_context
+from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.tags import LOCAL_PREFIX, is_run_id, run_id_of
 from batch_submit.services import Services
 
@@ -21,13 +30,23 @@ _MOST_CANDIDATES = 10
 
 @dataclass(frozen=True)
 class Target:
-    """An application, the backend that knows it, and its run's record if this host has one."""
+    """An application, the backend that knows it, and its run's record if this host has one.
+
+    Parameters
+    ----------
+    run_id
+        The run that was meant, of which this application is what counts now; "" when the application itself was named.
+    report
+        What was seen of it a moment ago, where that had to be looked at to find it.
+    """
 
     application_id: str
     backend: Backend
     run: Run | None
     recorder: Recorder | None
     context: Context | None
+    run_id: str = ""
+    report: ApplicationReport | None = None
 
 
 def resolve(
@@ -38,6 +57,9 @@ def resolve(
     A run id is looked up in this host's records first, then on the cluster by its tag; a name in both, because only
     both together tell whether it is unique. A text that is a run id is never taken for a name. While the cluster can't
     be asked, a name means the only run that this host has on record under it.
+
+    Another host may have repeated a run since: unless its newest try on record has succeeded, or lives, the cluster is
+    asked for a live or newer one.
 
     Parameters
     ----------
@@ -68,7 +90,7 @@ def resolve_in(services: Services, context: Context, backend: Backend, text: str
     if _is_local(text):
         return resolve_local(services, text)
     if APPLICATION_ID.fullmatch(text):
-        if backend.name == "local":
+        if backend.name == LOCAL:
             raise HostNotReady(
                 f"{text} is an application of YARN, and no cluster is named: {context.choice.reason}",
                 next_step="export HADOOP_CONF_DIR=<the folder with core-site.xml and yarn-site.xml>",
@@ -87,8 +109,18 @@ def resolve_in(services: Services, context: Context, backend: Backend, text: str
             raise
         found, seen, away = [], [], error
     if found:
-        return _target(services, backend, found[0].application_id, context)
-    return _by_name(services, context, backend, text, seen, away)
+        return _of_run(services, context, backend, text.lower(), found)
+    return _by_name(services, context, backend, text, seen, away, changing=changing)
+
+
+def _of_run(
+    services: Services, context: Context, backend: Backend, run_id: str, found: list[ApplicationReport]
+) -> Target:
+    """The application that counts of a run that this host has no record of."""
+    from batch_submit.plan.resume import standing_for  # status has to start fast
+
+    report = standing_for(found) or found[0]
+    return replace(_target(services, backend, report.application_id, context), run_id=run_id, report=report)
 
 
 def resolve_local(services: Services, text: str) -> Target:
@@ -102,7 +134,7 @@ def _is_local(text: str) -> bool:
 
 def _with_local(services: Services, backend: Backend) -> list[Backend]:
     """The backend and this host's own, whose runs are shown whatever is configured."""
-    return [backend] if backend.name == "local" else [backend, local_backend(services)]
+    return [backend] if backend.name == LOCAL else [backend, local_backend(services)]
 
 
 @dataclass(frozen=True)
@@ -140,6 +172,8 @@ def _by_name(
     text: str,
     seen: list[ApplicationReport],
     away: ClusterUnreachable | None,
+    *,
+    changing: bool,
 ) -> Target:
     """The only run of a name among what the backend has ``seen`` and this host's records, or these alone: ``away``."""
     found = _runs_named(services, backend, text, seen)
@@ -161,8 +195,11 @@ def _by_name(
             services.terminal.note(
                 f"{text} is taken for run {one.run_id} by this host's records, for the cluster can't be asked"
             )
-        return _newest_try(services, one.backend, one.run, one.run.last, context)
+        return _newest_try(services, one.backend, one.run, one.run.last, context, changing=changing)
     assert one.report is not None
+    if run_id_of(one.report.tags):
+        tries = [report for report in seen if run_id_of(report.tags) == one.run_id]
+        return _of_run(services, context, one.backend, one.run_id, tries or [one.report])
     return _target(services, one.backend, one.report.application_id, context)
 
 
@@ -199,16 +236,23 @@ def _newest_try(
         commands that wait for it) can't be asked.
     NotFound
         When it is known that the newest try was not submitted.
+    ClusterUnreachable
+        For commands that change what they find: whether there is a newer try can't be asked.
     """
-    if last.application_id:
-        return _target(services, backend, last.application_id, context, run)
-    if last.state is TryState.NOT_SUBMITTED:
-        raise NotFound(
-            f"try {last.number} of run {run.run_id} was not submitted: {last.reason or 'no reason on record'}",
-            next_step="repeat the submit with the same run id",
-        )
+    if last.application_id and (backend.name == LOCAL or last.result == Result.SUCCEEDED.value):
+        target = _target(services, backend, last.application_id, context, run)
+        return target if backend.name == LOCAL else replace(target, run_id=run.run_id)
+    if last.state is TryState.NOT_SUBMITTED and backend.name == LOCAL:
+        raise _not_submitted(run, last)
+    if last.application_id or last.state is TryState.NOT_SUBMITTED:
+        return _counting_try(services, backend, run, last, context, changing=changing)
+    from batch_submit.plan.resume import standing_for, try_number_of
+
     try:
-        report = backend.find_try(run.run_id, last.number)
+        if backend.name == LOCAL:
+            report = backend.find_try(run.run_id, last.number)
+        else:
+            report = standing_for([one for one in backend.find_run(run.run_id) if try_number_of(one) >= last.number])
     except ClusterUnreachable as error:
         from batch_submit.operations.record_alone import may_run, outcome_unknown  # status has to start fast
 
@@ -222,9 +266,79 @@ def _newest_try(
             details=[f"planned at {last.planned_at} on host {run.host}, launcher's pid {last.pid or 'unknown'}"],
             next_step=f"batch-submit wait {run.run_id}   (again, in a few seconds)",
         )
+    return _of_report(services, backend, run, report, context)
+
+
+def _counting_try(
+    services: Services, backend: Backend, run: Run, last: Try, context: Context, *, changing: bool
+) -> Target:
+    """The application by which a run stands, whose newest try on record has an application or is known to have none.
+
+    Another host may have repeated it, and a try that was given up may show after all.
+    """
+    one = last.application_id
+    by_record = replace(_target(services, backend, one, context, run), run_id=run.run_id) if one else None
+    other: ApplicationReport | None = None
+    why = ""
+    try:
+        if one and last.state is not TryState.FINISHED:
+            report = _seen(backend, one)
+            verdict = judge(report) if report is not None else None
+            if report is not None and (verdict is None or verdict.result is Result.SUCCEEDED):
+                assert by_record is not None
+                return replace(by_record, report=report)
+        from batch_submit.plan.resume import standing_for  # most runs succeed, and status has to start fast
+
+        other = standing_for(backend.find_run(run.run_id), last.number)
+    except BatchSubmitError as error:
+        if changing or (by_record is None and not isinstance(error, ClusterUnreachable)):
+            raise
+        why = error.message
+    if other is not None and other.application_id != one:
+        return _of_report(services, backend, run, other, context)
+    if by_record is None:
+        raise _not_submitted(run, last, why)
+    if why and last.state is TryState.FINISHED:
+        services.terminal.note(
+            f"run {run.run_id}: {one} ({last.result}) is its last try by this host's record; whether another host has"
+            f" repeated it can't be asked ({why})"
+        )
+    return replace(by_record, report=other)
+
+
+def _seen(backend: Backend, application_id: str) -> ApplicationReport | None:
+    """What the cluster shows of it; ``None`` when it does not know it (any more)."""
+    try:
+        return backend.report(application_id)
+    except NotFound:
+        return None
+
+
+def _not_submitted(run: Run, last: Try, away: str = "") -> NotFound:
+    doubt = f"; by this host's record: whether another host has submitted it can't be asked ({away})" if away else ""
+    return NotFound(
+        f"try {last.number} of run {run.run_id} was not submitted: {last.reason or 'no reason on record'}{doubt}",
+        next_step="repeat the submit with the same run id",
+    )
+
+
+def _of_report(services: Services, backend: Backend, run: Run, report: ApplicationReport, context: Context) -> Target:
+    """The application that the cluster shows of a run, which goes on record unless a command only looks."""
+    from batch_submit.plan.resume import Action, Decision, try_number_of
+
+    number = try_number_of(report)
+    if run.try_of(number) is None:
+        services.terminal.note(
+            f"run {run.run_id}: its newest try is {report.application_id} (try {number}), which another host submitted"
+        )
+    if context.reading or not number:
+        return Target(report.application_id, backend, run, None, context, run.run_id, report)
+    from batch_submit.operations.deciding import adopted
+
     recorder = _recorder(services, backend, run)
-    recorder.submitted(last.number, report.application_id)
-    return Target(report.application_id, backend, recorder.run, recorder, context)
+    decision = Decision(Action.ATTACH, number, report.application_id)
+    recorder.submitted(number, report.application_id, adopted(recorder, decision))
+    return Target(report.application_id, backend, recorder.run, recorder, context, run.run_id, report)
 
 
 def _recorder(services: Services, backend: Backend, run: Run) -> Recorder:

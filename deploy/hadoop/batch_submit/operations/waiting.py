@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError
-from batch_submit.model import Result, State, Verdict
+from batch_submit.model import ApplicationReport, Result, State, Verdict
 from batch_submit.operations.following import FollowOptions, Style, follower_of
 from batch_submit.operations.late_arrivals import Beside
 from batch_submit.operations.recording import Recorder
+from batch_submit.operations.run_verdicts import of_the_run
 from batch_submit.operations.watch import Watcher, WatchLimits, describe, kill_and_confirm
 from batch_submit.plan.backend_choice import LOCAL
-from batch_submit.plan.resume import try_number_of
 from batch_submit.render.metrics import metrics_lines
 from batch_submit.services import Services
 
@@ -39,6 +39,8 @@ class Waiting:
         The limit that YARN is to hold; put again while it does not.
     learn
         Gets the diagnosis of a bad end.
+    run_id
+        The run that is waited for, whichever application it goes on as; "" waits for this application alone.
     """
 
     services: Services
@@ -55,25 +57,65 @@ class Waiting:
     follow: FollowOptions = field(default_factory=FollowOptions)
     save_logs_to: str = ""
     learn: Callable[[Diagnosis], None] | None = None
+    run_id: str = ""
 
 
-def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, int]:
-    """Wait, then record the verdict, clean up after a failure, and show the result.
+@dataclass(frozen=True)
+class Waited:
+    """How a wait came out.
 
-    Returns
-    -------
-    (Verdict or None, int)
-        The verdict (``None`` when a signal ended the waiting) and the exit code.
+    Parameters
+    ----------
+    application_id
+        What was waited for in the end: a run may have gone on as another application.
+    verdict
+        ``None`` when a signal ended the waiting.
+    code
+        The exit code.
     """
-    limits = WatchLimits(waiting.timeout_s, waiting.wait_timeout_s, waiting.rm_patience_s)
+
+    application_id: str
+    verdict: Verdict | None
+    code: int
+
+
+def wait_for_end(waiting: Waiting, signals: Signals) -> Waited:
+    """Wait, then record the verdict, clean up after a failure, and show the result."""
     services = waiting.services
-    beside = Beside(services, waiting.backend, waiting.recorder, waiting.application_id) if waiting.recorder else None
-    watcher = Watcher(
+    began = services.clock.monotonic()
+    while True:
+        beside = None
+        if waiting.recorder is not None:
+            beside = Beside(services, waiting.backend, waiting.recorder)
+        watcher = _watcher(waiting, signals, services.clock.monotonic() - began, beside)
+        verdict = watcher.run()
+        known = of_the_run(waiting, beside, verdict) if verdict is not None else None
+        if not isinstance(known, ApplicationReport):
+            break
+        waiting = _going_on_as(waiting, known)
+    if waiting.lifetime is not None and _is_left(waiting, known):
+        waiting.lifetime.left()
+    if known is None:
+        return Waited(waiting.application_id, None, _interrupted(waiting, signals, watcher.doubt))
+    conclude(waiting, known)
+    if waiting.save_logs_to:
+        from batch_submit.operations.save_logs import save_logs
+
+        save_logs(services, waiting.backend, known.report, waiting.save_logs_to, signals)
+    return Waited(known.application_id, known, int(known.exit_code))
+
+
+def _watcher(waiting: Waiting, signals: Signals, waited_s: float, beside: Beside | None) -> Watcher:
+    """Who watches the application; ``waited_s`` is spent of our waiting."""
+    services, left_s = waiting.services, waiting.wait_timeout_s
+    if left_s is not None:
+        left_s = max(0.0, left_s - waited_s)
+    return Watcher(
         waiting.backend,
         waiting.application_id,
         services.clock,
         services.terminal,
-        limits,
+        WatchLimits(waiting.timeout_s, left_s, waiting.rm_patience_s),
         signals,
         follower_of(waiting.backend, waiting.application_id, services.clock, services.terminal, waiting.follow),
         waiting.follow.interval_s,
@@ -81,45 +123,19 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
         beside.look if beside is not None else lambda: None,
         waiting.lifetime,
     )
-    verdict = watcher.run()
-    if waiting.lifetime is not None and _is_left(waiting, verdict):
-        waiting.lifetime.left()
-    if verdict is None:
-        return _interrupted(waiting, signals)
-    if beside is not None:
-        verdict = _of_the_run(waiting, beside, verdict)
-    conclude(waiting, verdict)
-    if waiting.save_logs_to:
-        from batch_submit.operations.save_logs import save_logs
-
-        save_logs(services, waiting.backend, verdict.report, waiting.save_logs_to, signals)
-    return verdict, int(verdict.exit_code)
 
 
 def _is_left(waiting: Waiting, verdict: Verdict | None) -> bool:
     """Whether nobody of this call ends the run at its time any more, and it may go on."""
     if verdict is None:
         return not waiting.kill_on_exit
-    return verdict.result in (Result.STILL_RUNNING, Result.UNKNOWN)
+    return verdict.result in (Result.STILL_RUNNING, Result.UNKNOWN) and not verdict.state.terminal
 
 
-def _of_the_run(waiting: Waiting, beside: Beside, verdict: Verdict) -> Verdict:
-    """The verdict on the run: an earlier try that was given up and succeeded after all is its success."""
-    if verdict.result is Result.STILL_RUNNING:
-        return verdict
-    beside.look(now=True)
-    late = beside.succeeded_beside
-    if late is None or verdict.result is Result.SUCCEEDED:
-        return verdict
-    if verdict.state.terminal and waiting.recorder is not None:
-        waiting.recorder.finished(verdict)
-    if waiting.recorder is not None and late.report is not None:
-        waiting.recorder.finished(late, try_number_of(late.report), "arrived late, after it was given up")
-    waiting.services.terminal.note(
-        f"{waiting.application_id}: {verdict.result.value}; the run is done: {late.application_id} arrived late and"
-        " succeeded"
-    )
-    return late
+def _going_on_as(waiting: Waiting, report: ApplicationReport) -> Waiting:
+    """The same wait for another application of the run; the run's time limit is set for it too."""
+    lifetime = waiting.lifetime.passed_on(report.application_id) if waiting.lifetime is not None else None
+    return replace(waiting, application_id=report.application_id, lifetime=lifetime)
 
 
 def conclude(waiting: Waiting, verdict: Verdict) -> None:
@@ -142,7 +158,9 @@ def conclude(waiting: Waiting, verdict: Verdict) -> None:
             waiting.learn(found)
         if waiting.recorder is not None:
             waiting.recorder.diagnosed(verdict.application_id, found.rule, found.cause)
-    lines = describe(verdict, lambda kind: hints.get(kind, ""), explanation, _verb(waiting))
+    # Where only the application is known to have ended, the run is what to ask about.
+    what = waiting.run_id if verdict.result is Result.UNKNOWN and verdict.state.terminal else ""
+    lines = describe(verdict, lambda kind: hints.get(kind, ""), explanation, _verb(waiting), what)
     if final and verdict.state in (State.FAILED, State.KILLED):
         for line in backend.after_failure(waiting.application_id):
             terminal.debug(line)
@@ -153,9 +171,10 @@ def conclude(waiting: Waiting, verdict: Verdict) -> None:
     terminal.error(lines)
 
 
-def end_json(application_id: str, verdict: Verdict | None, code: int) -> dict[str, object]:
+def end_json(waited: Waited) -> dict[str, object]:
     """What ``wait --json`` and ``monitor --json`` answer; without a verdict when a signal ended the waiting."""
-    answer: dict[str, object] = {"application_id": application_id, "exit_code": code}
+    verdict = waited.verdict
+    answer: dict[str, object] = {"application_id": waited.application_id, "exit_code": waited.code}
     if verdict is not None:
         answer |= {
             "result": verdict.result.value,
@@ -190,8 +209,19 @@ def _verb(waiting: Waiting) -> str:
     return "monitor" if waiting.follow.style is Style.FULL else "wait"
 
 
-def _interrupted(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, int]:
-    """A signal ended the waiting: the application goes on, or with ``--kill-on-exit`` is killed, confirmed."""
+def _interrupted(waiting: Waiting, signals: Signals, doubt: str) -> int:
+    """A signal ended the waiting: the application goes on, or with ``--kill-on-exit`` is killed, confirmed.
+
+    Parameters
+    ----------
+    doubt
+        Why it is not known whether it runs; "" when it was seen a moment ago.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
     terminal, backend = waiting.services.terminal, waiting.backend
     name = signal.Signals(signals.first).name
     code = 128 + signals.first
@@ -200,14 +230,17 @@ def _interrupted(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
     if not goes_on and not waiting.kill_on_exit:
         terminal.note(f"{name}: told the driver of {waiting.application_id} to end (deploy_mode client)")
         terminal.note(f"  see its end:  batch-submit wait {waiting.application_id}")
-        return None, code
+        return code
     if not waiting.kill_on_exit:
         verb = _verb(waiting)
         what = {"monitor": "watching", "wait": "waiting"}[verb]
-        terminal.note(f"{name}: no longer {what}; {waiting.application_id} goes on running")
+        how = f"{waiting.application_id} goes on running"
+        if doubt:
+            how = f"whether {waiting.application_id} runs is not known: {doubt}"
+        terminal.note(f"{name}: no longer {what}; {how}")
         terminal.note(f"  kill it:      {hints.get('kill', '')}")
         terminal.note(f"  wait for it:  batch-submit {verb} {waiting.application_id}")
-        return None, code
+        return code
     terminal.note(f"{name}: killing {waiting.application_id} (--kill-on-exit)")
     try:
         verdict = kill_and_confirm(
@@ -217,12 +250,12 @@ def _interrupted(waiting: Waiting, signals: Signals) -> tuple[Verdict | None, in
         terminal.error(
             [f"{waiting.application_id} could not be killed: {error.message}", f"  next: {hints.get('kill')}"]
         )
-        return None, code
+        return code
     if verdict is None:
         terminal.error([f"{waiting.application_id} was asked to end and has not yet", f"  next: {hints.get('kill')}"])
-        return None, code
+        return code
     terminal.note(f"{waiting.application_id}: {verdict.result.value}")
     if waiting.recorder is not None:
         waiting.recorder.finished(verdict)
     backend.after_failure(waiting.application_id)
-    return None, code
+    return code

@@ -77,6 +77,7 @@ class Watcher:
     lifetime: Lifetime | None = None
     _away_since: float | None = None
     _forgotten_since: float | None = None
+    _trouble: str = ""
     _kill_sent: bool = False
     _kill_taken: bool = False
     _last: ApplicationReport | None = None
@@ -112,14 +113,22 @@ class Watcher:
             waited = self.clock.monotonic() - started
             if self.limits.wait_timeout_s is not None and waited >= self.limits.wait_timeout_s:
                 # "It still runs" is said of what was seen a moment ago, and of nothing else.
-                seen = self._last is not None and self._away_since is None and self._forgotten_since is None
                 return self._give_up(
-                    Result.STILL_RUNNING if seen else Result.UNKNOWN,
+                    Result.UNKNOWN if self.doubt else Result.STILL_RUNNING,
                     f"our waiting passed --wait-timeout ({format_duration(self.limits.wait_timeout_s)})",
                 )
             rest = self.limits.wait_timeout_s - waited if self.limits.wait_timeout_s is not None else pause
             self.clock.sleep(min(pause, rest))
             pause = min(longest, pause * 1.3)
+
+    @property
+    def doubt(self) -> str:
+        """Why it is not known how the application stands now; "" when it was seen alive a moment ago."""
+        since = self._forgotten_since if self._forgotten_since is not None else self._away_since
+        if since is None:
+            return "" if self._last is not None else "it has not been seen yet"
+        told = f"{self._trouble} (for {format_duration(round(self._since(since)))})"
+        return f"{told}; last seen {self._last.state.value}" if self._last is not None else told
 
     def _poll(self) -> ApplicationReport | Verdict | None:
         """The report; ``None`` when there is none this time; a verdict when patience has ended."""
@@ -143,6 +152,7 @@ class Watcher:
 
     def _missed(self, error: BatchSubmitError) -> Verdict | None:
         """No answer, or none that tells anything: an expired ticket and a stand-by's refusal pass like an outage."""
+        self._trouble = error.message
         if self._away_since is None:
             self._away_since = self.clock.monotonic()
             self._warn_missing(error, self.limits.rm_patience_s)
@@ -150,6 +160,7 @@ class Watcher:
 
     def _forgotten(self, error: NotFound) -> Verdict | None:
         """Counted from the first such answer, not from the outage before it: a restart ends with a recovery."""
+        self._trouble = error.message
         if self._forgotten_since is None:
             self._forgotten_since = self.clock.monotonic()
             self._warn_missing(error, _FORGOTTEN_PATIENCE_S)
@@ -245,7 +256,11 @@ def kill_and_confirm(
 
 
 def describe(
-    verdict: Verdict, hints: Callable[[str], str], explanation: Sequence[str] = (), again: str = "wait"
+    verdict: Verdict,
+    hints: Callable[[str], str],
+    explanation: Sequence[str] = (),
+    again: str = "wait",
+    what: str = "",
 ) -> list[str]:
     """The verdict for people: one line, the cluster's own words, and the next command to type.
 
@@ -255,6 +270,8 @@ def describe(
         The diagnosis as lines; it quotes what matters of the cluster's words and ends with the next command.
     again
         The verb that goes on with the waiting: ``wait``, or ``monitor``, which never ends a run.
+    what
+        What it is given: the run, where it may have gone on as another application; "" is this one.
     """
     report = verdict.report
     took = f" after {format_duration(report.elapsed_ms // 1000)}" if report is not None and report.elapsed_ms else ""
@@ -270,8 +287,8 @@ def describe(
         return [*lines, *explanation]
     next_step = {
         Result.REFUSED: "",
-        Result.STILL_RUNNING: f"batch-submit {again} {verdict.application_id}",
-        Result.UNKNOWN: f"batch-submit {again} {verdict.application_id}",
+        Result.STILL_RUNNING: f"batch-submit {again} {what or verdict.application_id}",
+        Result.UNKNOWN: f"batch-submit {again} {what or verdict.application_id}",
     }.get(verdict.result, hints("logs"))
     if next_step:
         lines.append(f"  next: {next_step}")

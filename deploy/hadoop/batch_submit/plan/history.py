@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
 from batch_submit.model import Result
+from batch_submit.plan.listing import listed_words
 from batch_submit.plan.units import UnitError, parse_duration_s
 
 DEFAULT_LIMIT = 50
@@ -84,7 +85,7 @@ def parse_record_states(texts: Iterable[str]) -> tuple[str, ...]:
         A word that is none; lists what is valid.
     """
     found: dict[str, None] = {}
-    for word in _words(texts):
+    for word in listed_words(texts):
         name = word.upper().replace("-", "_")
         if word.lower() in STATE_WORDS:
             found |= dict.fromkeys(STATE_WORDS[word.lower()])
@@ -105,14 +106,10 @@ def parse_results(texts: Iterable[str]) -> tuple[str, ...]:
         A word that is none; lists what is valid.
     """
     found: dict[str, None] = {}
-    for word in _words(texts):
+    for word in listed_words(texts):
         name = word.lower().replace("-", " ").replace("_", " ")
         if name not in RESULTS:
             valid = ", ".join(result.replace(" ", "-") for result in RESULTS)
             raise UsageError(f"{word!r} is not a result", where="--result", next_step=f"take of: {valid}")
         found[name] = None
     return tuple(found)
-
-
-def _words(texts: Iterable[str]) -> list[str]:
-    return [word.strip() for text in texts for word in text.split(",") if word.strip()]

@@ -63,7 +63,7 @@ def parse_states(texts: Iterable[str]) -> tuple[State, ...]:
     """
     found: dict[State, None] = {}
     every = False
-    for word in _words(texts):
+    for word in listed_words(texts):
         state = State.parse(word.replace("-", "_"))
         every = every or word.lower() == _ALL
         if word.lower() in STATE_WORDS:
@@ -85,7 +85,7 @@ def parse_final_statuses(texts: Iterable[str]) -> tuple[FinalStatus, ...]:
         A word that is none; lists what is valid.
     """
     found: dict[FinalStatus, None] = {}
-    for word in _words(texts):
+    for word in listed_words(texts):
         if word.upper() not in FinalStatus.__members__:
             valid = ", ".join(FinalStatus.__members__)
             raise UsageError(f"{word!r} is not a final status", where="--final-status", next_step=f"take of: {valid}")
@@ -93,7 +93,8 @@ def parse_final_statuses(texts: Iterable[str]) -> tuple[FinalStatus, ...]:
     return tuple(found)
 
 
-def _words(texts: Iterable[str]) -> list[str]:
+def listed_words(texts: Iterable[str]) -> list[str]:
+    """The words of an option that may be repeated and may list several with commas."""
     return [word.strip() for text in texts for word in text.split(",") if word.strip()]
 
 

@@ -46,23 +46,41 @@ class LockHolder:
     ----------
     since
         ISO 8601, UTC.
+    is_looking
+        It has the lock's file and is still looking whether an application of another run holds the lock. Nothing of
+        this run was launched under it.
+    former
+        With `is_looking`: the run that held it before, which counts until the looking is done; "" for none.
     """
 
     run_id: str
     pid: int = 0
     since: str = ""
+    is_looking: bool = False
+    former: str = ""
+
+    @property
+    def settled(self) -> LockHolder | None:
+        """Who held it last for sure; ``None`` for nobody."""
+        if not self.is_looking:
+            return self
+        return LockHolder(self.former) if self.former else None
 
     def to_json(self) -> str:
         """The content of the file."""
-        return json.dumps(asdict(self), sort_keys=True) + "\n"
+        data = asdict(self)
+        if not self.is_looking:
+            del data["is_looking"], data["former"]
+        return json.dumps(data, sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> LockHolder | None:
         """Read the content of the file; ``None`` for a damaged one: then only process and tag tell."""
         try:
             data = json.loads(text)
-            return cls(str(data["run_id"]), int(data["pid"]), str(data["since"]))
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            looking, former = data.get("is_looking", False) is True, str(data.get("former", ""))
+            return cls(str(data["run_id"]), int(data["pid"]), str(data["since"]), looking, former)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return None
 
 

@@ -224,6 +224,26 @@ def try_number_of(report: ApplicationReport) -> int:
     return 0
 
 
+def standing_for(seen: Sequence[ApplicationReport], known: int = 0) -> ApplicationReport | None:
+    """The application that a run is judged by, where this host's record may be behind: another host repeats a run too.
+
+    One that lives goes before one that has succeeded, and that before any other end; of several the newest try's.
+
+    Parameters
+    ----------
+    seen
+        What the cluster shows of the run.
+    known
+        The number of the newest try on record, whose end was seen; of earlier tries a bad end says nothing more.
+    """
+    by_try = sorted(seen, key=lambda one: (try_number_of(one), one.application_id), reverse=True)
+    verdicts = [(one, judge(one)) for one in by_try]
+    live = next((one for one, verdict in verdicts if verdict is None), None)
+    done = next((one for one, verdict in verdicts if verdict is not None and verdict.result is Result.SUCCEEDED), None)
+    newest = next((one for one in by_try if try_number_of(one) >= known), None)
+    return live or done or newest
+
+
 def superfluous(seen: Sequence[ApplicationReport]) -> tuple[ApplicationReport, ...]:
     """The live applications of a run that have to end, so that at most one lives and none beside a succeeded one.
 
