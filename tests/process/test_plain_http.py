@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
@@ -19,20 +19,26 @@ JSON = b"Content-Type: application/json\r\n"
 
 
 @contextmanager
-def server(*answers: bytes, linger: bool = False) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that gives these bytes to one connection after the other; its address, and what it was asked."""
+def server(*answers: bytes, linger: bool = False, at_once: bool = False) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that gives these bytes to one connection after the other; its address, and what it was asked.
+
+    With `linger` it leaves them open; the next one is served after that, or `at_once`.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     asked: list[bytes] = []
     over = threading.Event()
 
     def serve() -> None:
-        for answer in answers:
-            connection, _ = listener.accept()
-            with connection:
+        with ExitStack() as left_open:
+            for answer in answers:
+                connection, _ = listener.accept()
+                left_open.enter_context(connection)
                 asked.append(connection.recv(65536))
                 connection.sendall(answer)
-                if linger:
+                if linger and not at_once:
                     over.wait(30)
+                if not linger:
+                    connection.close()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -171,6 +177,33 @@ def test_a_connection_that_may_not_be_used_again_is_not(answer: bytes) -> None:
         for _ in range(2):
             assert session.request("GET", url, timeout_s=10).body == b"{}"
     assert len(asked) == 2
+
+
+def test_an_idle_connection_is_not_trusted_for_long() -> None:
+    """A firewall has dropped it without a word: who asks over it waits in vain."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    now = [0.0]
+    with server(answer, answer, linger=True, at_once=True) as (url, asked):
+        with closing(PlainSession("alice", clock=lambda: now[0])) as session:
+            for _ in range(2):
+                assert session.request("GET", url, timeout_s=10).body == b"{}"
+                now[0] += 6
+        assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    ],
+    ids=["length", "continue", "chunks"],
+)
+def test_a_write_is_answered_when_its_answer_is_there_though_a_gateway_does_not_hang_up(answer: bytes) -> None:
+    with server(answer, linger=True) as (url, _), closing(PlainSession("alice")) as session:
+        reply = session.request("POST", url, body=b"{}", timeout_s=20)
+        assert (reply.status, reply.body) == (202, b"{}")
 
 
 def test_an_answer_without_a_body_ends_with_its_head() -> None:

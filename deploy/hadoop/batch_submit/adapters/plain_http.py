@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 #: More than any ResourceManager listing (about 2 kB for each of at most some ten thousand applications).
 MAX_BODY_BYTES = 256 * 1024 * 1024
 _CHUNK_BYTES = 1 << 18
+#: A firewall drops what is idle for minutes, without a word to either end; servers close after some ten seconds.
+_MOST_IDLE_S = 5.0
 _TLS_RECORD = b"\x15\x03"  # an alert: what a TLS server says to plain HTTP (RFC 8446 section 5.1)
 
 
@@ -45,8 +47,8 @@ class PlainSession:
         self._tls = tls
         self._clock = clock
         self._whole: HttpSession | None = None
-        #: One connection per server that waits for the next question.
-        self._idle: dict[tuple[str, int], socket.socket] = {}
+        #: One connection per server that waits for the next question, and since when.
+        self._idle: dict[tuple[str, int], tuple[socket.socket, float]] = {}
 
     def request(
         self,
@@ -75,7 +77,7 @@ class PlainSession:
     def close(self) -> None:
         """Close what is kept open."""
         while self._idle:
-            self._idle.popitem()[1].close()
+            self._idle.popitem()[1][0].close()
         if self._whole is not None:
             self._whole.close()
 
@@ -108,9 +110,10 @@ class PlainSession:
         head = "\r\n".join([first, *(f"{key}: {value}" for key, value in fields.items())])
         message = (head + "\r\n\r\n").encode("latin-1") + (body or b"")
         place = (parts.hostname or "", parts.port or 80)
-        if not is_write and place in self._idle:
+        kept = None if is_write else self._kept(place)
+        if kept is not None:
             try:
-                return self._asked(self._idle.pop(place), place, message, url, deadline)
+                return self._asked(kept, place, message, url, deadline)
             except TimeoutError as error:
                 raise lost_answer(error, url, timeout_s) from error
             except (OSError, ValueError):
@@ -120,8 +123,7 @@ class PlainSession:
             if not is_write:
                 return self._asked(connection, place, message, url, deadline)
             with connection:
-                connection.sendall(message)
-                return _answer(b"".join(self._pieces(connection, deadline)), url, is_write=True)
+                return self._told(connection, message, url, deadline)
         except (OSError, ValueError) as error:
             raise lost_answer(error, url, timeout_s) from error
 
@@ -140,13 +142,31 @@ class PlainSession:
                 if end is not None and len(data) >= end:
                     break
             answer = _answer(bytes(data), url, is_write=False)
-            stays = answer is not None and len(data) == end and _stays_open(data, answer)
+            stays = answer is not None and len(data) == end and _stays_open(data, answer) and place not in self._idle
             if stays:
-                self._idle[place] = connection
+                self._idle[place] = connection, self._clock()
             return answer
         finally:
             if not stays:
                 connection.close()
+
+    def _told(self, connection: socket.socket, message: bytes, url: str, deadline: float) -> HttpResponse | None:
+        """Write, and read the answer to its end; a gateway may leave the connection open, whatever we ask for."""
+        connection.sendall(message)
+        data = bytearray()
+        for piece in self._pieces(connection, deadline):
+            data += piece
+            if _is_whole(data):
+                break
+        return _answer(bytes(data), url, is_write=True)
+
+    def _kept(self, place: tuple[str, int]) -> socket.socket | None:
+        """The connection of the question before, unless it is so old that something on the way may have dropped it."""
+        connection, since = self._idle.pop(place, (None, 0.0))
+        if connection is not None and self._clock() - since > _MOST_IDLE_S:
+            connection.close()
+            return None
+        return connection
 
     def _pieces(self, connection: socket.socket, deadline: float) -> Iterator[bytes]:
         """What comes, until the server ends it.
@@ -194,6 +214,25 @@ def _end_of_answer(data: bytearray) -> int | None:
     if _is_odd(status, _fields(head)) or status in ("204", "304"):  # these two have no body (RFC 9110 section 6.4.1)
         return end + 4
     return end + 4 + int(length) if length.isdecimal() else None
+
+
+def _is_whole(data: bytearray) -> bool:
+    """Whether a write's answer has ended by its own words, in whatever form it came."""
+    rest = bytes(data)
+    head, separator, body = rest.partition(b"\r\n\r\n")
+    while separator and _status(head).startswith("1"):
+        head, separator, body = body.partition(b"\r\n\r\n")
+    if not separator:
+        return False
+    fields = _fields(head)
+    if "chunked" in fields.get("transfer-encoding", "").lower():
+        try:
+            _unchunked(body)
+        except ValueError:
+            return False
+        return body.endswith(b"\r\n\r\n")
+    length = fields.get("content-length", "")
+    return _status(head) in ("204", "304") or (length.isdecimal() and len(body) >= int(length))
 
 
 def _is_odd(status: str, fields: Headers) -> bool:
