@@ -51,6 +51,7 @@ class NoRecord:
 
     def __init__(self, reserved_id: str = "") -> None:
         self.reserved_id = reserved_id
+        self.led_to_nothing = False
         self.pids: list[int] = []
         self.ids: list[str] = []
 

@@ -32,6 +32,11 @@ class State(str, Enum):
         """Whether the application can't change any more. Only then does the final status mean anything."""
         return self in (State.FINISHED, State.FAILED, State.KILLED)
 
+    @property
+    def before_accepted(self) -> bool:
+        """Whether YARN may still refuse it, or lose it: it is being written down."""
+        return self in (State.NEW, State.NEW_SAVING, State.SUBMITTED)
+
     @classmethod
     def parse(cls, text: str) -> State:
         """Read a server's word; an unknown one is ``UNKNOWN`` (not terminal), never an exception."""

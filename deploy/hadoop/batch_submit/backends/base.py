@@ -31,6 +31,10 @@ class LaunchRecord(Protocol):
     def reserved_id(self) -> str:
         """The application id that an earlier call reserved for this very try and may have posted; "" for none."""
 
+    @property
+    def led_to_nothing(self) -> bool:
+        """Whether the call that reserved that id has recorded that nothing came of it."""
+
     def at_gate(self, pid: int) -> None:
         """A process that may submit stands at its gate; it runs only after this has been written down.
 

@@ -114,9 +114,8 @@ class YarnBackend:
 
             try:
                 launcher, job = self.over_rest(plan)
-                if record.reserved_id:
-                    return launcher.post_again(job, record.reserved_id, signals)
-                able = launcher.asked_whether_able(job) if self.launcher == AUTO else None
+                asks = self.launcher == AUTO and not record.reserved_id
+                able = launcher.asked_whether_able(job) if asks else None
             except NeedsSparkSubmit as needed:
                 fall_back(self, plan, needed, record.reserved_id)
             except OutcomeUnknown:
@@ -131,6 +130,8 @@ class YarnBackend:
                 raise internal(error) from error
             else:
                 self.terminal.debug("launcher: rest")
+                if record.reserved_id:
+                    return launcher.post_again(job, record.reserved_id, signals, led_to_nothing=record.led_to_nothing)
                 return launcher.launch(job, signals, record.reserved, able)
         from batch_submit.launchers.slots import one_of_the_slots
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher

@@ -24,14 +24,13 @@ from batch_submit.errors import (
     NotFound,
     OutcomeUnknown,
 )
-from batch_submit.model import ApplicationReport, State
+from batch_submit.model import ApplicationReport
 from batch_submit.services import Clock, SignalCount
 
 #: How long an application may stay in the states before ACCEPTED: the ResourceManager is writing it down.
 ACCEPT_PATIENCE_S = 30.0
 #: Between two looks; twice as long each time, because many who submit at once ask one server.
 _FIRST_POLL_S, _LAST_POLL_S = 0.03, 0.5
-_BEFORE_ACCEPTED = (State.NEW, State.NEW_SAVING, State.SUBMITTED)
 #: A gateway's answers that leave open what became of the request behind it.
 _UNDECIDED = (408, 502, 504)
 _AGAIN = "run the same command again with the same run id: it looks for this application first"
@@ -49,15 +48,15 @@ class Poster:
         """The time that stands in every id that the active ResourceManager gives out now."""
         return str(self.resource_manager.info().get("id") or "")
 
-    def post(self, context: Mapping[str, Any], *, first: bool) -> None:
+    def post(self, context: Mapping[str, Any], doubt: str = "") -> None:
         """Hand an application over; at its return the ResourceManager has it.
 
         Parameters
         ----------
         context
             The body, with the id.
-        first
-            Nobody can have posted this id yet: it was reserved by this very call.
+        doubt
+            Why it may have been posted before, and may show whatever is answered now; "" when that can't be.
 
         Raises
         ------
@@ -67,7 +66,6 @@ class Poster:
             It was not: the ResourceManager's no, its 401, or it could not be asked.
         """
         application_id = str(context["application-id"])
-        doubt = "" if first else "an earlier call may have posted it"
         error: BatchSubmitError | None = None
         for _ in range(2):
             self._check_epoch(application_id, doubt)
@@ -78,7 +76,7 @@ class Poster:
             except BatchSubmitError as lost:
                 error = lost
                 if isinstance(lost.__cause__, RemoteFailure):  # an answer, and of a server in trouble
-                    return self._failed(application_id, lost, lost.__cause__.status)
+                    return self._failed(application_id, lost, lost.__cause__.status, doubt)
                 if not isinstance(lost, (CannotConnect, NotActive)):
                     doubt = f"the answer to the submission of {application_id} was lost: {lost.message}"
         assert error is not None
@@ -86,19 +84,39 @@ class Poster:
             raise error
         raise _unknown(application_id, doubt, error) from error
 
-    def accepted(self, application_id: str, signals: SignalCount) -> ApplicationReport | None:
-        """Wait until the ResourceManager has written the application down; ``None`` when it stays silent."""
+    def accepted(self, context: Mapping[str, Any], signals: SignalCount) -> ApplicationReport | None:
+        """Wait until the ResourceManager has written down what was posted; ``None`` when it stays silent.
+
+        One that was taken and is not there any more is posted once more, as Spark's own client does: the
+        ResourceManager ended before it had written it down.
+
+        Raises
+        ------
+        OutcomeUnknown
+            It is not there, and can't be posted again.
+        """
+        application_id = str(context["application-id"])
         deadline, poll_s = self.clock.monotonic() + ACCEPT_PATIENCE_S, _FIRST_POLL_S
+        gone, lost = f"the ResourceManager took {application_id}, and does not show it any more", ""
         while self.clock.monotonic() < deadline and len(signals.received) < 2:
             try:
                 report = self.resource_manager.application(application_id)
+            except NotFound:
+                if not lost:
+                    self.post(context, gone)
+                lost = gone
+                self.clock.sleep(_LAST_POLL_S)
+                continue
             except BatchSubmitError:
                 self.clock.sleep(1.0)  # it was posted: an outage now is for the waiting to bear
                 continue
-            if report.state not in _BEFORE_ACCEPTED:
+            if not report.state.before_accepted:
                 return report
+            lost = ""
             self.clock.sleep(poll_s)
             poll_s = min(_LAST_POLL_S, poll_s * 2)
+        if lost:
+            raise OutcomeUnknown(f"{lost}, though it was posted again", next_step=_AGAIN)
         return None
 
     def refuse_if_forgotten(self, application_id: str, kept: str | None) -> None:
@@ -160,9 +178,11 @@ class Poster:
                     f" is not known: {error.message}",
                     next_step=_AGAIN,
                 ) from error  # else: the same 401 to the question as to the post, the only one that there was
+        if doubt:  # this one was refused; the one before may be on its way
+            raise _unknown(application_id, doubt, refused) from refused
         raise refused
 
-    def _failed(self, application_id: str, error: BatchSubmitError, status: int) -> None:
+    def _failed(self, application_id: str, error: BatchSubmitError, status: int, doubt: str) -> None:
         """An error of the server: whether it has taken the application, only the application tells."""
         try:
             if self._is_known(application_id):
@@ -171,6 +191,8 @@ class Poster:
             raise _unknown(
                 application_id, f"the answer to its submission is an error: {error.message}", asked
             ) from error
+        if doubt:
+            raise _unknown(application_id, doubt, error) from error
         if status in _UNDECIDED:
             raise OutcomeUnknown(
                 f"the answer to the submission of {application_id} is a gateway's {status}, and the ResourceManager"

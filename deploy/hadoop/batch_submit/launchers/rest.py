@@ -61,6 +61,7 @@ from batch_submit.services import Clock, SignalCount
 
 #: Stands in a dry run for the id that the ResourceManager would give.
 ANY_APPLICATION = "application_<cluster timestamp>_<sequence>"
+_EARLIER_POST = "an earlier call may have posted it"
 
 
 @dataclass(frozen=True)
@@ -181,11 +182,18 @@ class RestLauncher:
             raise
         if application_id != reserved.application_id:
             self._undo(folder)  # what `asked_whether_able` has put there
-            return self._post_beside(job, application_id, signals)
-        return self._post(context, signals, folder, first=True)
+            return self._post_beside(job, application_id, signals, _EARLIER_POST)
+        return self._post(context, signals, folder)
 
-    def post_again(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
+    def post_again(
+        self, job: RestJob, application_id: str, signals: SignalCount, *, led_to_nothing: bool = False
+    ) -> str:
         """Stage and post under an id that another call reserved and may have posted, in the same epoch.
+
+        Parameters
+        ----------
+        led_to_nothing
+            That call is known to have failed: what is refused now is refused.
 
         Raises
         ------
@@ -199,9 +207,9 @@ class RestLauncher:
             raise
         except BatchSubmitError as error:
             raise not_posted_again(application_id, error) from error
-        return self._post_beside(job, application_id, signals)
+        return self._post_beside(job, application_id, signals, "" if led_to_nothing else _EARLIER_POST)
 
-    def _post_beside(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
+    def _post_beside(self, job: RestJob, application_id: str, signals: SignalCount, doubt: str) -> str:
         """Stage beside whoever else posts this id, and post it."""
         folder = self._folder(application_id, f"again-{os.urandom(4).hex()}")
         try:
@@ -211,7 +219,7 @@ class RestLauncher:
             if isinstance(error, BatchSubmitError):
                 raise not_posted_again(application_id, error) from error
             raise
-        return self._post(context, signals, folder, first=False)
+        return self._post(context, signals, folder, doubt)
 
     def shown(self, job: RestJob) -> dict[str, Any]:
         """Return what would be posted and staged, for people and programs to read: asks nobody, holds no secret.
@@ -258,18 +266,18 @@ class RestLauncher:
     def _poster(self) -> Poster:
         return Poster(self.resource_manager, self.clock, self.terminal)
 
-    def _post(self, context: Mapping[str, Any], signals: SignalCount, folder: StagingFolder, *, first: bool) -> str:
+    def _post(self, context: Mapping[str, Any], signals: SignalCount, folder: StagingFolder, doubt: str = "") -> str:
         """Post what is staged in `folder`; a refusal takes that away, and nothing that another call may use."""
         application_id = str(context["application-id"])
         self.terminal.debug(f"staged in {folder.path}; posting {application_id}")
         try:
-            self._poster.post(context, first=first)
+            self._poster.post(context, doubt)
         except OutcomeUnknown:
             raise  # an application may use what lies there
         except BatchSubmitError:
             self._undo(folder)
             raise
-        report = self._poster.accepted(application_id, signals)
+        report = self._poster.accepted(context, signals)
         verdict = judge(report) if report is not None else None
         if verdict is not None:
             # It has ended, mostly by a refusal, which the caller reads from the application: nobody uses any of it.

@@ -217,7 +217,8 @@ def _launch(
     try:
         record = TryRecord(recorder, number, services.processes, backend.marks, decision.application_id, claims.reserve)
         if decision.application_id:  # of an earlier call; perhaps of one that was made without a claim
-            record = replace(record, reserved_id=record.reserved(decision.application_id))
+            nothing = any(one.number == number and one.state is TryState.NOT_SUBMITTED for one in recorder.run.tries)
+            record = replace(record, reserved_id=record.reserved(decision.application_id), led_to_nothing=nothing)
         application_id = backend.submit(plan, number, signals, record)
     except OutcomeUnknown:
         raise

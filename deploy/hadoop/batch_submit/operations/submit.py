@@ -15,9 +15,10 @@ from batch_submit.errors import (
     BatchSubmitError,
     ExitCode,
     Interrupted,
+    OutcomeUnknown,
     UsageError,
 )
-from batch_submit.model import Result, Verdict, judge
+from batch_submit.model import ApplicationReport, Result, Verdict, judge
 from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context, rm_patience
 from batch_submit.operations.dry_run import show_plan
 from batch_submit.operations.launch_errors import after_launch, nothing_submitted
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 #: How long another process of this host may hold the same run before we say that we don't know.
 _LOCK_PATIENCE_S = 120.0
+#: How long YARN may take to accept an application that nobody waits for, once it was handed over; and the time
+#: between two looks.
+_ACCEPT_PATIENCE_S, _LOOK_S = 10.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,7 @@ def _follow(
 ) -> Ended:
     """Follow an accepted application; ``since_s``: when this call began to wait, on the monotonic clock."""
     services, terminal = context.services, context.services.terminal
-    refused = _refused(context, backend, accepted)
+    refused = _refused(context, backend, accepted, signals, patient=not options.wait)
     if refused is not None:  # nothing was accepted, so nothing stands on stdout
         return Ended(spec, accepted, refused, int(refused.exit_code), refused=True)
     if not options.as_json:
@@ -252,14 +256,31 @@ def _wait_left_s(spec: JobSpec, clock: Clock, since_s: float) -> float | None:
     return None if spec.wait_timeout_s is None else max(0.0, spec.wait_timeout_s - (clock.monotonic() - since_s))
 
 
-def _refused(context: Context, backend: Backend, accepted: Accepted) -> Verdict | None:
-    """The verdict on an application that YARN refused (FAILED without an attempt) in the moment of its submission."""
+def _refused(
+    context: Context, backend: Backend, accepted: Accepted, signals: Signals, *, patient: bool
+) -> Verdict | None:
+    """The verdict on an application that YARN refused (FAILED without an attempt) in the moment of its submission.
+
+    Parameters
+    ----------
+    patient
+        Nobody waits for the end, so that this look has to tell whether there is an application: it is repeated.
+
+    Raises
+    ------
+    OutcomeUnknown
+        With `patient`: the cluster does not say in time that it has accepted it.
+    """
     if accepted.attached:
         return None
-    try:
-        verdict = judge(backend.report(accepted.application_id))
-    except BatchSubmitError:
-        return None  # the waiting has the patience for this
+    report = _taken(context, backend, accepted.application_id, signals, _ACCEPT_PATIENCE_S if patient else 0.0)
+    if report is None and patient and not signals.received:
+        raise OutcomeUnknown(
+            f"{accepted.application_id} was submitted, and after {_ACCEPT_PATIENCE_S:.0f} s the cluster has not said"
+            " that it accepts it",
+            next_step=f"batch-submit status {accepted.application_id}",
+        )
+    verdict = judge(report) if report is not None else None
     if verdict is None or verdict.result is not Result.REFUSED:
         return None
     from batch_submit.operations.waiting import Waiting, conclude
@@ -268,6 +289,24 @@ def _refused(context: Context, backend: Backend, accepted: Accepted) -> Verdict 
         Waiting(context.services, backend, accepted.application_id, accepted.recorder, rm_patience(context)), verdict
     )
     return verdict
+
+
+def _taken(
+    context: Context, backend: Backend, application_id: str, signals: Signals, patience_s: float
+) -> ApplicationReport | None:
+    """What the cluster says of an application once it has accepted or refused it; ``None``: not within the time."""
+    clock = context.services.clock
+    deadline = clock.monotonic() + patience_s
+    while True:
+        try:
+            report = backend.report(application_id)
+            if not report.state.before_accepted:
+                return report
+        except BatchSubmitError:
+            pass  # the ResourceManager may be away for a moment
+        if clock.monotonic() >= deadline or signals.received:
+            return None
+        clock.sleep(_LOOK_S)
 
 
 def _limited(
