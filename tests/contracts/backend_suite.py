@@ -49,6 +49,8 @@ class NoSignals:
 class NoRecord:
     """Keeps in memory what a launch notes."""
 
+    shared = False
+
     def __init__(self, reserved_id: str = "") -> None:
         self.reserved_id = reserved_id
         self.led_to_nothing = False

@@ -242,9 +242,21 @@ def test_a_host_without_java_is_told_both_reasons(
 
 
 def test_an_outage_is_no_lack_of_a_host_without_java(host: Door, webhdfs: CannedWebHdfs) -> None:
-    webhdfs.fail["CREATE"] = Remote(403, "SafeModeException", "Cannot create: Name node is in safe mode")
+    closed_port(webhdfs)
     done = submit(host, env=without_java(host))
-    assert done.code == 5 and done.said("safe mode", "spark-submit can't do it in its place: no Java"), done.err
+    assert done.code == 5 and done.said("spark-submit can't do it in its place: no Java"), done.err
+
+
+def test_safe_mode_is_the_answer_and_no_reason_for_spark_submit(
+    host: Door, rm: TakingResourceManager, webhdfs: CannedWebHdfs
+) -> None:
+    for operation in ("MKDIRS", "CREATE", "RENAME", "DELETE"):
+        webhdfs.fail[operation] = Remote(403, "SafeModeException", "Cannot create: Name node is in safe mode")
+    done = submit(host)
+    assert (done.code, rm.posted, host.calls) == (5, [], []), done.err
+    assert done.said("HDFS is in safe mode; nothing was submitted", "dfsadmin -safemode get"), done.err
+    webhdfs.fail.clear()
+    assert submit(host).code == 0 and len(rm.posted) == 1
 
 
 def test_client_mode_needs_its_programs_at_once(host: Door) -> None:
@@ -323,6 +335,7 @@ def test_a_shared_folder_elsewhere_is_spark_submits_in_the_dry_run_too(host: Doo
         ("spark-env.sh", "# what\nexport PYSPARK_PYTHON=/opt/python\n", {}, "spark-env.sh sets"),
         ("", "", {"AWS_ACCESS_KEY_ID": "abc"}, "AWS_ACCESS_KEY_ID is set"),
         ("", "", {"SPARK_DIST_CLASSPATH": "/opt/hadoop/*"}, "SPARK_DIST_CLASSPATH is set"),
+        ("", "", {"HADOOP_TOKEN_FILE_LOCATION": "/tmp/tokens"}, "HADOOP_TOKEN_FILE_LOCATION is set"),
     ],
 )
 def test_what_only_sparks_client_hands_over(

@@ -20,6 +20,7 @@ from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.config import Config, ConfigSources, Path, Sourced, SourceText, build_config
 from batch_submit.plan.identity import RunId
 from batch_submit.plan.job_spec import Call, build_spec
+from batch_submit.plan.proxy_user import refuse_hadoops_own
 from batch_submit.plan.shipped_files import Places
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from ml_pipeline_framework.contract import JobType, TrainingParams
@@ -297,6 +298,15 @@ def test_half_of_kerberos_is_an_error(missing: str) -> None:
     error = refused(UsageError, f"security_config:\n  enable_kerberos: true\n{lines}")
     assert f"needs security_config.{missing} too" in error.message
     assert (error.where, error.next_step) == ("c.yaml:2", f"add {missing}: to security_config")
+
+
+def test_hadoops_own_variable_may_only_say_the_same() -> None:
+    refuse_hadoops_own({}, "")
+    refuse_hadoops_own({"HADOOP_PROXY_USER": " "}, "")
+    refuse_hadoops_own({"HADOOP_PROXY_USER": "bob"}, "bob")
+    for acts_for, told in (("", "would not"), ("alice", "for alice")):
+        with pytest.raises(UsageError, match=f"HADOOP_PROXY_USER names bob.*{told}"):
+            refuse_hadoops_own({"HADOOP_PROXY_USER": "bob"}, acts_for)
 
 
 def test_a_proxy_user_is_named_to_spark_submit_and_never_with_a_keytab() -> None:

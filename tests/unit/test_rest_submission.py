@@ -167,6 +167,24 @@ def test_a_wrong_number_is_told_before_an_id_is_reserved(conf: dict[str, str], s
         ({"conf": {**CONF, "spark.jars.ivySettings": "/etc/ivy.xml"}}, "ships that file"),
         ({"conf": {**CONF, "spark.yarn.submit.file.replication": "3"}}, "how often its files are kept"),
         ({"conf": {**CONF, "spark.yarn.preserve.staging.files": "true"}}, "deletes the staging folder"),
+        *(
+            ({"conf": {**CONF, f"spark.hadoop.{key}": value}}, said)
+            for key, value, said in [
+                ("fs.defaultFS", "hdfs://other:9100", "files would go to hdfs://localhost:9100"),
+                ("fs.defaultFS", "hdfs://localhost:9101", "fs.defaultFS is hdfs://localhost:9101, and"),
+                ("fs.default.name", "s3a://bucket", "fs.default.name is s3a://bucket, and"),
+                ("fs.defaultFS", "hdfs:///", "fs.defaultFS is hdfs:///, and"),
+                ("fs.defaultFS", "hdfs://localhost:9100/", ""),
+                ("fs.defaultFS", "hdfs://LOCALHOST:9100", ""),
+                ("yarn.resourcemanager.address", "other:8032", "cluster that the Hadoop XML files name"),
+                ("yarn.resourcemanager.address.rm2", "other:8032", "address.rm2 is other:8032, and"),
+                ("yarn.resourcemanager.scheduler.address", "other:8030", "scheduler.address is other:8030, and"),
+                ("yarn.resourcemanager.hostname", "other", "hostname is other, and"),
+                ("yarn.resourcemanager.ha.rm-ids", "a,b", "ha.rm-ids is a,b, and"),
+                ("yarn.resourcemanager.address", "RM:8032", ""),
+                ("yarn.resourcemanager.connect.max-wait.ms", "9", ""),
+            ]
+        ),
         ({"environment": {"SPARK_SUBMIT_OPTS": "-Dlog4j2.x=1 -Dspark.a='b c'"}}, "SPARK_SUBMIT_OPTS holds -Dspark.a:"),
         ({"environment": {"SPARK_SUBMIT_OPTS": "-Djava.net.preferIPv6Addresses=true"}}, "preferIPv6Addresses: "),
         ({"environment": {"SPARK_SUBMIT_OPTS": "-Djava.net.preferIPv6Addresses=false -Xmx1g"}}, ""),
@@ -184,7 +202,8 @@ def test_a_wrong_number_is_told_before_an_id_is_reserved(conf: dict[str, str], s
     ],
 )
 def test_what_needs_spark_submit_says_why(changes: dict[str, object], reason: str) -> None:
-    said = why_not(plan(**changes), kerberos=False, default_fs="hdfs://localhost:9100")
+    known = {"spark.hadoop.yarn.resourcemanager.address": "rm:8032"}
+    said = why_not(plan(**changes), kerberos=False, default_fs="hdfs://localhost:9100", managers=known)
     assert (reason in said) if reason else not said
 
 

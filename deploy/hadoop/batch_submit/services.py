@@ -248,6 +248,8 @@ class Cluster:
         Builds the client for HDFS where :attr:`webhdfs` was spared and proves to be needed.
     child_variables
         What programs that we start need besides our environment to be the same user: our own ticket cache.
+    overrides
+        Spark's properties for the servers that ``environment_config`` names in the XML's place.
     """
 
     key: str
@@ -260,6 +262,7 @@ class Cluster:
     session: HttpSession | None = None
     open_webhdfs: Callable[[], WebHdfs | None] | None = None
     child_variables: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def home_folder(self) -> str:
@@ -325,8 +328,7 @@ def connect(
     HostNotReady
         When no ResourceManager is named anywhere.
     ConfigError, UsageError
-        See :func:`batch_submit.adapters.addresses.override_addresses`, and
-        :func:`batch_submit.plan.proxy_user.proxy_user_of`.
+        See :func:`batch_submit.adapters.addresses.override_addresses`, and :mod:`batch_submit.plan.proxy_user`.
     """
     from batch_submit.adapters.addresses import override_addresses
     from batch_submit.adapters.auth import effective_user
@@ -350,14 +352,12 @@ def connect(
     def open_webhdfs() -> WebHdfs | None:
         from batch_submit.adapters.webhdfs import WebHdfs
 
-        if not named.name_nodes:
-            return None
-        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, tls=tls)
+        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, tls=tls) if named.name_nodes else None
 
     webhdfs = open_webhdfs() if files else None
-    notices = tuple(named.notices)
+    notices, told = tuple(named.notices), named.told
     return Cluster(
-        named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs, child
+        named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs, child, told
     )
 
 
@@ -368,10 +368,10 @@ def _logged_in(
     from batch_submit.adapters.auth import build_session
 
     acts_for = ""
-    if config.value("security_config.proxy_user"):
-        from batch_submit.plan.proxy_user import proxy_user_of
+    if config.value("security_config.proxy_user") or services.env.get("HADOOP_PROXY_USER"):
+        from batch_submit.plan.proxy_user import acting_for
 
-        acts_for = proxy_user_of(config, kerberos=kerberos)
+        acts_for = acting_for(config, services.env, kerberos=kerberos)
     ticket = services.private_ticket(config) if kerberos else None
     session = build_session(kerberos, user, tls, env=services.env, ticket=ticket, acts_for=acts_for)
     return session, {"KRB5CCNAME": ticket.cache} if ticket is not None else {}

@@ -44,6 +44,11 @@ class Addresses:
     overrides: dict[str, Sourced] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
+    @property
+    def told(self) -> dict[str, str]:
+        """`overrides` without where they come from."""
+        return {key: str(one.value) for key, one in self.overrides.items()}
+
 
 @dataclass(frozen=True)
 class _Rpc:

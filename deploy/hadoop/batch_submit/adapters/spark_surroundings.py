@@ -16,6 +16,8 @@ from pathlib import Path
 #: Files that Hadoop and Hive read from a class path.
 _SITES = ("core-site.xml", "hdfs-site.xml", "yarn-site.xml", "mapred-site.xml", "hive-site.xml")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+#: Where Hadoop's clients in Java find tokens besides those that they fetch (``UserGroupInformation``).
+_TOKENS = ("HADOOP_TOKEN_FILE_LOCATION", "HADOOP_TOKEN")
 _BUILD = "org/apache/spark/deploy/yarn/config.properties"
 _PROVIDED = "spark.yarn.isHadoopProvided"
 
@@ -38,6 +40,9 @@ def needs_sparks_client(spark_home: str, spark_folder: str, environment: Mapping
     for name in _KEYS:
         if environment.get(name):
             return f"{name} is set, which Spark's client hands to the driver as fs.s3a.*"
+    for name in _TOKENS:
+        if environment.get(name):
+            return f"{name} is set: Spark's client reads tokens there, and hands them to the driver"
     if environment.get("SPARK_DIST_CLASSPATH"):
         return "SPARK_DIST_CLASSPATH is set: the class path of a Spark without Hadoop"
     if spark_folder and _says_something(Path(spark_folder, "spark-env.sh")):

@@ -7,6 +7,7 @@ light session, which has loaded already.
 from __future__ import annotations
 
 import posixpath
+from contextlib import suppress
 from pathlib import Path
 
 from batch_submit.adapters.http_reply import NotJson, refuse_downgrade
@@ -85,7 +86,10 @@ class StagingFolder:
     def __init__(self, webhdfs: WebHdfs, session: HttpSession, path: str) -> None:
         self._webhdfs = webhdfs
         self._session = session
+        self._names: set[str] = set()
         self.path = path
+        #: Other calls may have put files, or folders, in it.
+        self.shared = False
 
     def make(self) -> None:
         """Make the folder, and those above it."""
@@ -104,7 +108,7 @@ class StagingFolder:
                 return self.put(name, local.read_bytes(), "600" if secret else "644")
         except OSError as error:
             raise MissingFile(f"can't be read: {error.strerror or error}", where=str(local)) from error
-        place = posixpath.join(self.path, name)
+        place = self._own(name)
         self._webhdfs.upload(local, place, overwrite=True)
         return self._webhdfs.status(place)
 
@@ -116,7 +120,7 @@ class StagingFolder:
         ClusterUnreachable
             The connection, a DataNode, or a length that is wrong afterwards.
         """
-        place = posixpath.join(self.path, name)
+        place = self._own(name)
         write_small(self._webhdfs, self._session, place, data, permission=permission)
         found = self._webhdfs.status(place)
         if found.length != len(data):
@@ -127,9 +131,27 @@ class StagingFolder:
             )
         return found
 
-    def remove(self) -> None:
-        """Delete the folder and all in it; nothing there is as good."""
-        try:
-            self._webhdfs.ask("DELETE", self.path, "DELETE", recursive="true")
-        except NotFound:
+    def remove(self, *, whole: bool = False) -> None:
+        """Delete the folder and all in it; nothing there is as good.
+
+        Of a shared one only what this object has put there, and the folder if that leaves it empty, unless `whole`.
+        """
+        if whole or not self.shared:
+            self._delete(self.path, recursive="true")
             return
+        for name in sorted(self._names):
+            self._delete(posixpath.join(self.path, name), recursive="false")
+        try:
+            self._delete(self.path, recursive="false")
+        except ClusterRefused as error:
+            if not any("not empty" in line for line in error.lines()):  # PathIsNotEmptyDirectoryException: of others
+                raise
+
+    def _delete(self, place: str, *, recursive: str) -> None:
+        with suppress(NotFound):
+            self._webhdfs.ask("DELETE", place, "DELETE", recursive=recursive)
+
+    def _own(self, name: str) -> str:
+        """Where a file goes, noted before it is written: the answer may be lost."""
+        self._names.add(name)
+        return posixpath.join(self.path, name)

@@ -10,6 +10,11 @@ from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreach
 #: "Not carried out here": another NameNode may do it.
 NOT_HERE = ("StandbyException", "RetriableException")
 
+
+class SafeMode(ClusterUnreachable):
+    """HDFS takes no writes until it has left its safe mode, whoever asks and by whatever way."""
+
+
 _QUOTAS = ("DSQuotaExceededException", "NSQuotaExceededException", "QuotaByStorageTypeExceededException")
 _PERMISSION = ("AccessControlException", "SecurityException", "AuthorizationException", "InvalidToken")
 _SAFE_MODE_STEP = "wait until HDFS has left it; hdfs dfsadmin -safemode get"
@@ -20,7 +25,7 @@ def error_for(failure: RemoteFailure, path: str, user: str) -> BatchSubmitError:
     name, words, status = failure.exception, failure.message, failure.status
     details = (words.splitlines()[0],) if words.strip() else ()  # a Java stack trace follows now and then
     if name == "SafeModeException" or "safe mode" in words.lower():
-        return ClusterUnreachable("HDFS is in safe mode", where=path, details=details, next_step=_SAFE_MODE_STEP)
+        return SafeMode("HDFS is in safe mode", where=path, details=details, next_step=_SAFE_MODE_STEP)
     if name == "FileNotFoundException" and "not a file" in words:
         return ClusterRefused("this is a folder", where=path, details=details)
     if name == "FileNotFoundException":
@@ -48,7 +53,7 @@ def error_for(failure: RemoteFailure, path: str, user: str) -> BatchSubmitError:
 def unreachable(path: str, said: Sequence[str], cause: BaseException | None) -> BatchSubmitError:
     """No NameNode would take it: all standby, or no connection, or (in high availability) safe mode behind a retry."""
     if any("safe mode" in line.lower() for line in said):
-        return ClusterUnreachable("HDFS is in safe mode", where=path, details=said, next_step=_SAFE_MODE_STEP)
+        return SafeMode("HDFS is in safe mode", where=path, details=said, next_step=_SAFE_MODE_STEP)
     standby = isinstance(cause, RemoteFailure)
     message = "no NameNode is active" if standby else "no NameNode answers"
     # One NameNode alone is never standby, and haadmin knows nothing of it.

@@ -35,6 +35,10 @@ class LaunchRecord(Protocol):
     def led_to_nothing(self) -> bool:
         """Whether the call that reserved that id has recorded that nothing came of it."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether calls on other hosts can read an id that was reserved, and post under it."""
+
     def at_gate(self, pid: int) -> None:
         """A process that may submit stands at its gate; it runs only after this has been written down.
 

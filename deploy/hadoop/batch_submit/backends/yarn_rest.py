@@ -9,6 +9,7 @@ from batch_submit.adapters.delegation import DelegationTokens, names_metastore
 from batch_submit.adapters.spark_distribution import spark_conf_dir
 from batch_submit.adapters.spark_surroundings import needs_sparks_client
 from batch_submit.adapters.submission import COMPLETED_KEPT
+from batch_submit.adapters.webhdfs_errors import SafeMode
 from batch_submit.backends.yarn import REST, _hdfs_path
 from batch_submit.backends.yarn_shared import shared_folder
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady, OutcomeUnknown, UsageError
@@ -16,13 +17,14 @@ from batch_submit.launchers.rest import RestLauncher
 from batch_submit.launchers.rest_errors import NeedsSparkSubmit
 from batch_submit.launchers.rest_spark import ManifestNotRead, spark_of
 from batch_submit.plan.backend_choice import CONF_DIR_VARIABLES
-from batch_submit.plan.rest.choice import why_not
+from batch_submit.plan.rest.choice import MANAGER, why_not
 from batch_submit.plan.rest.submission import RestJob
 
 if TYPE_CHECKING:
     from batch_submit.backends.yarn import YarnBackend
     from batch_submit.plan.rest.distribution import SparkFacts
     from batch_submit.plan.submission import SubmissionPlan
+    from batch_submit.services import Cluster
 
 
 def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) -> tuple[RestLauncher, RestJob]:
@@ -52,7 +54,7 @@ def over_rest(backend: YarnBackend, plan: SubmissionPlan, *, asks: bool = True) 
         shared = shared_folder(servers, backend.shared_dir, backend.clock)
         facts = spark_of(webhdfs if asks else None, plan, default_fs)
     except BatchSubmitError as error:
-        if backend.launcher == REST or isinstance(error, ManifestNotRead):
+        if backend.launcher == REST or isinstance(error, (ManifestNotRead, SafeMode)):
             raise
         raise NeedsSparkSubmit(error.message) from error
     job = _job_of(plan, facts, backend)
@@ -87,10 +89,22 @@ def _refuse_what_it_can_t_take(
     """
     kerberos = backend.servers.conf.kerberos
     metastore = kerberos and names_metastore([*folders, spark_folder])
-    if reason := why_not(plan, kerberos=kerberos, default_fs=default_fs, metastore=metastore):
+    known = _managers(backend.servers)
+    if reason := why_not(plan, kerberos=kerberos, default_fs=default_fs, metastore=metastore, managers=known):
         raise NeedsSparkSubmit(reason)
     if reason := needs_sparks_client(plan.environment.get("SPARK_HOME", ""), spark_folder, backend.environment):
         raise NeedsSparkSubmit(reason)
+
+
+def _managers(servers: Cluster) -> dict[str, str]:
+    """What the XML, and ``environment_config`` over it, say of the ResourceManagers, as Spark's properties."""
+    conf, prefix = servers.conf, MANAGER.removeprefix("spark.hadoop.")
+    known = {f"spark.hadoop.{key}": conf.get(key) or "" for key in conf.values if key.startswith(prefix)}
+    named = conf.resourcemanager_rpcs()
+    if len(named) == 1 and not conf.rm_ha:  # a site may name its host alone, or its web address
+        host, port = named[0]
+        known = {f"{MANAGER}hostname": host, f"{MANAGER}address": f"{host}:{port}", **known}
+    return {**known, **servers.overrides}
 
 
 def _job_of(plan: SubmissionPlan, facts: SparkFacts, backend: YarnBackend) -> RestJob:

@@ -5,7 +5,7 @@ harmless while the same ResourceManager counts (seen on Hadoop 3.5.0). So a repe
 
 Whoever posts an id again may not be alone with it: the call that reserved it may still run on another host. So it puts
 its files into a folder of its own inside the application's, because a file that changes under an accepted application
-makes its localisation fail.
+makes its localisation fail. Who reserved it takes back only its own, and looks before it says "not submitted".
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from batch_submit.adapters.staging import IN_MEMORY_BYTES, StagingFolder, size_o
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.adapters.visibility import APPLICATION, PRIVATE
 from batch_submit.adapters.webhdfs import FileStatus, WebHdfs
+from batch_submit.adapters.webhdfs_errors import SafeMode
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import (
     BatchSubmitError,
@@ -41,7 +42,7 @@ from batch_submit.errors import (
     UsageError,
 )
 from batch_submit.launchers.posting import Poster
-from batch_submit.launchers.rest_errors import NeedsSparkSubmit, internal, not_posted_again, words
+from batch_submit.launchers.rest_errors import NeedsSparkSubmit, internal, not_posted_again, unless_posted, words
 from batch_submit.model import Result, judge
 from batch_submit.plan.rest.properties import properties_text
 from batch_submit.plan.rest.resources import (
@@ -101,6 +102,7 @@ class RestLauncher:
     tokens: DelegationTokens | None = None
     completed_kept: str | None = None
     _written: dict[str, FileStatus] = field(default_factory=dict)
+    _folders: dict[str, StagingFolder] = field(default_factory=dict)
 
     def asked_whether_able(self, job: RestJob) -> submission.Reserved:
         """Begin a submission as far as nothing is recorded of it; the id that was reserved for it.
@@ -114,6 +116,8 @@ class RestLauncher:
         NeedsSparkSubmit
             REST submissions are switched off (403), a gateway hides them, or WebHDFS does not serve us; nothing is
             left behind.
+        SafeMode
+            Nor could Spark's client write.
         MissingFile
             A file of this host can't be read.
         """
@@ -125,7 +129,7 @@ class RestLauncher:
         folder = self._folder(reserved.application_id)
         try:
             self._tried(job, folder)
-        except UsageError:
+        except (UsageError, SafeMode):
             self._undo(folder)
             raise
         except BatchSubmitError as error:
@@ -156,8 +160,12 @@ class RestLauncher:
         signals: SignalCount,
         on_reserved: Callable[[str], str],
         reserved: submission.Reserved | None = None,
+        *,
+        shared: bool = False,
     ) -> str:
         """Submit; the application id. `reserved` is an id that was given for it already.
+
+        With `shared` other hosts' calls can read what `on_reserved` notes, and post under this id.
 
         Raises
         ------
@@ -166,17 +174,20 @@ class RestLauncher:
         Interrupted
             A signal came before the POST; nothing of it is left in staging.
         OutcomeUnknown
-            The reply to the POST was lost and the ResourceManager stays away.
+            The reply to the POST was lost and the ResourceManager stays away; or another call has posted it, or may.
         """
         reserved = reserved or submission.reserve(self.resource_manager)
         self._check_size(job, reserved)
         folder = self._folder(reserved.application_id)
+        folder.shared = shared
         try:
             application_id = on_reserved(reserved.application_id)
             if application_id == reserved.application_id:
                 context = self._staged(job, application_id, folder, signals)
         except BaseException as error:
             self._undo(folder)
+            if shared and isinstance(error, Exception):
+                unless_posted(reserved.application_id, error, self.resource_manager)
             if isinstance(error, Exception) and not isinstance(error, BatchSubmitError):
                 raise internal(error) from error
             raise
@@ -260,7 +271,7 @@ class RestLauncher:
 
     def _folder(self, application_id: str, inside: str = "") -> StagingFolder:
         path = posixpath.join(self.staging_base, ".sparkStaging", application_id, inside).rstrip("/")
-        return StagingFolder(self.webhdfs, self.session, path)
+        return self._folders.setdefault(path, StagingFolder(self.webhdfs, self.session, path))
 
     @property
     def _poster(self) -> Poster:
@@ -274,24 +285,23 @@ class RestLauncher:
             self._poster.post(context, doubt)
         except OutcomeUnknown:
             raise  # an application may use what lies there
-        except BatchSubmitError:
+        except BatchSubmitError as error:
             self._undo(folder)
+            if folder.shared:
+                unless_posted(application_id, error, self.resource_manager)
             raise
         report = self._poster.accepted(context, signals)
         verdict = judge(report) if report is not None else None
         if verdict is not None:
             # It has ended, mostly by a refusal, which the caller reads from the application: nobody uses any of it.
-            self._clean_up(self._folder(application_id))
+            self._clean_up(self._folder(application_id), whole=True)
         if verdict is not None and verdict.result is Result.REFUSED:
             self._cancel_tokens()
         return application_id
 
     def _check_size(self, job: RestJob, most: submission.Reserved) -> None:
-        size = job.size
-        for what, asked, limit in (
-            ("memory", size.memory_mib, most.memory_mib),
-            ("vCores", size.vcores, most.vcores),
-        ):
+        asked_for = (("memory", job.size.memory_mib, most.memory_mib), ("vCores", job.size.vcores, most.vcores))
+        for what, asked, limit in asked_for:
             if limit and asked > limit:
                 unit = " MiB (heap and overhead)" if what == "memory" else ""
                 raise ClusterRefused(
@@ -379,9 +389,9 @@ class RestLauncher:
         self._clean_up(folder)
         self._cancel_tokens()
 
-    def _clean_up(self, folder: StagingFolder) -> None:
+    def _clean_up(self, folder: StagingFolder, *, whole: bool = False) -> None:
         try:
-            folder.remove()
+            folder.remove(whole=whole)
         except BatchSubmitError as error:
             self.terminal.debug(f"{folder.path} may be left behind: {error.message}")
 

@@ -238,12 +238,12 @@ def open_backend(context: Context) -> Backend:
         if services.first_time(notice):
             services.terminal.note(notice)
     staging = context.config.get("spark.yarn.stagingDir")
+    environment = _childs_environment(services, None if context.reading else context.config)
+    environment.update(cluster.child_variables)
+    environment.pop("HADOOP_PROXY_USER", None)  # `connect` saw that it names our proxy user, as spark-submit is told
     return YarnBackend(
         cluster,
-        {
-            **_childs_environment(services, None if context.reading else context.config),
-            **cluster.child_variables,
-        },
+        environment,
         services.state_folder / "launch",
         services.clock,
         services.terminal,

@@ -42,7 +42,7 @@ from batch_submit.plan.backend_choice import LOCAL, choose_backend
 from batch_submit.plan.config import build_config
 from batch_submit.plan.health import Finding, in_order, ok, red, reds, skipped, warn
 from batch_submit.plan.merged import Config
-from batch_submit.plan.proxy_user import proxy_user_of
+from batch_submit.plan.proxy_user import acting_for
 from batch_submit.plan.sourced import ConfigSources
 from batch_submit.render.health import health_json, health_lines
 from batch_submit.services import Services
@@ -172,7 +172,7 @@ def _identify(scene: Scene, out: list[Finding]) -> None:
     scene.kerberos = scene.conf.kerberos or scene.config.value("security_config.enable_kerberos") is True
     scene.user = effective_user(services.env, services.os_user, scene.kerberos)
     try:
-        scene.acts_for = proxy_user_of(scene.config, kerberos=scene.kerberos)
+        scene.acts_for = acting_for(scene.config, services.env, kerberos=scene.kerberos)
     except BatchSubmitError as error:
         out.append(red("config.proxy-user", error.message, error.next_step, error.where))
     if not scene.kerberos or not scene.addresses.resource_managers:

@@ -215,7 +215,15 @@ def _launch(
         f"submitting {plan.spec.name} (run {plan.spec.run_id})" + (f", try {number}" if number > 1 else "")
     )
     try:
-        record = TryRecord(recorder, number, services.processes, backend.marks, decision.application_id, claims.reserve)
+        record = TryRecord(
+            recorder,
+            number,
+            services.processes,
+            backend.marks,
+            decision.application_id,
+            claims.reserve,
+            shared=claims.folder is not None,
+        )
         if decision.application_id:  # of an earlier call; perhaps of one that was made without a claim
             nothing = any(one.number == number and one.state is TryState.NOT_SUBMITTED for one in recorder.run.tries)
             record = replace(record, reserved_id=record.reserved(decision.application_id), led_to_nothing=nothing)

@@ -340,6 +340,8 @@ class TryRecord:
         Claims the right to launch it, by number and application id ("" for none); the id to launch it under.
     led_to_nothing
         The call that reserved `reserved_id` has recorded that nothing came of it.
+    shared
+        Other hosts can read that claim.
     """
 
     recorder: Recorder
@@ -349,6 +351,7 @@ class TryRecord:
     reserved_id: str = ""
     claim: Callable[[int, str], str] = lambda _number, application_id: application_id
     led_to_nothing: bool = False
+    shared: bool = False
 
     def at_gate(self, pid: int) -> None:
         """See `backends.base.LaunchRecord`."""

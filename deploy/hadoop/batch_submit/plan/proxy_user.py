@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from batch_submit.errors import UsageError
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from batch_submit.plan.merged import Config
 
 PROXY_USER = "security_config.proxy_user"
+#: Read by every Java client of Hadoop, spark-submit's too (source: ``UserGroupInformation.HADOOP_PROXY_USER``).
+HADOOPS_OWN = "HADOOP_PROXY_USER"
 
 
 def proxy_user_of(config: Config, *, kerberos: bool) -> str:
@@ -43,3 +46,34 @@ def proxy_user_of(config: Config, *, kerberos: bool) -> str:
             next_step=f"without Kerberos: HADOOP_USER_NAME={sourced.value}",
         )
     return str(sourced.value).strip()
+
+
+def acting_for(config: Config, env: Mapping[str, str], *, kerberos: bool) -> str:
+    """`proxy_user_of`, where Hadoop's own variable says nothing else: see `refuse_hadoops_own`."""
+    acts_for = proxy_user_of(config, kerberos=kerberos)
+    refuse_hadoops_own(env, acts_for)
+    return acts_for
+
+
+def refuse_hadoops_own(env: Mapping[str, str], acts_for: str) -> None:
+    """Refuse Hadoop's own variable for a proxy user: spark-submit would run as that user, and our calls would not.
+
+    Parameters
+    ----------
+    acts_for
+        The proxy user of the configuration; "" for none.
+
+    Raises
+    ------
+    UsageError
+        It is set, and names another user than `acts_for`.
+    """
+    named = env.get(HADOOPS_OWN, "").strip()
+    if named and named != acts_for:
+        raise UsageError(
+            f"{HADOOPS_OWN} names {named}: Java programs would act for that user, and this tool's own calls "
+            + (f"for {acts_for}" if acts_for else "would not"),
+            where="the environment",
+            next_step=f"unset {HADOOPS_OWN}; with Kerberos use --proxy-user {named} ({PROXY_USER}),"
+            f" without HADOOP_USER_NAME={named}",
+        )

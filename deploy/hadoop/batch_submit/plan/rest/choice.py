@@ -38,13 +38,24 @@ _MORE_TOKENS = (
     "spark.yarn.access.namenodes",
     "spark.kafka.clusters.",
 )
+#: What sends Spark's client to other servers than ours, and each with what it may say besides.
+_FILE_SYSTEM = ("spark.hadoop.fs.defaultFS", "spark.hadoop.fs.default.name")
+MANAGER = "spark.hadoop.yarn.resourcemanager."
+_MANAGERS = ("hostname", "ha.enabled", "ha.rm-ids")
 _ONLY_SPARK_PREFIXES = ("spark.driver.resource.", "spark.yarn.driver.resource.")
 _OFF = ("", "false")
 #: Java options of spark-submit itself that its client hands on to the application.
 _HANDED_ON = ("-Dspark.", "-Djava.net.preferIPv6Addresses=true")
 
 
-def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str, metastore: bool = False) -> str:
+def why_not(
+    plan: SubmissionPlan,
+    *,
+    kerberos: bool,
+    default_fs: str,
+    metastore: bool = False,
+    managers: Mapping[str, str] | None = None,
+) -> str:
     """Return why a plan needs spark-submit; "" when it can go over REST.
 
     Parameters
@@ -55,12 +66,16 @@ def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str, metastore:
         The file system that WebHDFS speaks for, such as ``hdfs://host:port``.
     metastore
         Whether this host's configuration names a Hive metastore.
+    managers
+        What is known of the ResourceManagers, as Spark's properties.
     """
     conf, spec = {**plan.conf, **plan.secrets}, plan.spec
     if spec.deploy_mode != "cluster":
         return f"deploy_mode {spec.deploy_mode}: the driver is spark-submit's own process"
     if not default_fs.startswith("hdfs://"):  # a token for another one (swebhdfs) is of another kind and service
         return f"the default file system is {default_fs or 'not named'}, and only hdfs:// is written to over REST"
+    if other := _other_servers(conf, default_fs, managers or {}):
+        return other
     if kerberos and (more := _more_tokens(conf, metastore)):
         return more
     if bool(conf.get(KEYTAB)) != bool(conf.get(PRINCIPAL)):
@@ -75,6 +90,21 @@ def why_not(plan: SubmissionPlan, *, kerberos: bool, default_fs: str, metastore:
         if option.startswith(_HANDED_ON):
             return f"SPARK_SUBMIT_OPTS holds {option.partition('=')[0]}: spark-submit hands it on to the application"
     return _why_not_files(plan, conf, default_fs)
+
+
+def _other_servers(conf: Mapping[str, str], default_fs: str, managers: Mapping[str, str]) -> str:
+    """Which property would send Spark's client elsewhere than us; "" for none."""
+    for key, value in conf.items():
+        if key in _FILE_SYSTEM:
+            named = value.strip().rstrip("/")
+            if not has_scheme(named) or ":///" in f"{named}/" or not lies_there(f"{named}/", default_fs):
+                return f"{key} is {value}, and files would go to {default_fs}"
+        elif key.startswith(MANAGER):
+            name = key[len(MANAGER) :]
+            ours = managers.get(key, "")
+            if ("address" in name or name.startswith(_MANAGERS)) and value.strip().lower() != ours.lower():
+                return f"{key} is {value}, and over REST the job would go to the cluster that the Hadoop XML files name"
+    return ""
 
 
 def _more_tokens(conf: Mapping[str, str], metastore: bool) -> str:
