@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from typing import Any
 
 import pytest
 
 from batch_submit.errors import ClusterRefused, OutcomeUnknown
+from batch_submit.operations import once
 from batch_submit.operations.claiming import Claims
+from batch_submit.operations.deciding import Deciding
 from batch_submit.plan.resume import Action
-from tests.unit.modelled_world import LIVE, Call, Crash, World, many_others
+from tests.unit.modelled_world import LIMITS, LIVE, NO_SIGNALS, PLAN, Call, Crash, World, many_others
 from tests.unit.test_exactly_once_model import BOTH, SUBMIT, arrives, killed_at, submitted
 
 
@@ -83,15 +86,20 @@ def test_two_hosts_repeat_what_was_refused(launchers: tuple[str, str]) -> None:
         assert any(after) and len(world.of(LIVE)) == 1, f"{told}, then {after}"
 
 
+def refused_to_who_reserved(world: World) -> None:
+    """The call that reserved the first try's id hears a no, and says so."""
+    claims = Call(world, world.hosts[0], "rest").claims
+    claims.look()
+    claims._won = 1
+    claims.not_submitted(1, "no")
+
+
 def late_poster(world: World, *, step: int) -> tuple[str, list[str]]:
     """Host 1 posts host 0's id again; before one of its steps host 0 hears the no, and is repeated by spark-submit."""
     between: list[str] = []
 
     def refused_then_repeated() -> None:
-        claims = Call(world, world.hosts[0], "rest").claims
-        claims.look()
-        claims._won = 1  # the call that reserved it still runs, and is refused now
-        claims.not_submitted(1, "no")
+        refused_to_who_reserved(world)
         between.append(submitted(world, 0, "spark-submit"))
 
     world.between = (step, refused_then_repeated)
@@ -121,6 +129,43 @@ def test_an_id_is_posted_again_or_closed_and_never_both() -> None:
         assert len(world.of(LIVE)) <= 1, told
         assert answer or any(between) or "1-closed.json" in world.files, told
     assert step > 10
+
+
+@pytest.mark.parametrize("launcher", ["spark-submit", "rest"])
+def test_a_call_that_had_looked_before_the_refusal_goes_on_after_it(launcher: str) -> None:
+    """It posts, or dies on the way, between two steps of the call that goes for the next try."""
+    signals: Any = NO_SIGNALS
+    for step, dies_at in itertools.product(range(1, 30), range(0, 10)):
+        world = reserved_only()
+        late = Call(world, world.hosts[1], "rest")
+        recorder = late._looked()
+        deciding = Deciding(late.context.services, late.backend, late.claims, recorder, signals, LIMITS)
+        decision, _ = deciding.decide()
+        assert decision.application_id
+        refused_to_who_reserved(world)
+
+        def goes_on(
+            world: World = world,
+            late: Call = late,
+            recorder: Any = recorder,
+            decision: Any = decision,
+            at: int = dies_at,
+        ) -> None:
+            world.dies_at = at
+            with contextlib.suppress(Crash, OutcomeUnknown):
+                once._launch(late.context, late.backend, recorder, PLAN, decision, signals, late.claims)
+
+        world.steps = 0
+        world.between = (step, goes_on)
+        answer = submitted(world, 0, launcher)
+        if world.between is not None:
+            assert step > 10
+            return
+        arrives(world)
+        told = f"step {step}, dies at {dies_at}: {answer!r} {sorted(world.files)} {world.apps}"
+        assert len(world.of(LIVE)) <= 1, told
+        assert answer or world.of(LIVE) or "1-closed.json" in world.files, told
+    raise AssertionError("it never came to its end")
 
 
 def test_the_model_sees_an_id_that_is_posted_although_it_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
