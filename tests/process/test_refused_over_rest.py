@@ -20,10 +20,10 @@ WAITS = (
     "import os, time",
     "from batch_submit.launchers import posting",
     "post = posting.Poster.post",
-    "def waiting(self, context, *, first):",
+    "def waiting(self, *given):",
     "    open(os.environ['GATE'] + '.reached', 'w').close()",
     "    while not os.path.exists(os.environ['GATE']): time.sleep(0.02)",
-    "    return post(self, context, first=first)",
+    "    return post(self, *given)",
     "posting.Poster.post = waiting",
 )
 
