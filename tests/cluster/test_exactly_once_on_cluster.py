@@ -285,7 +285,7 @@ def test_what_another_host_posted_again_runs_to_its_end_and_leaves_nothing(
 
 
 @pytest.mark.usefixtures("held_queue")
-def test_a_refusal_after_the_reservation_is_4_leaves_nothing_and_keeps_the_id(
+def test_a_refusal_after_the_reservation_is_4_leaves_nothing_and_makes_room(
     cluster: Cluster, yarn: Yarn, hosts: list[Host], run_id: str
 ) -> None:
     quota = f"{cluster.webhdfs_url}/user/root/.sparkStaging?op=%s&user.name=root"
@@ -302,7 +302,9 @@ def test_a_refusal_after_the_reservation_is_4_leaves_nothing_and_keeps_the_id(
     reserved = found["1-reserved"]["application_id"]
     assert "quota" in found["1-not-submitted"]["reason"] and reserved not in staging(cluster)
     code, application_id, err = hosts[1].submit(run_id)
-    assert (code, application_id) == (0, reserved), err
+    assert code == 0 and application_id != reserved, err
+    found = claims(cluster, run_id)
+    assert "1-closed" in found and found["2-submitted"]["application_id"] == application_id
     assert len(yarn.of_run(run_id)) == 1
 
 

@@ -16,7 +16,7 @@ from batch_submit.plan.resume import Action, Known, decide
 EPOCH = "1700000000000"
 OURS, THEIRS = f"application_{EPOCH}_0007", f"application_{EPOCH}_0008"
 CLAIM = Claim("nightly", 1, Step.RESERVED, "n1", "edge-1", "etl", "2026-01-31T02:00:00Z", "2026-01-31", {"script": "x"})
-PLANNED, RESERVED, SUBMITTED, NOT_SUBMITTED, GIVEN_UP = Step
+PLANNED, RESERVED, AGAIN, SUBMITTED, NOT_SUBMITTED, CLOSED, GIVEN_UP = Step
 
 
 def held(number: int, *steps: Step, application_id: str = OURS) -> Held:
@@ -73,8 +73,14 @@ TABLE = [
     ("planned alone binds nobody", held(1, PLANNED), EPOCH, (Action.SUBMIT, 1, "")),
     ("a reserved id is posted again", held(1, PLANNED, RESERVED), EPOCH, SAME_ID),
     ("not in another epoch", held(1, PLANNED, RESERVED), "1", UNKNOWN),
-    ("refused: the same id, another may be posting it", held(1, PLANNED, RESERVED, NOT_SUBMITTED), EPOCH, SAME_ID),
+    ("posted by two, of whom none was heard", held(1, PLANNED, RESERVED, AGAIN), EPOCH, SAME_ID),
+    ("refused, and nobody else posts it", held(1, PLANNED, RESERVED, NOT_SUBMITTED), EPOCH, NEW_TRY),
+    ("refused and closed", held(1, PLANNED, RESERVED, NOT_SUBMITTED, CLOSED), EPOCH, NEW_TRY),
+    ("refused, and another may be posting it", held(1, PLANNED, RESERVED, AGAIN, NOT_SUBMITTED), EPOCH, SAME_ID),
+    ("closed just when another posted it", held(1, PLANNED, RESERVED, AGAIN, NOT_SUBMITTED, CLOSED), EPOCH, UNKNOWN),
+    ("the same in an unknown epoch", held(1, PLANNED, RESERVED, AGAIN, NOT_SUBMITTED), "", UNKNOWN),
     ("refused in an earlier epoch", held(1, PLANNED, RESERVED, NOT_SUBMITTED), "1", NEW_TRY),
+    ("refused in an earlier epoch to both", held(1, PLANNED, RESERVED, AGAIN, NOT_SUBMITTED, CLOSED), "1", NEW_TRY),
     ("accepted and forgotten: it may have run", held(1, PLANNED, RESERVED, SUBMITTED), EPOCH, UNKNOWN),
     ("by a program", held(1, PLANNED, RESERVED, application_id=""), EPOCH, UNKNOWN),
     ("by a program, to nothing", held(1, PLANNED, RESERVED, NOT_SUBMITTED, application_id=""), EPOCH, NEW_TRY),
@@ -142,11 +148,19 @@ STEPS = st.sampled_from(
     [
         (PLANNED,),
         (PLANNED, RESERVED),
+        (PLANNED, RESERVED, AGAIN),
         (PLANNED, RESERVED, NOT_SUBMITTED),
+        (PLANNED, RESERVED, AGAIN, NOT_SUBMITTED),
         (PLANNED, RESERVED, SUBMITTED),
         (PLANNED, RESERVED, SUBMITTED, NOT_SUBMITTED),
     ]
 )
+
+
+def test_what_is_refused_is_closed_before_there_is_a_newer_try_where_it_could_still_be_posted() -> None:
+    refused = known_of_both(held(1, PLANNED, RESERVED, NOT_SUBMITTED), Known())
+    assert [decide(refused, [], epoch).closes for epoch in (EPOCH, "", "1")] == [True, True, False]
+    assert not decide(known_of_both(held(1, PLANNED), Known()), [], EPOCH).closes
 
 
 @given(st.integers(1, 4), STEPS, st.sampled_from(["", OURS]), st.booleans(), st.booleans())
@@ -158,7 +172,8 @@ def test_in_one_epoch_a_try_makes_room_for_the_next_only_when_its_end_is_known(
     # A host records a launch only once it has the right to it.
     recorded = Known(number, may_have_launched=launching and RESERVED in steps) if first_recorded else Known()
     decision = decide(known_of_both(claims, recorded), [], EPOCH)
-    ended = NOT_SUBMITTED in steps and SUBMITTED not in steps and not application_id
+    shared = AGAIN in steps and bool(application_id)
+    ended = NOT_SUBMITTED in steps and SUBMITTED not in steps and not shared
     if decision.action is Action.SUBMIT and not ended:
         assert decision.number == number
         assert decision.application_id == (application_id if RESERVED in steps else "")

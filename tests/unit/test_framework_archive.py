@@ -81,6 +81,28 @@ def test_the_zip_is_made_once_and_again_after_a_change_or_damage(
     assert framework_archive.framework_archive(tmp_path / "cache").read_bytes() == zipped(folder) and len(made) == 4
 
 
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["written in place", "another file in its place"])
+def test_a_change_that_keeps_size_and_time_is_shipped_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
+) -> None:
+    """As `rsync --times`, `cp -p` and a checkout that restores times make them."""
+    folder = package(tmp_path, FILES)
+    monkeypatch.setattr(framework_archive, "package_folder", lambda: folder)
+    before = framework_archive.framework_archive(tmp_path / "cache")
+    file, held = folder / "b.py", (folder / "b.py").stat()
+    new = tmp_path / "new.py" if is_replaced else file
+    new.write_text("B = 2\n", encoding="utf-8")
+    for _ in range(10**6):  # a file system's clock may stand still for some milliseconds
+        os.utime(new, ns=(held.st_atime_ns, held.st_mtime_ns))
+        if new.stat().st_ctime_ns != held.st_ctime_ns:
+            break
+    new.replace(file)
+    now = file.stat()
+    assert (now.st_size, now.st_mtime_ns) == (held.st_size, held.st_mtime_ns)
+    after = framework_archive.framework_archive(tmp_path / "cache")
+    assert after != before and after.read_bytes() == archive_bytes(folder)
+
+
 # --- the cache --------------------------------------------------------------------------------------------------------
 
 

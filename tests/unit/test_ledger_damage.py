@@ -200,6 +200,39 @@ def test_an_export_that_can_not_be_written_is_a_warning(watched: Watched) -> Non
     assert [path.name for path in watched.ledger.folder.glob(".*.json.*")] == []
 
 
+def moved_aside(ledger: SqliteLedger) -> None:
+    aside = ledger.folder.with_name("aside")
+    aside.mkdir()
+    for path in ledger.folder.glob(f"{ledger.path.name}*"):
+        path.rename(aside / path.name)
+
+
+def taken_from_a_backup(ledger: SqliteLedger) -> None:
+    """Another file under the same name."""
+    moved_aside(ledger)
+    backup = ledger.folder.with_name("aside") / ledger.path.name
+    ledger.path.write_bytes(backup.read_bytes())
+
+
+@pytest.mark.parametrize("happens", [moved_aside, taken_from_a_backup])
+def test_a_ledger_that_is_moved_aside_during_a_submission_is_not_written_any_more(
+    watched: Watched, happens: Callable[[SqliteLedger], None]
+) -> None:
+    """The connection that is kept would write into a file that nobody finds under this name."""
+    ledger = watched.ledger
+    with ledger.lock("r003", monotonic=lambda: 0.0, sleep=lambda _: None, patience_s=0):
+        assert ledger.load("r003") == MANY[3]
+        happens(ledger)
+        ledger.update(MANY[3], lambda run: replace(run, queue="after"))
+    for path in ledger.folder.glob("*.json"):
+        path.unlink()  # the database tells, not its export
+    run = reopened(ledger.folder).ledger.load("r003")
+    assert run is not None and run.queue == "after"
+    aside = sqlite3.connect(ledger.folder.with_name("aside") / ledger.path.name)
+    with closing(aside):
+        assert "after" not in str(list(aside.iterdump()))
+
+
 # --- what may go on ---------------------------------------------------------------------------------------------------
 
 

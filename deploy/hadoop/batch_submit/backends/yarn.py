@@ -112,6 +112,11 @@ class YarnBackend:
             from batch_submit.backends.yarn_rest import fall_back
             from batch_submit.launchers.rest_errors import NeedsSparkSubmit, internal
 
+            if self.launcher == SPARK_SUBMIT:
+                self.terminal.note(
+                    f"{record.reserved_id} is posted over REST although launcher {SPARK_SUBMIT} is named: an earlier"
+                    " call reserved it and may have posted it, and spark-submit would make another one beside it"
+                )
             try:
                 launcher, job = self.over_rest(plan)
                 asks = self.launcher == AUTO and not record.reserved_id

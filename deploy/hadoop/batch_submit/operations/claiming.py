@@ -164,7 +164,7 @@ class Claims:
         Raises
         ------
         OutcomeUnknown
-            Another host has it, and only that host can go on.
+            Another host has it, and only that host can go on; or its id is closed, or may be.
         ClusterUnreachable
             It can't be claimed.
         """
@@ -172,7 +172,7 @@ class Claims:
             return application_id
         then = self.held.claim
         if application_id and then is not None and then.application_id and Step.RESERVED in self.held.of(number):
-            return then.application_id
+            return self._joined(number, then.application_id)
         there = self._claim(number, Step.RESERVED, application_id=application_id)
         self.held = Held(number, self.held.of(number) | {Step.RESERVED}, there)
         if there.nonce == self.nonce:
@@ -182,13 +182,58 @@ class Claims:
             self.context.services.terminal.note(
                 f"run {self.run_id}: try {number} is {there.application_id}, reserved by {self._origin(there)}"
             )
-            return there.application_id
+            return self._joined(number, there.application_id)
         raise OutcomeUnknown(
             f"run {self.run_id}: {self._origin(there)} has claimed the launch of try {number}; an application may be"
             " running",
             where=f"{self.folder.path}/{there.file_name}",
             next_step="run the same command again with the same run id: it attaches when the application shows",
         )
+
+    def _joined(self, number: int, application_id: str) -> str:
+        """The id that another call reserved, once it is claimed that we post it too, and it is not closed for that."""
+        try:
+            if Step.AGAIN not in self.held.of(number):
+                self._claim(number, Step.AGAIN, application_id=application_id)
+            newest_number, steps = self._steps_now()
+        except BatchSubmitError as error:
+            raise OutcomeUnknown(
+                f"{application_id}, which an earlier call reserved, could not be posted again: {error.message}",
+                where=error.where,
+                details=error.details,
+                next_step="mend that, and run the same command again with the same run id",
+            ) from error
+        if newest_number != number or steps & {Step.CLOSED, Step.GIVEN_UP}:
+            raise OutcomeUnknown(
+                f"run {self.run_id}: another call found that try {number} led to nothing, and goes on to the next one",
+                details=self.lines(),
+                next_step="run the same command again with the same run id: it looks for that one first",
+            )
+        self.held = Held(number, steps, self.held.claim)
+        return application_id
+
+    def close_id(self, number: int) -> bool:
+        """Claim that nobody may post a refused try's id any more; whether nobody had begun to.
+
+        Raises
+        ------
+        ClusterUnreachable
+            It can't be claimed, or who else posts it can't be looked at.
+        """
+        if self.folder is None:
+            return True
+        if Step.CLOSED not in self.held.of(number):
+            self._claim(number, Step.CLOSED)
+        newest_number, steps = self._steps_now()
+        # A newer try is another call's that has closed it before us.
+        return newest_number > number or (newest_number == number and Step.AGAIN not in steps)
+
+    def _steps_now(self) -> tuple[int, frozenset[Step]]:
+        assert self.folder is not None
+        try:
+            return newest(self.folder.names() or ())
+        except (ClusterRefused, ClusterUnreachable) as error:
+            raise self._unable(error) from error
 
     def submitted(self, number: int, application_id: str) -> None:
         """Claim that a try was accepted; a failure is no reason to stop: the cluster shows the application."""

@@ -100,6 +100,12 @@ class Deciding:
             if decision.action is Action.LOOK:
                 raise uncertain(self.recorder, self.claims, "its application showed, and is gone")
         if decision.action is Action.SUBMIT and decision.number > known.number:
+            if decision.closes and not self.claims.close_id(known.number):
+                raise uncertain(
+                    self.recorder,
+                    self.claims,
+                    f"{known.application_id} was refused, and at this moment another call posts it too",
+                )
             self._close(known, seen)
         return decision, seen
 
@@ -198,6 +204,8 @@ class Deciding:
             reason = "the call that planned it ended before it launched anything"
         if one.state is TryState.LAUNCHING:
             reason = f"its program (pid {one.pid}) is gone, and no application showed under its tag"
+            if one.application_id:
+                reason = f"{one.application_id} was refused to the call that had reserved it"
         if one.state in (TryState.PLANNED, TryState.LAUNCHING):
             self.recorder.not_submitted(one.number, reason)
         if one.state in (TryState.PLANNED, TryState.LAUNCHING, TryState.NOT_SUBMITTED):

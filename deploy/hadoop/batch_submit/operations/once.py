@@ -166,7 +166,7 @@ def _resume(context: Context, recorder: Recorder, decision: Decision, claims: Cl
     recorded = next((one for one in run.tries if one.application_id == decision.application_id), None)
     if recorded is None:
         recorder.submitted(decision.number, decision.application_id, adopted(recorder, decision))
-    if claims.held.of(decision.number) == {Step.PLANNED, Step.RESERVED}:
+    if claims.held.of(decision.number) - {Step.AGAIN} == {Step.PLANNED, Step.RESERVED}:
         claims.submitted(decision.number, decision.application_id)  # who reserved it did not come to say so
     if decision.action is Action.ATTACH:
         terminal.note(
@@ -228,11 +228,15 @@ def _launch(
             nothing = any(one.number == number and one.state is TryState.NOT_SUBMITTED for one in recorder.run.tries)
             record = replace(record, reserved_id=record.reserved(decision.application_id), led_to_nothing=nothing)
         application_id = backend.submit(plan, number, signals, record)
-    except OutcomeUnknown:
+    except OutcomeUnknown as error:
+        if decision.application_id and "resolve" not in error.next_step:  # this try is in the way until then
+            way_on = f"batch-submit resolve {plan.spec.run_id} --not-submitted --force"
+            error.next_step += f"; once you know that nothing came of {decision.application_id}: {way_on}"
         raise
     except BatchSubmitError as error:
         recorder.not_submitted(number, error.message)
-        claims.not_submitted(number, error.message)
+        if not decision.application_id:  # else an earlier call may have posted it, and knows nothing of this no
+            claims.not_submitted(number, error.message)
         raise
     except Exception as error:
         raise after_launch(error, plan.spec.run_id) from error

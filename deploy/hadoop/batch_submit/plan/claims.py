@@ -4,6 +4,10 @@ A run has a folder of its name; each step of each of its tries is one file in it
 is put in place by one RENAME and never replaced, so that a step has one winner; what the winner then did it does not
 tell. The step that decides is ``reserved``: the right to launch a try, with the application id where the launcher knows
 it beforehand. It has one name for both launchers, so that they exclude each other too.
+
+An id that was refused must not be posted any more once there is a newer try. So whoever posts another's id says that
+first (``again``) and looks then whether it is closed; whoever wants a newer try closes it first (``closed``) and looks
+then whether somebody posts it. Whatever happens at once, at least one of the two sees the other.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from batch_submit.model import Result
 from batch_submit.plan.resume import Known
 
 SCHEMA = 1
-_NAME = re.compile(r"([1-9][0-9]{0,8})-(planned|reserved|submitted|not-submitted|given-up)\.json")
+_NAME = re.compile(r"([1-9][0-9]{0,8})-(planned|reserved|again|submitted|not-submitted|closed|given-up)\.json")
 
 
 class Step(str, Enum):
@@ -27,8 +31,10 @@ class Step(str, Enum):
 
     PLANNED = "planned"  #: there is to be such a try; which job it is
     RESERVED = "reserved"  #: who may launch it, and under which application id (REST)
+    AGAIN = "again"  #: somebody else than whom `reserved` names posts its application id, too
     SUBMITTED = "submitted"  #: the ResourceManager took it
     NOT_SUBMITTED = "not-submitted"  #: whom `reserved` names knows that the launch led to nothing
+    CLOSED = "closed"  #: after `not-submitted`: nobody may post its application id any more
     GIVEN_UP = "given-up"  #: a person decided that it makes room for a new try
 
 
@@ -165,7 +171,14 @@ def known_of_both(held: Held, recorded: Known) -> Known:
     if Step.RESERVED not in held.steps:
         return recorded if same and recorded.may_have_launched else Known(held.number, is_open=True)
     if claim.application_id:
-        return Known(held.number, may_have_launched=True, application_id=claim.application_id, was_refused=closed)
+        return Known(
+            held.number,
+            may_have_launched=True,
+            application_id=claim.application_id,
+            was_refused=closed,
+            is_shared=Step.AGAIN in held.steps,
+            is_closed=Step.CLOSED in held.steps,
+        )
     if same and recorded.nonce == claim.nonce:
         return replace(recorded, may_have_launched=recorded.may_have_launched and not closed)
     return Known(held.number, may_have_launched=not closed, host=claim.host)

@@ -32,6 +32,8 @@ class Decision:
         With ``SUBMIT``: reserved for this very try by an earlier call, which may have posted it; it is posted again.
     report
         What the cluster shows of that application; ``None`` when only the record knows it.
+    closes
+        With ``SUBMIT``: the id of the try before could still be posted; it has to be closed for that first.
     """
 
     action: Action
@@ -39,6 +41,7 @@ class Decision:
     application_id: str = ""
     reason: str = ""
     report: ApplicationReport | None = None
+    closes: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,12 @@ class Known:
         It is claimed as planned, and nobody has claimed the right to launch it: it is the one to make. A newer one
         beside it could not be told from two runs.
     was_refused
-        Who reserved its id knows that it led to nothing. In its epoch the id is used again, because another host may be
-        posting it; in a later one there is room for a new try.
+        Who reserved its id knows that it led to nothing.
+    is_shared
+        Somebody else may have posted that id too, and nobody knows what came of it. In its epoch it is used again then;
+        otherwise, and in a later epoch, there is room for a new try.
+    is_closed
+        Nobody may post that id any more.
     was_given_up
         A person decided that it makes room for a new try.
     can_look
@@ -77,6 +84,8 @@ class Known:
     result: str = ""
     is_open: bool = False
     was_refused: bool = False
+    is_shared: bool = False
+    is_closed: bool = False
     was_given_up: bool = False
     can_look: bool = False
     nonce: str = ""
@@ -191,11 +200,17 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
         )
     ended = known.result in (Result.FAILED, Result.KILLED, Result.REFUSED, Result.TIMED_OUT)
     lost = known.has_reserved and not seen_under(known.number, seen)
-    if lost and epoch and known.application_id.split("_")[1:2] == [epoch]:
+    of_epoch = "".join(known.application_id.split("_")[1:2])
+    can_be_posted = of_epoch == epoch or not epoch
+    if lost and known.was_refused and not (known.is_shared and can_be_posted):
+        reason = f"try {number}, for try {known.number} led to nothing"
+        return Decision(Action.SUBMIT, number, "", reason, closes=can_be_posted)
+    if lost and known.is_closed and can_be_posted:
+        reason = f"{known.application_id} was refused and closed while another call was about to post it too"
+        return Decision(Action.UNCERTAIN, number, known.application_id, reason)
+    if lost and epoch and of_epoch == epoch:
         reason = f"{known.application_id} was reserved for it by an earlier call, and is posted again"
         return Decision(Action.SUBMIT, known.number, known.application_id, reason)
-    if lost and known.was_refused:
-        return Decision(Action.SUBMIT, number, "", f"try {number}, for try {known.number} led to nothing")
     if known.application_id and not ended and all(known.application_id != one.application_id for one in seen):
         return Decision(
             Action.UNCERTAIN, number, known.application_id, "the cluster does not know its application any more"
