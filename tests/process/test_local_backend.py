@@ -183,3 +183,20 @@ def test_the_python_of_a_local_driver_is_ours_unless_named(laptop: Door) -> None
     assert laptop.calls[0].environment["PYSPARK_PYTHON"] == laptop.env["BATCH_SUBMIT_PYTHON"]
     assert laptop.submit(env={"PYTHON_PATH": "/opt/py"}).code == 0
     assert laptop.calls[1].environment["PYSPARK_PYTHON"] == "/opt/py"
+
+
+@pytest.mark.parametrize("verb", ["wait", "monitor", "kill"])
+def test_the_end_of_one_try_is_not_told_of_the_next(laptop: Door, verb: str) -> None:
+    """All tries of a run have one id here; how the second one ended nobody knows."""
+    laptop.recorder(status=1)
+    assert laptop.submit("--run-id", "r1").code == 1
+    laptop.recorder()
+    laptop.holds("wait_after")
+    assert laptop.submit("--run-id", "r1", "--no-wait").code == 0
+    file = until(lambda: next(iter(laptop.state.glob("local/r1/2/process.json")), None), "the second try runs")
+    process = json.loads(file.read_text())
+    for pid in (process["pid"], process["driver_pid"]):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not (alive(process["pid"]) or alive(process["driver_pid"])), "both are gone")
+    outcome = laptop.run(verb, "r1")
+    assert outcome.code == 8, outcome.err

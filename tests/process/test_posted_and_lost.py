@@ -51,8 +51,8 @@ def host(tmp_path: Path, rm: Forgetful, webhdfs: CannedWebHdfs) -> Iterator[Door
 
 IMPATIENT = (
     "from batch_submit.launchers import posting",
-    "from batch_submit.operations import submit",
-    "posting.ACCEPT_PATIENCE_S = submit._ACCEPT_PATIENCE_S = 2.0",
+    "from batch_submit.operations import lifetimes, submit",
+    "posting.ACCEPT_PATIENCE_S = submit._ACCEPT_PATIENCE_S = lifetimes.NO_WAIT_PATIENCE_S = 2.0",
 )
 
 
@@ -85,9 +85,16 @@ def test_without_waiting_success_means_accepted(host: Door, rm: Forgetful) -> No
     done = submit(host, "--no-wait")
     assert done.code == 8 and done.out == "", done.err
     assert done.said("has not said that it accepts it", " status application_"), done.err
+    assert submit(host, "--no-wait").code == 8 and len(rm.posted) == 1  # a repeat attaches, and knows no more
     (one,) = rm.applications.values()
     one.steps = [RUNNING]
     assert submit(host, "--no-wait").code == 0 and len(rm.posted) == 1  # a repeat attaches
+
+
+def test_an_application_without_its_time_limit_is_not_left_without_a_word(host: Door, rm: Forgetful) -> None:
+    rm.steps, rm.fail_lifetimes = [("NEW_SAVING", "UNDEFINED", {})], 99
+    done = submit(host, "--no-wait", "--timeout", "1h")
+    assert done.code == 8 and done.said("NOTHING ends it at that time", " wait application_"), done.err
 
 
 @pytest.mark.parametrize("status", [400, 403])

@@ -10,7 +10,7 @@ import pytest
 
 from tests.process.canned_replies import remote_exception
 from tests.process.canned_webhdfs import CannedWebHdfs
-from tests.process.door import SUCCEEDED, Door, until
+from tests.process.door import RUNNING, SUCCEEDED, Door, until
 from tests.process.taking_rm import SHARED_JARS, TakingResourceManager, spark_home
 from tests.process.test_over_rest import reserved_before, submit
 
@@ -152,3 +152,17 @@ def test_a_no_to_one_of_two_hosts_that_post_one_id_is_none_when_the_other_s_was_
     told = calls[refused].end()
     assert (told.code, told.out, rm.answers_to_post) == (0, done.out, []), told.err
     assert len(rm.applications) == 1 and "1-not-submitted.json" not in claimed(webhdfs)
+
+
+def test_a_kill_of_what_is_about_to_be_posted_is_not_known(
+    host: Door, rm: TakingResourceManager, tmp_path: Path
+) -> None:
+    rm.steps = [RUNNING]
+    flags = ("--conf", SHARED_JARS, "--run-id", "r1", "--launcher", "rest", "--no-wait")
+    program = host.changed_program(*WAITS)
+    launch = host.submitting(*flags, program=program, env={"GATE": str(tmp_path / "gate")})
+    until(lambda: (tmp_path / "gate.reached").exists(), "it is about to post")
+    killed = host.run("kill", "r1")
+    (tmp_path / "gate").touch()
+    assert launch.end().code == 0
+    assert killed.code == 8 and killed.said("which is being launched", "again, in a few seconds"), killed.err

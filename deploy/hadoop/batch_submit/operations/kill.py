@@ -9,11 +9,12 @@ from typing import TypeVar
 from batch_submit.adapters.rm_replies import queue_matches
 from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, NotFound, UsageError
-from batch_submit.ledger import Try, TryState
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, NotFound, OutcomeUnknown, UsageError
+from batch_submit.ledger import Run, Try, TryState
 from batch_submit.model import ApplicationReport, Verdict
 from batch_submit.operations.context import Context, Selection, local_backend, open_backend, open_context
 from batch_submit.operations.listing import with_records
+from batch_submit.operations.recorded import recorded_end
 from batch_submit.operations.targets import Target, resolve_in, resolve_local
 from batch_submit.operations.watch import kill_and_confirm
 from batch_submit.plan.tags import LOCAL_PREFIX, OUR_TAG
@@ -179,26 +180,32 @@ def _end(
     ------
     NotFound
         The backend does not know it, and this host has no end of it on record.
+    OutcomeUnknown
+        It is being launched: it may be there in a moment.
     """
     target = _resolved(services, context, backend, text)
     try:
         return target, kill_and_confirm(target.backend, target.application_id, services.clock)
     except NotFound as gone:
-        one = _recorded_end(target)
+        one = recorded_end(target.run, target.application_id)
         if one is not None:
             return target, one
+        _refuse_if_under_way(target.run, target.application_id)
         if target.run is not None:
             gone.details = (*gone.details, f"run {target.run.run_id} is on record, and nobody has seen how it ended")
         gone.next_step = f"batch-submit status {target.application_id}"
         raise
 
 
-def _recorded_end(target: Target) -> Try | None:
-    tries = target.run.tries if target.run is not None else ()
-    for one in tries:
-        if one.application_id == target.application_id and one.state is TryState.FINISHED and one.result:
-            return one
-    return None
+def _refuse_if_under_way(run: Run | None, application_id: str) -> None:
+    last = run.last if run is not None else None
+    if run is None or last is None or last.application_id != application_id or last.state is not TryState.LAUNCHING:
+        return
+    raise OutcomeUnknown(
+        f"{application_id} is reserved for try {last.number} of run {run.run_id}, which is being launched, or whose"
+        " launch was cut off; it is not there so far",
+        next_step=f"batch-submit kill {run.run_id}   (again, in a few seconds)",
+    )
 
 
 def _resolved(services: Services, context: Context | None, backend: Backend, text: str) -> Target:

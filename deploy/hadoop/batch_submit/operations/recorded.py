@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batch_submit.errors import ClusterUnreachable, NotFound, OutcomeUnknown
-from batch_submit.ledger import Run, TryState
+from batch_submit.ledger import Run, Try, TryState
 from batch_submit.model import FinalStatus, Result, State, Verdict
 from batch_submit.operations.targets import Target
 from batch_submit.services import Services
@@ -11,11 +11,19 @@ from batch_submit.services import Services
 
 def verdict_on_record(run: Run | None, application_id: str) -> Verdict | None:
     """The end of an application as it was seen and written down; ``None`` when nobody saw it."""
-    for one in run.tries if run is not None else ():
-        if one.application_id == application_id and one.state is TryState.FINISHED and one.result in _RESULTS:
-            state, final = State.parse(one.yarn_state), FinalStatus.parse(one.final_status)
-            return Verdict(Result(one.result), application_id, state, final, one.reason)
-    return None
+    one = recorded_end(run, application_id)
+    if one is None or one.result not in _RESULTS:
+        return None
+    state, final = State.parse(one.yarn_state), FinalStatus.parse(one.final_status)
+    return Verdict(Result(one.result), application_id, state, final, one.reason)
+
+
+def recorded_end(run: Run | None, application_id: str) -> Try | None:
+    """The try of an application whose end is on record; of several (backend ``local`` names all tries of a run alike)
+    the newest, and ``None`` when that one's is not.
+    """
+    of_it = [one for one in (run.tries if run is not None else ()) if one.application_id == application_id]
+    return of_it[-1] if of_it and of_it[-1].state is TryState.FINISHED and of_it[-1].result else None
 
 
 _RESULTS = {result.value for result in Result}

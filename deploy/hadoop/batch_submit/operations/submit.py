@@ -211,7 +211,11 @@ def _follow(
 ) -> Ended:
     """Follow an accepted application; ``since_s``: when this call began to wait, on the monotonic clock."""
     services, terminal = context.services, context.services.terminal
-    refused = _refused(context, backend, accepted, signals, patient=not options.wait)
+    try:
+        refused = _refused(context, backend, accepted, signals, patient=not options.wait)
+    except OutcomeUnknown:
+        _limited(services, spec, backend, accepted, signals, waits=False)  # it says so if nothing ends the run
+        raise
     if refused is not None:  # nothing was accepted, so nothing stands on stdout
         return Ended(spec, accepted, refused, int(refused.exit_code), refused=True)
     if not options.as_json:
@@ -271,7 +275,7 @@ def _refused(
     OutcomeUnknown
         With `patient`: the cluster does not say in time that it has accepted it.
     """
-    if accepted.attached:
+    if accepted.attached and (accepted.verdict is not None or not patient):
         return None
     report = _taken(context, backend, accepted.application_id, signals, _ACCEPT_PATIENCE_S if patient else 0.0)
     if report is None and patient and not signals.received:
