@@ -14,11 +14,13 @@ from batch_submit.adapters.framed_logs import node_address, sections
 from batch_submit.adapters.framed_source import read_framed
 from batch_submit.adapters.http_reply import Headers, HttpResponse
 from batch_submit.adapters.log_replies import parse_log_files, parse_time_ms, parts_of, raise_for
+from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.saved_logs import HdfsSavedLogs
 from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.adapters.yarn_logs_program import parse_listing
 from batch_submit.container_logs import LogFile
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, HostNotReady, NotFound, UsageError
+from batch_submit.render.logs import header
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "logs"
 DRIVER = "container_1795261034488_0001_01_000001"
@@ -299,3 +301,20 @@ def test_a_servers_name_that_leads_out_of_a_folder_is_no_file(name: str, tmp_pat
     for container_id, file in ((name, "stdout"), ("c_1", name)):
         with pytest.raises(UsageError, match="not the names"):  # and no question to HDFS, which has no session here
             saved.put(container_id, file, [b"abc"])
+
+
+def test_the_line_above_a_file_steers_no_terminal() -> None:
+    line = header(LogFile("c_1", "std\x1b[2Jout", 5, "h\r:1"))
+    assert line.isprintable() and "std?[2Jout" in line
+
+
+@pytest.mark.parametrize("held", ["abc", {}, [3], 1.5, "9" * 30])
+def test_a_priority_that_is_none_is_an_error_of_ours(held: Any) -> None:
+    class Session:
+        def request(self, method: str, url: str, **how: Any) -> HttpResponse:
+            body = json.dumps({"priority": held or "x"}).encode()
+            return HttpResponse(200, Headers({"Content-Type": "application/json"}), body, url)
+
+    manager = ResourceManager(["http://rm:8088"], Session(), user="u")  # type: ignore[arg-type]
+    with pytest.raises(ClusterUnreachable, match="no priority"):
+        manager.set_priority("application_1700000000000_0001", 3)

@@ -252,8 +252,10 @@ class ResourceManager:
         """
         self._known_user("set the priority of an application")
         self.put(f"{self._path(application_id)}/priority", {"priority": priority})
-        held = self.get(f"{self._path(application_id)}/priority").get("priority")
-        return held if isinstance(held, int) else int(str(held or 0))
+        held = str(self.get(f"{self._path(application_id)}/priority").get("priority") or 0)
+        if len(held) > 11 or not held.removeprefix("-").isdecimal():
+            raise ClusterUnreachable("the ResourceManager's answer names no priority", where=self.active_url())
+        return int(held)
 
     def _known_user(self, purpose: str) -> str:
         if not self.user:
