@@ -36,6 +36,9 @@ FINAL = {
 #: `waiting_for` gives it while the application runs, or the cluster can't be asked. Of no meaning to batch-submit.
 NOT_YET = 75
 
+#: Nothing else goes to XCom, nor from there to a shell.
+APPLICATION_ID = "application_[0-9]{8,}_[0-9]{4,}"
+
 
 class RetryWhatMayHelp(RetryPolicy):
     """Retry unless the exit code says that a retry can't help; see the table in docs/exit-codes.md."""
@@ -58,8 +61,24 @@ def application_id(last_line: str) -> str:
 
     A BashOperator reads stdout and stderr as one stream. Without ``--json`` the id is the last line of stdout only, and
     what is said of the waiting follows it.
+
+    Raises
+    ------
+    ValueError
+        It is no application id.
     """
-    return str(json.loads(last_line)["application_id"])
+    found = str(json.loads(last_line)["application_id"])
+    if not re.fullmatch(APPLICATION_ID, found):
+        raise ValueError(f"{found!r} is not an application id: read what batch-submit says in the log of this task")
+    return found
+
+
+def quoted(template: str) -> str:
+    """A template as one word of a shell command, whatever it renders to.
+
+    For the sensor: the `env` of a BashSensor replaces the worker's whole environment, that of a BashOperator need not.
+    """
+    return "'" + template.removesuffix("}}") + r"""| string | replace("'", "'\\''") }}'"""
 
 
 def submit(task_id: str, *arguments: str, kill_on_exit: bool = True, **operator: Any) -> BashOperator:
@@ -95,9 +114,12 @@ def waiting_for(task_id: str, submitted_by: str, **sensor: Any) -> BashSensor:
     sensor
         Of the BashSensor. Its ``timeout`` bounds the waiting; give the submission a ``--timeout`` too.
     """
+    submitted = quoted(f'{{{{ ti.xcom_pull(task_ids="{submitted_by}") }}}}')
     command = f"""\
-cd '{WORK}' || exit 3
-answer=$('{HOME}/batch_submit.sh' wait '{{{{ ti.xcom_pull(task_ids="{submitted_by}") }}}}' --wait-timeout 10s --json)
+id={submitted}
+[[ "$id" =~ ^{APPLICATION_ID}$ ]] || {{ echo "the task before gave no application id: see its log" >&2; exit 2; }}
+cd {quoted(WORK)} || exit 3
+answer=$({quoted(HOME)}/batch_submit.sh wait "$id" --wait-timeout 10s --json)
 code=$?
 case "$code $answer" in  # not asked (5, 8), or it runs: 7, which is the code of one that ran past --timeout, too
     '5 '* | '8 '* | '7 '*'"still running"'*) exit {NOT_YET} ;;

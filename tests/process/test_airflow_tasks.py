@@ -43,7 +43,7 @@ print(json.dumps({
     "command": dag.task_dict["training"].bash_command,
     "env": dag.task_dict["training"].env,
     "sensor": tasks.waiting_for("done", submitted_by="begun").bash_command,
-    "id": tasks.application_id('{"application_id": "application_1_0001", "exit_code": 0}'),
+    "id": tasks.application_id('{"application_id": "application_1700000000000_0001", "exit_code": 0}'),
 }))
 """
 
@@ -90,7 +90,7 @@ def test_what_is_a_template_is_a_variable_and_no_part_of_the_command(told: dict[
     assert "{{" not in told["command"] and "--kill-on-exit" in told["command"]
     named = set(re.findall(r'"\$(\w+)', told["command"]))
     assert named == set(told["env"]) and all("{{" in value for value in told["env"].values())
-    assert told["id"] == "application_1_0001"
+    assert told["id"] == "application_1700000000000_0001"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from batch_submit.adapters import tickets
 from batch_submit.backends.yarn import YarnBackend
 from batch_submit.errors import HostNotReady, UsageError
-from batch_submit.operations.context import Context, Selection
+from batch_submit.operations.context import Context, Selection, open_backend
 from batch_submit.operations.ticket_life import warn_of_short_ticket
 from batch_submit.plan.backend_choice import YARN, BackendChoice
 from batch_submit.plan.merged import Config
@@ -134,3 +134,26 @@ def test_a_ticket_that_ends_before_the_run_is_told_before_the_launch(
     keytab = replace(servers, child_variables={"KRB5CCNAME": "FILE:/private"})
     backend = YarnBackend(keytab, services.env, tmp_path, services.clock, services.terminal)
     assert told(5 * 3600.0) == "", "that one is renewed"
+
+
+def test_the_clusters_programs_act_for_the_proxy_user_too(
+    services: Services, manager: NegotiatingServer, realm: Realm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    realm.kinit(ALICE, realm.folder / "alice.keytab", env=dict(services.env))
+    program = tmp_path / "bin" / "yarn"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$1 $HADOOP_PROXY_USER" >> {tmp_path}/seen\n', encoding="ascii")
+    program.chmod(0o755)
+    services = replace(services, env={**services.env, "PATH": f"{program.parent}:{services.env['PATH']}"})
+    opened(services, manager, tmp_path, proxy_user="carol")
+    config = Config(None, {("security_config", "proxy_user"): Sourced("carol", "c.yaml")})
+    choice = BackendChoice(YARN, "a test", str(tmp_path / "conf"))
+    backend = open_backend(Context(services, config, tmp_path / "c.yaml", choice, None, Selection()))
+    assert isinstance(backend, YarnBackend) and "HADOOP_PROXY_USER" not in backend.environment
+
+    def refuse(_: str) -> bool:
+        raise HostNotReady("401")
+
+    monkeypatch.setattr(backend.servers.resource_manager, "kill", refuse)
+    backend.kill("application_1700000000000_0001")
+    assert (tmp_path / "seen").read_text() == "application carol\n"

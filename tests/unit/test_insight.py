@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.http_reply import Headers, HttpResponse
 from batch_submit.adapters.rm_replies import parse_application
 from batch_submit.errors import ClusterUnreachable
@@ -30,6 +31,7 @@ class Manager:
     down: bool = False
     waiting: list[ApplicationReport] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    urls: tuple[str, ...] = ("http://rm:8088",)
 
     def active_url(self) -> str:
         return "http://rm:8088"
@@ -66,6 +68,7 @@ class Session:
 class Cluster:
     resource_manager: Manager
     session: Session
+    conf: HadoopConf = field(default_factory=lambda: HadoopConf({}))
 
 
 @dataclass

@@ -14,9 +14,13 @@ from batch_submit.adapters.framed_logs import node_address, sections
 from batch_submit.adapters.framed_source import read_framed
 from batch_submit.adapters.http_reply import Headers, HttpResponse
 from batch_submit.adapters.log_replies import parse_log_files, parse_time_ms, parts_of, raise_for
+from batch_submit.adapters.resource_manager import ResourceManager
+from batch_submit.adapters.saved_logs import HdfsSavedLogs
+from batch_submit.adapters.webhdfs import WebHdfs
 from batch_submit.adapters.yarn_logs_program import parse_listing
 from batch_submit.container_logs import LogFile
-from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, HostNotReady, NotFound
+from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, HostNotReady, NotFound, UsageError
+from batch_submit.render.logs import header
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "logs"
 DRIVER = "container_1795261034488_0001_01_000001"
@@ -281,3 +285,36 @@ def test_the_listing_of_the_yarn_program() -> None:
     assert files[4] == LogFile(DRIVER, "stderr", 19346, "localhost:8141", 1_795_261_732_000)
     spaced = parse_listing("Container: c1 on h_1\n  my own.log \t 5\tSat Nov 21 11:48:52 +0000 2026\t LOCAL\n")
     assert [(file.name, file.complete) for file in spaced] == [("my own.log", False)]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "/etc/passwd", "../../other/part-0", "a/b", "a\0b"])
+def test_a_servers_name_that_leads_out_of_a_folder_is_no_file(name: str, tmp_path: Path) -> None:
+    for named in (
+        {"containerId": name, "containerLogInfo": [{"fileName": "stdout"}]},
+        {"containerId": "c_1", "containerLogInfo": [{"fileName": name}]},
+    ):
+        assert parse_log_files([named], complete=True) == []
+    rest = "5\tSat Nov 21 11:48:52 +0000 2026\t LOCAL\n"
+    assert parse_listing(f"Container: {name} on h_1\n  stdout\t{rest}") == []
+    assert parse_listing(f"Container: c_1 on h_1\n  {name}\t{rest}") == []
+    saved = HdfsSavedLogs(WebHdfs(["http://127.0.0.1:9"], None, user="u"), "/logs/app", tmp_path)  # type: ignore[arg-type]
+    for container_id, file in ((name, "stdout"), ("c_1", name)):
+        with pytest.raises(UsageError, match="not the names"):  # and no question to HDFS, which has no session here
+            saved.put(container_id, file, [b"abc"])
+
+
+def test_the_line_above_a_file_steers_no_terminal() -> None:
+    line = header(LogFile("c_1", "std\x1b[2Jout", 5, "h\r:1"))
+    assert line.isprintable() and "std?[2Jout" in line
+
+
+@pytest.mark.parametrize("held", ["abc", {}, [3], 1.5, "9" * 30])
+def test_a_priority_that_is_none_is_an_error_of_ours(held: Any) -> None:
+    class Session:
+        def request(self, method: str, url: str, **how: Any) -> HttpResponse:
+            body = json.dumps({"priority": held or "x"}).encode()
+            return HttpResponse(200, Headers({"Content-Type": "application/json"}), body, url)
+
+    manager = ResourceManager(["http://rm:8088"], Session(), user="u")  # type: ignore[arg-type]
+    with pytest.raises(ClusterUnreachable, match="no priority"):
+        manager.set_priority("application_1700000000000_0001", 3)

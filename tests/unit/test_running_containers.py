@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from batch_submit.adapters.http_reply import Headers, HttpResponse
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.running_containers import RunningContainer, RunningContainers
@@ -47,9 +49,11 @@ def reply(name: str) -> Any:
     return json.loads((GOLDEN / name).read_text())
 
 
-def find(session: Session, *, masters_only: bool = False) -> tuple[list[RunningContainer], list[str]]:
+def find(
+    session: Session, *, masters_only: bool = False, scheme: str = "http"
+) -> tuple[list[RunningContainer], list[str]]:
     manager = ResourceManager(["http://rm:8088"], session, user="alice")  # type: ignore[arg-type]
-    asking = RunningContainers(manager, session, "http")  # type: ignore[arg-type]
+    asking = RunningContainers(manager, session, scheme)  # type: ignore[arg-type]
     return asking.find(REPORT, masters_only=masters_only), asking.notices
 
 
@@ -101,3 +105,36 @@ def test_an_attempt_after_a_restart_has_an_epoch_and_comes_first() -> None:
     second = {**first, "id": 2, "containerId": "container_e02_1795261034488_0001_02_000001"}
     found, _ = find(Session(appattempts={"appAttempts": {"appAttempt": [first, second]}}), masters_only=True)
     assert [one.container_id for one in found] == ["container_e02_1795261034488_0001_02_000001", DRIVER]
+
+
+def executor_at(address: str) -> list[dict[str, Any]]:
+    return [{"id": "7", "executorLogs": {"stdout": f"{address}/node/containerlogs/{EXECUTOR}/alice/stdout"}}]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://elsewhere:8042",
+        "http://localhost:8143",
+        "https://localhost",
+        "http://localhost:8142@elsewhere",
+        "http://[x",
+    ],
+)
+def test_who_is_no_node_is_not_asked_whatever_the_application_says(address: str) -> None:
+    nodes = {"nodes": {"node": [{"nodeHTTPAddress": "worker2:8042"}, {"nodeHTTPAddress": ""}, {}]}}
+    told = {"appattempts": RECORDED["appattempts"], "allexecutors": executor_at(address)}
+    for answers in ({**told, "nodes": nodes}, told):
+        session = Session(**answers)
+        found, notices = find(session)
+        assert found == [RunningContainer(DRIVER, NODE, True)]
+        assert notices[-1].startswith(f"executor 7: {address}/") and "no node of this cluster" in notices[-1]
+        assert session.asked.count("nodes") == ("[" not in address and "@" not in address)
+
+
+def test_a_node_that_only_the_list_of_nodes_names_is_asked_by_the_clusters_scheme() -> None:
+    for nodes in ([{"nodeHTTPAddress": "Worker2:8042"}], {"nodeHTTPAddress": "worker2:8042"}):
+        for scheme in ("http", "https"):
+            session = Session(nodes={"nodes": {"node": nodes}}, allexecutors=executor_at("http://worker2:8042"))
+            found, _ = find(session, scheme=scheme)
+            assert found[1:] == [RunningContainer(EXECUTOR, f"{scheme}://worker2:8042", executor="7")]

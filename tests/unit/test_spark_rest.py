@@ -72,8 +72,8 @@ class Manager:
         return self.url
 
 
-def rest(session: Session, manager: Manager | None = None) -> SparkRest:
-    return SparkRest(manager or Manager(), session, APP)  # type: ignore[arg-type]
+def rest(session: Session, manager: Manager | None = None, *, proves: bool = False) -> SparkRest:
+    return SparkRest(manager or Manager(), session, APP, proxies=(RM, PROXY, ""), proves=proves)  # type: ignore[arg-type]
 
 
 def test_progress_comes_through_the_active_resourcemanagers_proxy() -> None:
@@ -115,6 +115,13 @@ def test_a_redirect_within_the_proxy_is_followed() -> None:
         html(302, f"{RM}/cluster/app/{APP}/api/v1/applications/{APP}/jobs"),  # seen on 3.5.0 after the end
         html(302, f"http://history:18080/history/{APP}/jobs"),
         html(302, f"http://{APP}/login?return={API}"),
+        html(
+            302, f"http://elsewhere:9046{API}/jobs"
+        ),  # as an application may write it: it would get our ticket's proof
+        html(302, f"http://proxy:9047{API}/jobs"),
+        html(302, f"http://rm1:8088@elsewhere{API}/jobs"),
+        html(302, f"http://rm1:port{API}/jobs"),
+        html(302, f"http://[rm1{API}/jobs"),
         html(302),
         html(302, f"{RM}{API}/jobs"),  # in a circle
         html(404),
@@ -140,3 +147,12 @@ def test_encryption_is_never_given_up() -> None:
 def test_empty_lists_are_an_application_that_has_not_begun() -> None:
     empty = HttpResponse(200, Headers({"Content-Type": "application/json"}), json.dumps([]).encode())
     assert rest(Session(dict.fromkeys(spark_at(RM), empty))).progress().jobs == ()
+
+
+def test_a_tracking_url_gets_no_proof_of_who_we_are_unless_its_server_is_named() -> None:
+    session = Session(spark_at("http://elsewhere:9046"))
+    with pytest.raises(ClusterUnreachable):
+        rest(session, proves=True).progress(f"http://elsewhere:9046/proxy/{APP}/")
+    assert all(url.startswith(RM) for url in session.asked)
+    assert rest(Session(spark_at(PROXY)), proves=True).progress(f"{PROXY}/proxy/{APP}/").tasks_done == 31
+    assert rest(session).progress(f"http://elsewhere:9046/proxy/{APP}/").tasks_done == 31

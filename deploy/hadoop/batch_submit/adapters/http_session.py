@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from batch_submit.adapters.http_reply import HttpResponse
 
@@ -39,3 +40,15 @@ class HttpSession(Protocol):
 
     def close(self) -> None:
         """Close the connections that are kept."""
+
+
+def server_of(url: str) -> tuple[str, int] | None:
+    """Host and port of an address of http or https, which compare; ``None`` for what is no such address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        return None
+    return parts.hostname.lower(), port or (443 if parts.scheme == "https" else 80)

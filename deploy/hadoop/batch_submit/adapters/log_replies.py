@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn
 
+from batch_submit.adapters.aggregated_logs.parts import safe_container, safe_name
 from batch_submit.adapters.framed_logs import node_address
 from batch_submit.adapters.http_reply import HttpResponse
 from batch_submit.adapters.rm_replies import as_list, as_mapping
@@ -69,7 +70,7 @@ def _parts(reply: Any, complete: bool, only: str) -> Iterator[LogFile]:
         container_id, node = str(entry.get("containerId") or ""), node_address(str(entry.get("nodeId") or ""))
         for item in as_list(entry.get("containerLogInfo")):
             file = _log_file(as_mapping(item), container_id, node, complete)
-            if file.container_id and file.name:
+            if safe_container(file.container_id) and safe_name(file.name):
                 yield file
 
 

@@ -77,11 +77,11 @@ class ResourceManager:
                 "the configuration names no ResourceManager",
                 next_step="set HADOOP_CONF_DIR or environment_config.resourcemanager_webapp_url",
             )
-        self._urls = tuple(url.rstrip("/") for url in urls)
+        self.urls = tuple(url.rstrip("/") for url in urls)
         self._session = session
         self._clock = clock
         self._timeout_s = timeout_s
-        self._active = self._urls[0] if len(self._urls) == 1 else ""
+        self._active = self.urls[0] if len(self.urls) == 1 else ""
         self.user = user or None
 
     def active_url(self) -> str:
@@ -252,8 +252,10 @@ class ResourceManager:
         """
         self._known_user("set the priority of an application")
         self.put(f"{self._path(application_id)}/priority", {"priority": priority})
-        held = self.get(f"{self._path(application_id)}/priority").get("priority")
-        return held if isinstance(held, int) else int(str(held or 0))
+        held = str(self.get(f"{self._path(application_id)}/priority").get("priority") or 0)
+        if len(held) > 11 or not held.removeprefix("-").isdecimal():
+            raise ClusterUnreachable("the ResourceManager's answer names no priority", where=self.active_url())
+        return int(held)
 
     def _known_user(self, purpose: str) -> str:
         if not self.user:
@@ -292,7 +294,7 @@ class ResourceManager:
             raise again.error from again.error.__cause__
 
     def _deadline(self) -> float:
-        return self._clock() + self._timeout_s * 2 * (len(self._urls) + 2)
+        return self._clock() + self._timeout_s * 2 * (len(self.urls) + 2)
 
     def _call(self, method: str, target: str, body: bytes | None = None, *, may_be_empty: bool = False) -> Any:
         """Ask the active one and return its JSON; when it proves not to be, look for it once more and ask again.
@@ -317,8 +319,8 @@ class ResourceManager:
         said: list[str] = []
         steps: list[str] = []
         cause: BaseException | None = because
-        one, answered = len(self._urls) == 1, False
-        for base in dict.fromkeys((*self._urls, *peers)):
+        one, answered = len(self.urls) == 1, False
+        for base in dict.fromkeys((*self.urls, *peers)):
             try:
                 reply = self._request(base, "GET", _INFO, None, deadline)
                 if reply.status != 200:

@@ -12,7 +12,7 @@ from typing import Any
 
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
-from batch_submit.model import ApplicationReport, AttemptReport, FinalStatus, State
+from batch_submit.model import APPLICATION_ID, ApplicationReport, AttemptReport, FinalStatus, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -52,15 +52,17 @@ def parse_application(reply: Any) -> ApplicationReport:
     -------
     ApplicationReport
         Numbers that are absent, or that a server hides from strangers, have the defaults of the type; an unknown state
-        is ``UNKNOWN``, which is not terminal. Without an ``id`` the ``application_id`` is empty.
+        is ``UNKNOWN``, which is not terminal. Without an ``id`` the ``application_id`` is empty, and with one that is
+        none: it goes into paths, command lines and other people's scripts.
     """
     outer = as_mapping(reply)
     app = as_mapping(outer.get("app")) or outer
     tags = _text(app, "applicationTags").lower().split(",")
     timeouts = app.get("timeouts")
     lifetime = parse_lifetime(timeouts) if timeouts else None
+    application_id = _text(app, "id")
     return ApplicationReport(
-        application_id=_text(app, "id"),
+        application_id=application_id if APPLICATION_ID.fullmatch(application_id) else "",
         name=_text(app, "name"),
         user=_text(app, "user"),
         queue=_text(app, "queue"),

@@ -1,16 +1,18 @@
 """Which containers of a running application stand where: the ResourceManager's word, and Spark's for its executors.
 
 Spark's REST service behind the ResourceManager's proxy also names executors that are gone; their logs stay on the node
-until the application ends.
+until the application ends. What it says is its own word: of its addresses only those of the ResourceManager's
+nodes are taken, for whoever is asked gets our proof of who we are.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
-from batch_submit.adapters.http_session import HttpSession
+from batch_submit.adapters.http_session import HttpSession, server_of
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.rm_replies import as_list, as_mapping
 from batch_submit.data_classes import dataclass
@@ -51,6 +53,8 @@ class RunningContainers:
         self._session = session
         self._scheme = scheme
         self.notices: list[str] = []
+        self._nodes: set[tuple[str, int] | None] = set()
+        self._asked_for_nodes = False
 
     def find(self, report: ApplicationReport, *, masters_only: bool) -> list[RunningContainer]:
         """Application masters, newest attempt first, then the other containers by id."""
@@ -113,10 +117,36 @@ class RunningContainers:
             link = next((str(url) for url in as_mapping(entry.get("executorLogs")).values() if url), "")
             executor = str(entry.get("id") or "")
             if link and executor != "driver":
-                yield from self._of_link(link, executor=executor)
+                yield from self._of_executor(link, executor)
+
+    def _of_executor(self, link: str, executor: str) -> Iterator[RunningContainer]:
+        """From an address that the application gives: taken where the ResourceManager knows that node."""
+        server = server_of(link)
+        if server is None or not (server in self._nodes or server in self._all_nodes()):
+            self.notices.append(f"executor {executor}: {link} is at no node of this cluster: not asked")
+            return
+        for one in self._of_link(link, executor=executor):
+            if (self._scheme, urlsplit(one.node_url).scheme) == ("https", "http"):
+                yield replace(one, node_url=f"https://{urlsplit(one.node_url).netloc}")
+            else:
+                yield one
+
+    def _all_nodes(self) -> set[tuple[str, int] | None]:
+        """The web servers of the cluster's nodes; asked for once, and only for an executor on one not seen so far."""
+        if not self._asked_for_nodes:
+            self._asked_for_nodes = True
+            try:
+                nodes = as_mapping(self._manager.get("/ws/v1/cluster/nodes").get("nodes"))
+            except BatchSubmitError as error:
+                self.notices.append(f"the cluster's nodes: {error.message}")
+                nodes = {}
+            addresses = (str(as_mapping(one).get("nodeHTTPAddress") or "") for one in as_list(nodes.get("node")))
+            self._nodes |= {server_of(self._url(address)) for address in addresses if address}
+        return self._nodes
 
     def _container(self, container_id: str, address: str, *, master: bool = False) -> Iterator[RunningContainer]:
         if CONTAINER_ID.fullmatch(container_id) and address:
+            self._nodes.add(server_of(self._url(address)))
             yield RunningContainer(container_id, self._url(address), master)
 
     def _of_link(self, link: str, *, master: bool = False, executor: str = "") -> Iterator[RunningContainer]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from batch_submit.errors import BatchSubmitError, ClusterRefused, HostNotReady
+from batch_submit.errors import BatchSubmitError, ClusterRefused, HostNotReady, UsageError
 
 if TYPE_CHECKING:
     from batch_submit.adapters.webhdfs import WebHdfs
@@ -101,7 +101,13 @@ class HdfsSavedLogs:
         return self._webhdfs.exists(self._folder)
 
     def put(self, container_id: str, name: str, pieces: Iterable[bytes]) -> int:
-        """See :class:`SavedLogs`."""
+        """See :class:`SavedLogs`. A server gave the names: none leads out of the folder."""
+        from batch_submit.adapters.aggregated_logs.parts import safe_container, safe_name
+
+        if not safe_container(container_id) or not safe_name(name):
+            raise UsageError(
+                f"{container_id!r}, {name!r}: not the names of a container and its file", where=self._folder
+            )
         dest = posixpath.join(self._growing, container_id, name)
         self._webhdfs.mkdirs(posixpath.dirname(dest))
         try:

@@ -7,10 +7,11 @@ to redirect to. All of these are one answer: no progress from Spark now.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from batch_submit.adapters.http_session import HttpSession
+from batch_submit.adapters.http_session import HttpSession, server_of
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.spark_replies import parse_executors, parse_jobs, parse_stages
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable
@@ -30,12 +31,29 @@ class SparkRest:
         Knows the active ResourceManager.
     session
         The same HTTP as the manager's: its proxy wants the user or the ticket too.
+    proxies
+        Addresses of the servers that a redirect may lead to: the ResourceManagers and the web proxy that the
+        configuration names. A redirect passes the proxy as the application wrote it, and any other server would get our
+        proof of who we are.
+    proves
+        Whether the session has such a proof (Kerberos): then a tracking URL leads to these servers only, too. That of
+        an unmanaged application is its own word (source: ``RMAppAttemptImpl.getTrackingUrl``).
     """
 
-    def __init__(self, manager: ResourceManager, session: HttpSession, application_id: str) -> None:
+    def __init__(
+        self,
+        manager: ResourceManager,
+        session: HttpSession,
+        application_id: str,
+        *,
+        proxies: Iterable[str] = (),
+        proves: bool = False,
+    ) -> None:
         self._manager = manager
         self._session = session
         self._id = application_id
+        self._proxies = {server_of(url) for url in proxies if url}
+        self._proves = proves
         self._base = ""
 
     def progress(self, tracking_url: str = "") -> SparkProgress:
@@ -67,9 +85,11 @@ class SparkRest:
 
     def _bases(self, tracking_url: str) -> list[str]:
         prefix = f"/proxy/{self._id}"
-        bases = [self._manager.active_url() + prefix]
+        active = self._manager.active_url()
+        bases = [active + prefix]
         head, found, _ = tracking_url.partition(prefix)
-        if found and head.startswith(("http://", "https://")) and head + prefix not in bases:
+        there = found and head.startswith(("http://", "https://")) and head + prefix not in bases
+        if there and not (self._proves and self._leads_away(active, head)):
             bases.append(head + prefix)
         return bases
 
@@ -86,8 +106,17 @@ class SparkRest:
 
     def _inside(self, url: str, location: str) -> str:
         """Where a redirect leads, if that is the same application's REST at a proxy again."""
-        there, here = urlsplit(urljoin(url, location)), urlsplit(url)
-        inside = there.path.startswith(f"/proxy/{self._id}/api/") and there.scheme in ("http", "https")
-        if not location or not inside or (here.scheme, there.scheme) == ("https", "http"):
+        try:
+            there = urljoin(url, location)
+            inside = urlsplit(there).path.startswith(f"/proxy/{self._id}/api/")
+        except ValueError:  # no address at all
+            there, inside = "", False
+        if not location or not inside or self._leads_away(url, there):
             raise ClusterUnreachable("the proxy leads away from Spark's REST", where=url)
-        return there.geturl()
+        return there
+
+    def _leads_away(self, here: str, there: str) -> bool:
+        """Whether that is a server that nobody has named to us, or one without the encryption of this one."""
+        server = server_of(there)
+        known = server is not None and server in {server_of(here), *self._proxies}
+        return not known or (urlsplit(here).scheme, urlsplit(there).scheme) == ("https", "http")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
+from batch_submit.adapters.aggregated_logs.parts import safe_container, safe_name
 from batch_submit.adapters.framed_logs import node_address
 from batch_submit.adapters.framed_source import read_framed
 from batch_submit.adapters.log_replies import parse_time_ms
@@ -111,6 +112,8 @@ def parse_listing(text: str) -> list[LogFile]:
             container_id, node = match.group(1), node_address(match.group(2))
         elif container_id and (match := _FILE.fullmatch(line)):
             name, size, time, kind = match.groups()
+            if not safe_container(container_id) or not safe_name(name):
+                continue
             found.append(LogFile(container_id, name, int(size), node, parse_time_ms(time), kind == "AGGREGATED"))
     return found
 

@@ -53,6 +53,9 @@ class YarnBackend:
         The folder of files that many runs share: absolute, or a URI; "" is one below the user's home.
     max_spark_submits
         How many spark-submits may run at once on this host; 0: as many as it has cores and GiB of memory.
+    acts_for
+        The proxy user; "" for ourselves. spark-submit is told by its own option, the cluster's programs by Hadoop's
+        variable: without it they would kill and read as the owner of the ticket.
     """
 
     servers: Cluster
@@ -65,6 +68,7 @@ class YarnBackend:
     launcher: str = SPARK_SUBMIT
     shared_dir: str = ""
     max_spark_submits: int = 0
+    acts_for: str = ""
     _child: Child | None = None
 
     @property
@@ -232,13 +236,16 @@ class YarnBackend:
         except HostNotReady as refused:
             from batch_submit.adapters.yarn_kill_program import kill_by_program
 
-            said = kill_by_program(application_id, self.environment)
+            said = kill_by_program(application_id, self._programs_environment())
             if said is None:
                 raise
             if said:
                 refused.details = (*refused.details, f"yarn application -kill did not help: {said}")
                 raise
             self.terminal.note(f"{application_id}: REST refused (401), asked by yarn application -kill")
+
+    def _programs_environment(self) -> Mapping[str, str]:
+        return {**self.environment, "HADOOP_PROXY_USER": self.acts_for} if self.acts_for else self.environment
 
     def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
         """PUT the LIFETIME; expiry is the application's own start time plus the limit, never our clock."""
@@ -304,7 +311,7 @@ class YarnBackend:
         """See :class:`batch_submit.backends.base.Backend`."""
         from batch_submit.backends.yarn_logs import YarnLogs
 
-        logs = YarnLogs(self.servers, self.clock, self.environment)
+        logs = YarnLogs(self.servers, self.clock, self._programs_environment())
         return logs.open(report, patience_s, waiting, source, drivers_only)
 
     def hints(self, application_id: str) -> Mapping[str, str]:

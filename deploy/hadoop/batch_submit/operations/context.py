@@ -251,6 +251,7 @@ def open_backend(context: Context) -> Backend:
         launcher=str(context.config.value("execution.launcher") or SPARK_SUBMIT),
         shared_dir="" if context.reading else _shared_dir(context),
         max_spark_submits=int(str(context.config.value("execution.max_spark_submits") or 0)),
+        acts_for=str(context.config.value("security_config.proxy_user") or "").strip(),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from batch_submit.adapters.http_session import HttpSession
 from batch_submit.adapters.scheduler import Scheduler
 from batch_submit.adapters.spark_rest import SparkRest
 from batch_submit.data_classes import dataclass
@@ -79,9 +80,14 @@ class Insight:
     def __post_init__(self) -> None:
         self._scheduler = Scheduler(self.cluster.resource_manager)
         session = self.cluster.session
-        self._spark = SparkRest(self.cluster.resource_manager, session, self.application_id) if session else None
+        self._spark = self._open_spark(session) if session else None
         self._scheduler_pace = Pace(self.clock, max(_SCHEDULER_EVERY_S, self.interval_s or 0))
         self._spark_pace = Pace(self.clock, self.interval_s or _SPARK_EVERY_S)
+
+    def _open_spark(self, session: HttpSession) -> SparkRest:
+        manager, conf = self.cluster.resource_manager, self.cluster.conf
+        proxies = (*manager.urls, conf.web_proxy_url)
+        return SparkRest(manager, session, self.application_id, proxies=proxies, proves=conf.kerberos)
 
     def look(self, report: ApplicationReport) -> Sight:
         """Look at what is due. Needs a report that has just come, so that the ResourceManager is known to answer."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from batch_submit.container_logs import ApplicationLogs, ContainerLogs, LogFile
 from batch_submit.plan.log_selection import attempt_of, role_of
 from batch_submit.render.reports import aligned, local_time
+from batch_submit.render.tables import printable
 
 _COLUMNS = ("container", "role", "node", "file", "size", "modified")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -82,4 +83,4 @@ def log_json(logs: ApplicationLogs, chosen: Sequence[ContainerLogs]) -> list[dic
 def header(file: LogFile) -> str:
     """``==> container_…/stdout (host:8041, 1.8 KiB) <==``."""
     about = ", ".join(text for text in (file.node, size_text(file.size) if file.size is not None else "") if text)
-    return f"==> {file.container_id}/{file.name}{f' ({about})' if about else ''} <=="
+    return printable(f"==> {file.container_id}/{file.name}{f' ({about})' if about else ''} <==")
