@@ -24,7 +24,8 @@ _HADOOP = "spark.hadoop."
 #: Keys that hold a secret's word and say something about it: a switch, a place, a kind, a time.
 _ABOUT_A_SECRET = re.compile(
     r"(?i)(?:enabled?|path|file|files|dir|location|ur[il]|address|providers?|class|impl|regex|conf|type|alias|algorithm|"
-    r"interval|ttl|timeout|lifetime|expiry|ratio|length|size|principal|services?|exclude|tokens|renewal[.]credentials)$"
+    r"interval|ttl|timeout|lifetime|expiry|ratio|length|size|principal|services?|exclude|tokens|renewal[.]credentials|"
+    r"client[.]id|email|context|username)$"
 )
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PREFIXES = (FILE, CREDENTIAL, KEYRING)
@@ -182,7 +183,9 @@ def _is_sites(sourced: Sourced) -> bool:
 
 
 def _is_harmless(value: object) -> bool:
-    return value is None or isinstance(value, bool) or str(value).strip().lower() in ("", "true", "false")
+    """A switch is no secret, nor is the name of a key that AWS keeps (``fs.s3a.encryption.key``)."""
+    words = str(value).strip().lower()
+    return value is None or isinstance(value, bool) or words in ("", "true", "false") or words.startswith("arn:")
 
 
 def _located(one: Reference, sourced: Sourced) -> Reference:

@@ -18,6 +18,12 @@ NAME_BEGINS = r"(?<![\w.\-])[\w.\-]*"
 #: ``Authorization: Bearer ``, as HTTP has it.
 AUTHORIZED = r"""\bauthorization\\?["']?[ \t]*[=:][ \t]*\\?["']?(?:bearer|basic|negotiate|digest|token)[ \t]+"""
 _SECRET = re.compile(f"(?i){SECRET_WORDS}")
+#: What Hadoop hides besides (``hadoop.security.sensitive-config-keys``, core-default.xml of 3.5.0), and the same of a
+#: single bucket; not ``fs.azure.account.keyprovider``, which is a class.
+_HADOOPS = re.compile(
+    r"ssl\.keystore\.pass$|fs\.s3a\.(?:.*\.)?(?:server-side-encryption\.key|encryption\.(?:algorithm|key|context)|session\.key)"
+    r"|fs\.azure\.(?:account\.key(?:\.|$)|oauth2\.)|fs\.adl\.oauth2\.|fs\.gs\.(?:encryption|proxy|auth)\."
+)
 _SECRET_NAME = re.compile(rf"(?i)[\w.:\-]*{SECRET_END}")
 
 #: What Spark prints in the place of a secret (source: ``Utils.REDACTION_REPLACEMENT_TEXT``).
@@ -33,8 +39,8 @@ _USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)([^/\s@]+)(@)"
 
 
 def is_secret(key: str) -> bool:
-    """Whether a value under this key must be masked. Matches anywhere in the key, as Spark's redaction does."""
-    return _SECRET.search(key) is not None
+    """Whether a value under this key must be masked. Matches anywhere in the key, as Spark's and Hadoop's own do."""
+    return _SECRET.search(key) is not None or _HADOOPS.search(key) is not None
 
 
 def is_secret_name(name: str) -> bool:
