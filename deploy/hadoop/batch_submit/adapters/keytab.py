@@ -10,6 +10,7 @@ import atexit
 import fcntl
 import os
 import shutil
+import signal
 import stat
 import tempfile
 import threading
@@ -190,7 +191,20 @@ class PrivateTicket:
                     f"the folder of our ticket can't be made: {error.strerror or error}", where=base, next_step=step
                 ) from error
             atexit.register(self.close)
+            _end_in_order()
         return self._folder
+
+
+def _end_in_order() -> None:
+    """Have SIGTERM and SIGHUP end this process by way of ``atexit``; who has a handler, or ignores them, keeps that."""
+    if threading.current_thread() is threading.main_thread():  # Python sets handlers nowhere else
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _sweep(base: Path) -> None:
