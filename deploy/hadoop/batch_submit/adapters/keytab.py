@@ -109,6 +109,7 @@ class PrivateTicket:
         self._expires_s = self._renew_s = 0.0
         self._owner = os.getpid()
         self._lock = threading.Lock()
+        _end_in_order()  # here and not with the folder, which a thread that asks a server may make
 
     @property
     def cache(self) -> str:
@@ -191,7 +192,6 @@ class PrivateTicket:
                     f"the folder of our ticket can't be made: {error.strerror or error}", where=base, next_step=step
                 ) from error
             atexit.register(self.close)
-            _end_in_order()
         return self._folder
 
 
