@@ -69,6 +69,20 @@ def test_json_holds_the_lines_as_they_stand_in_the_file(door: Door, logs: Canned
     assert evidence["lines"][-1] == "ZeroDivisionError: integer division or modulo by zero"
 
 
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_secret_that_a_job_wrote_into_its_log_is_not_shown(
+    door: Door, logs: CannedLogs, flags: tuple[str, ...]
+) -> None:
+    steps = steps_of("python_exception", logs)
+    words = 'no way to postgresql://etl:hunter2@db/x with password=hunter2 and {"api_key": "hunter2"}'
+    text = logs.containers[DRIVER]["stdout"].decode()
+    logs.containers[DRIVER]["stdout"] = text.replace("no label column named in the parameters", words).encode()
+    door.rm.add("job", steps=steps)
+    outcome = door.run("diagnose", APP, *flags)
+    assert "postgresql://etl:********@db/x" in outcome.out and "ValueError: no way to" in outcome.out
+    assert "hunter2" not in outcome.out + outcome.err
+
+
 def test_executors_are_read_when_the_driver_lost_them(door: Door, logs: CannedLogs) -> None:
     door.rm.add("job", steps=steps_of("executor_heap", logs))
     diagnosis = door.run("diagnose", APP, "--json").json["diagnosis"]

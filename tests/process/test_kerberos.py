@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -54,6 +55,24 @@ def test_a_private_ticket_is_ours_alone_and_gone_at_the_end(env: dict[str, str],
     assert (held.state, held.principal, held.name) == (TicketState.VALID, ALICE, ticket.cache)
     assert tickets.look_at_cache(env, time.time()).state is TicketState.NONE, "the user's own cache is as it was"
     ticket.close()
+    assert folders(env) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_private_ticket_is_gone_after_a_signal_too(env: dict[str, str], alice: KeytabLogin, number: int) -> None:
+    program = (
+        "import sys, time; from batch_submit.adapters.auth import KeytabLogin;"
+        " from batch_submit.adapters.keytab import PrivateTicket; import os;"
+        " PrivateTicket(KeytabLogin(*sys.argv[1:]), os.environ).keep_fresh(); print('there', flush=True);"
+        " time.sleep(60)"
+    )
+    command = [sys.executable, "-c", program, alice.principal, alice.keytab]
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, env={**env, **path}, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"there\n"
+        assert folders(env) != []
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
     assert folders(env) == []
 
 

@@ -51,6 +51,15 @@ def test_a_range_of_days_is_a_run_each_with_its_day(door: Door) -> None:
     assert done.said("5 runs, at most 4 at a time", "1/5 train-20240101: started", "5 runs: 5 succeeded; exit 0")
 
 
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+def test_a_secret_in_the_file_stops_all_of_them_and_is_not_shown(door: Door, flags: tuple[str, ...]) -> None:
+    conf = "conf: {spark.my.password: hunter2many}"
+    done = many(door, f"runs:\n  - {{run_id: a, type: custom}}\n  - {{run_id: b, type: custom, {conf}}}\n", *flags)
+    assert done.code == 2 and not door.calls
+    assert done.said("runs.yaml:3: runs[1].conf.spark.my.password", "is a secret", "${VARIABLE}")
+    assert "hunter2many" not in done.out + done.err
+
+
 def test_a_repeat_passes_over_what_has_succeeded_and_tries_the_rest_again(door: Door) -> None:
     door.submits_in_turn([RUNNING, FAILED], [SUCCEEDED])
     first = many(door, RANGE, "--max-parallel", "1", "--json")

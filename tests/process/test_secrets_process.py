@@ -132,6 +132,15 @@ def test_what_a_killed_call_left_behind_is_swept(door: Door) -> None:
     assert (old.exists(), new.exists()) == (False, True)
 
 
+def test_what_hadoop_calls_sensitive_is_on_no_command_line(door: Door) -> None:
+    key = "spark.hadoop.fs.azure.account.key.a.dfs.core.windows.net"
+    door.write_config(f"job_specific_config: {{custom: {{script: job.py}}}}\nspark_config:\n  {key}: ${{AZ}}\n")
+    outcome = door.submit("--no-wait", "--run-id", "r1", env={"AZ": "fr0m-the-variable"})
+    assert outcome.code == 0, outcome.err
+    assert not [word for word in door.call.argv if "account.key" in word and not word.startswith("spark.redaction")]
+    assert door.call.properties is not None and f"{key}=fr0m-the-variable" in door.call.properties["text"]
+
+
 def test_each_kind_of_reference_is_read_at_the_launch(door: Door) -> None:
     held = door.work / "secret.txt"
     held.write_text("fr0m-the-file\n")

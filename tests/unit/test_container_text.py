@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_submit.adapters.run_logging import mask_text
 from batch_submit.errors import ExitCode, UnsafeForContainer
 from batch_submit.plan.config import Sourced
 from batch_submit.plan.container_text import check_arguments, check_conf, check_file_names, refuse_unsafe
+from batch_submit.plan.secrets import mask_arguments
 
 REWRITTEN = ["`id`", "{{ ds }}", '{"a":{"b":1}}', "<LOG_DIR>/x", "a<CPS>b"]
 #: Quotes, $HOME, newlines, non-ASCII, ";" and empty texts were seen to arrive unchanged on Hadoop 3.5.0.
@@ -78,6 +80,63 @@ def test_a_secret_among_the_arguments_is_refused_and_not_shown(arguments: list[s
     assert problem.startswith("argument 1 (")
     assert "secret" in problem and "launch_container.sh" in problem
     assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        '{"user": "u", "password": "hunter2"}',
+        "{'db.password': 'hunter2'}",
+        '{"conf": "{\\"api_key\\": \\"hunter2\\"}"}',
+        "Authorization: Bearer hunter2",
+        '{"Authorization": "Basic hunter2"}',
+        "conn: API_KEY=hunter2",
+    ],
+)
+def test_a_secret_within_an_argument_is_refused_and_not_shown(argument: str) -> None:
+    (problem,) = check_arguments([argument], quotes_all=True)
+    assert "argument 1 holds a" in problem and "hunter2" not in problem
+    assert "hunter2" not in mask_arguments([argument])[0]
+    assert "hunter2" not in mask_text(argument)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        '{"max_tokens": 5, "tokenizer": "bert", "password_file": "/x"}',
+        '{"token": null}',
+        "hadoop.security.authorization=true",
+        "--account-key=customer_id",
+        "--first-pass=3",
+    ],
+)
+def test_json_that_only_sounds_secret_is_no_secret(argument: str) -> None:
+    assert check_arguments([argument]) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["API_KEY", "DB_PWD", "PGPASS", "PRIVATE_KEY", "AWS_ACCESS_KEY_ID", "AZURE_ACCOUNT_KEY", "HF_TOKEN", "DB_PASSWORD"],
+)
+@pytest.mark.parametrize("prefix", ["spark.yarn.appMasterEnv.", "spark.executorEnv."])
+def test_a_secret_in_the_environment_is_found_by_its_name(prefix: str, name: str) -> None:
+    (problem,) = check_conf({prefix + name: Sourced("hunter2", "c.yaml:3")})
+    assert "is a secret" in problem and "hunter2" not in problem
+
+
+@pytest.mark.parametrize("name", ["PWD", "PGPASSFILE", "ROW_KEY", "BYPASS"])
+def test_a_variable_that_only_sounds_secret_is_none(name: str) -> None:
+    assert check_conf({f"spark.executorEnv.{name}": Sourced("/x", "c.yaml:3")}) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["-Dproxy=http://u:hunter2@h:1", "-javaagent:/a.jar=password=hunter2", "-Dx.opts=a;password=hunter2"],
+)
+def test_a_secret_anywhere_in_java_options_is_found(options: str) -> None:
+    (problem,) = check_conf({"spark.executor.extraJavaOptions": Sourced(options, "c.yaml:3")})
+    assert "holds a secret" in problem and "hunter2" not in problem
+    assert check_conf({"spark.executor.extraJavaOptions": Sourced("-Da=http://h:1 -XX:+UseG1GC", "c")}) == []
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,36 @@ def test_what_is_wrong_with_each_day_is_told_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("flags", "place"),
+    [
+        ("conf: {spark.my.password: hunter2}", "runs[0].conf.spark.my.password"),
+        ("conf: [spark.my.password=hunter2]", "runs[0].conf.spark.my.password"),
+        ("conf: {spark.my.url: 'https://u:hunter2@h'}", "runs[0].conf.spark.my.url"),
+        ("args: [--db-password, hunter2]", "runs[0].args"),
+        ("app_arg: ['password=hunter2']", "runs[0].app_arg"),
+        ("app_args: '--x 1 --token=hunter2'", "runs[0].app_args"),
+        ("script: 'https://u:hunter2@h/job.py'", "runs[0].script"),
+    ],
+)
+def test_a_secret_itself_may_not_stand_in_the_file(flags: str, place: str) -> None:
+    _requests, (problem,) = read_runs(f"runs:\n  - {{run_id: r, {flags}}}\n", "runs.yaml", {})
+    assert str(problem).startswith(f"runs.yaml:2: {place}") and "hunter2" not in str(problem)
+
+
+def test_a_reference_to_a_secret_may_and_is_shown() -> None:
+    forms = {"a.password": "${PW}", "b.token": "file:/p w", "c.secret": "credential:x", "d.password": "keyring:s/u"}
+    conf = ", ".join(f"spark.{key}: '{text}'" for key, text in forms.items())
+    (one,) = runs_of(f"runs:\n  - {{run_id: r, conf: {{{conf}}}, args: [--max-tokens, '5']}}\n")
+    assert one.shown()[:-3] == ("--run-id=r", *(f"--conf=spark.{key}={text}" for key, text in forms.items()))
+
+
+def test_a_secret_that_was_typed_is_not_shown() -> None:
+    typed = {"conf": {"spark.my.password": "hunter2 hunter2"}}
+    (one,), _problems = read_runs("runs:\n  - {run_id: r}\n", "runs.yaml", typed)
+    assert "hunter2" in str(one.argv()) and "hunter2" not in str(one.shown())
+
+
 CODES = (0, 5, 2, 3, 4, 6, 7, 1, 70, 8)
 
 

@@ -12,6 +12,7 @@ from batch_submit.errors import UsageError
 from batch_submit.plan.redaction import SPARKS_OWN, redaction
 from batch_submit.plan.secret_references import (
     Reference,
+    is_literal,
     keeps_secret,
     left_to_hadoop,
     literals,
@@ -20,6 +21,7 @@ from batch_submit.plan.secret_references import (
     refuse_literals,
     variables_with_secrets,
 )
+from batch_submit.plan.secrets import is_secret
 from batch_submit.plan.sourced import Sourced
 
 
@@ -201,3 +203,33 @@ def test_sparks_redaction_is_widened_for_what_it_would_show(configured: str | No
     assert wide.startswith(SPARKS_OWN if configured is None else configured)
     if configured in (None, "(?i)frob"):
         assert all(hides(wide, key) or hides(wide, value) for key, value in secrets.items())
+
+
+HADOOPS = [
+    "spark.hadoop.fs.azure.account.key.acct.dfs.core.windows.net",
+    "spark.hadoop.ssl.keystore.pass",
+    "spark.hadoop.fs.s3a.bucket.b.encryption.key",
+    "spark.hadoop.fs.s3a.session.key",
+    "spark.hadoop.fs.gs.auth.service.account.private.key",
+]
+
+
+@pytest.mark.parametrize("key", HADOOPS)
+def test_what_hadoop_calls_sensitive_is_secret_and_spark_hides_it(key: str) -> None:
+    assert is_secret(key) and keeps_secret(key) and is_literal(key, "hunter2")
+    wide = redaction({key: "hunter2"}, None)
+    assert wide is not None and hides(wide, key) and not hides(wide, "spark.hadoop.fs.defaultFS")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("spark.hadoop.fs.azure.account.keyprovider.a.dfs.core.windows.net", "org.apache.x.Provider"),
+        ("spark.hadoop.fs.s3a.encryption.algorithm", "SSE-KMS"),
+        ("spark.hadoop.fs.s3a.encryption.key", "arn:aws:kms:eu-west-1:1:key/x"),
+        ("spark.hadoop.fs.gs.auth.service.account.json.keyfile", "/etc/key.json"),
+        ("spark.hadoop.fs.gs.proxy.address", "proxy:3128"),
+    ],
+)
+def test_what_only_tells_about_a_key_may_stand_there(key: str, value: str) -> None:
+    assert not is_literal(key, value)

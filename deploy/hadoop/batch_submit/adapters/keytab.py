@@ -10,6 +10,7 @@ import atexit
 import fcntl
 import os
 import shutil
+import signal
 import stat
 import tempfile
 import threading
@@ -108,6 +109,7 @@ class PrivateTicket:
         self._expires_s = self._renew_s = 0.0
         self._owner = os.getpid()
         self._lock = threading.Lock()
+        _end_in_order()  # here and not with the folder, which a thread that asks a server may make
 
     @property
     def cache(self) -> str:
@@ -191,6 +193,18 @@ class PrivateTicket:
                 ) from error
             atexit.register(self.close)
         return self._folder
+
+
+def _end_in_order() -> None:
+    """Have SIGTERM and SIGHUP end this process by way of ``atexit``; who has a handler, or ignores them, keeps that."""
+    if threading.current_thread() is threading.main_thread():  # Python sets handlers nowhere else
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _sweep(base: Path) -> None:

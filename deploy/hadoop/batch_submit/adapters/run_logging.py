@@ -11,14 +11,17 @@ from pathlib import Path
 
 from batch_submit.adapters.own_files import open_private
 from batch_submit.adapters.terminal import LOGGER, harmless, without_hidden
+from batch_submit.plan.secrets import AUTHORIZED, NAME_BEGINS, SECRET_END, SECRET_WORDS
 
 # Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
-_KEY = r"[\w.\-]*(?:secret|password|passwd|passphrase|token|access[.]?key|credential)[\w.\-]*"
-_VALUE = r"""(?:"[^"\n]*"|'[^'\n]*'|[^\s&,'"]+)"""
+_KEY = rf"{NAME_BEGINS}(?:{SECRET_WORDS}[\w.\-]*|{SECRET_END})"
+_ARGUMENT = rf"[\w.\-]*(?:{SECRET_WORDS}[\w.\-]*|{SECRET_END})"
+_VALUE = r"""(?:\\"(?:(?!\\")[^\n])*\\"|"[^"\n]*"|'[^'\n]*'|[^\s&,'"]+)"""
 _SECRETS = (
     re.compile(rf"""(?i)((['"]){_KEY}=)(?:(?!\2)[^\n])+(?=\2)"""),  # 'key=two words', as a shell quotes it
-    re.compile(rf"""(?i)({_KEY}["']?[ \t]*[=:][ \t]*|delegation=){_VALUE}"""),  # key=value, "key": "value"
-    re.compile(rf"(?i)((?<!\S)--?{_KEY}[ \t]+)(?!-){_VALUE}"),  # --key value
+    re.compile(rf"""(?i)({_KEY}\\?["']?[ \t]*[=:][ \t]*|delegation=){_VALUE}"""),  # key=value, "key": "value"
+    re.compile(rf"(?i)({AUTHORIZED}){_VALUE}"),  # Authorization: Bearer value
+    re.compile(rf"(?i)((?<!\S)--?{_ARGUMENT}[ \t]+)(?!-){_VALUE}"),  # --key value
     re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)[^/\s@]+(?=@)"),  # scheme://user:password@host
 )
 

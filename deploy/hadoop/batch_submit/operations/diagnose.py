@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from batch_submit.adapters.run_logging import mask_text
 from batch_submit.data_classes import dataclass
 from batch_submit.diagnosis.evidence import DRIVER, EXECUTOR, Evidence, LogText
 from batch_submit.diagnosis.explain import UNKNOWN, Diagnosis, explain, unasserted
@@ -80,6 +81,7 @@ def diagnose_run(services: Services, selection: Selection, text: str, *, as_json
             target.recorder.diagnosed(report.application_id, diagnosis.rule, diagnosis.cause)
         if result is Result.UNKNOWN:
             diagnosis = unasserted(diagnosis, "how it ended is not known")
+        diagnosis = hidden(diagnosis)
     if as_json:
         answer: dict[str, object] = {
             "application_id": report.application_id,
@@ -96,6 +98,17 @@ def diagnose_run(services: Services, selection: Selection, text: str, *, as_json
         below = [f"  next: {next_command}"]
     services.terminal.answer("\n".join([head, *below]), for_people=True)
     return ExitCode.SUCCEEDED
+
+
+def hidden(diagnosis: Diagnosis) -> Diagnosis:
+    """The same without the secrets that a job has written into its log: what is printed lands in cron's mail."""
+    return replace(
+        diagnosis,
+        cause=mask_text(diagnosis.cause),
+        evidence=tuple(replace(one, lines=tuple(map(mask_text, one.lines))) for one in diagnosis.evidence),
+        others=tuple(replace(one, cause=mask_text(one.cause)) for one in diagnosis.others),
+        note=mask_text(diagnosis.note),
+    )
 
 
 def _never_known(gone: NotFound, application_id: str, diagnosis: Diagnosis) -> NotFound:
@@ -125,7 +138,7 @@ def explain_end(
         verdict.application_id, state=verdict.state, final_status=verdict.final_status, diagnostics=verdict.reason
     )
     reason = verdict.reason if verdict.reason != report.diagnostics.strip() else ""
-    found = diagnose(services, backend, report, reason=reason, patience_s=patience_s)
+    found = hidden(diagnose(services, backend, report, reason=reason, patience_s=patience_s))
     # A driver on this host has just shown all that it wrote.
     return found, diagnosis_lines(found, seen="driver.log" if backend.name == LOCAL else "")
 

@@ -119,7 +119,7 @@ def submit_many(services: Services, named: str, runs: Sequence[RunRequest], opti
     """
     if options.dry_run:
         for request in runs:
-            services.terminal.answer(shlex.join(["batch-submit", "submit", *request.argv()]), for_people=True)
+            services.terminal.answer(shlex.join(["batch-submit", "submit", *request.shown()]), for_people=True)
         return int(ExitCode.SUCCEEDED)
     folder = services.state_folder / "many" / _folder_name(services.cwd / named)
     lock = LockFile(folder, "runs")

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from batch_submit.errors import UnsafeForContainer, UsageError
-from batch_submit.plan.secrets import holds_password, holds_secret, is_secret, mask
+from batch_submit.plan.secrets import holds_password, holds_secret, is_secret, is_secret_name, mask
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import JobSpec, ShippedFile
 from batch_submit.plan.uris import quoted_fragment
@@ -27,13 +27,6 @@ _ENVIRONMENT_PREFIXES = ("spark.yarn.appMasterEnv.", "spark.executorEnv.")
 _SECRET_OPTION = re.compile(r"-D(\S*?)=")
 #: What may stand before ``=`` as a key; a sentence or a query that happens to hold the word is none.
 _NAME = re.compile(r"[\w.:-]+")
-
-
-#: A name whose last word is a secret's: ``--db-password``, ``hf_token``, ``awsSecretKey=``; not ``--max-tokens``,
-#: ``--tokenizer``, ``--password-file``, which are everyday arguments that hold none.
-_SECRET_ARGUMENT = re.compile(
-    r"(?i)(?:secret|password|passwd|passphrase|token|credentials?|access[._-]?key|secret[._-]?key|api[._-]?key)$"
-)
 
 
 def check_arguments(arguments: Sequence[str], *, quotes_all: bool = False) -> list[str]:
@@ -53,7 +46,7 @@ def check_arguments(arguments: Sequence[str], *, quotes_all: bool = False) -> li
         ]
         key, assigned, _ = argument.partition("=")
         assigned_or_follows = assigned or (key.startswith("-") and position < len(arguments))
-        if _NAME.fullmatch(key) and _SECRET_ARGUMENT.search(key) and assigned_or_follows:
+        if _NAME.fullmatch(key) and is_secret_name(key) and assigned_or_follows:
             problems.append(f"argument {position} ({key}) looks like a secret; arguments stand in launch_container.sh")
         elif mask("", argument) != argument:
             problems.append(f"argument {position} holds a password; arguments stand in launch_container.sh")
@@ -137,13 +130,14 @@ def check_conf(conf: Mapping[str, Sourced]) -> list[str]:
                 for token in _REWRITTEN_IN_ENVIRONMENT
                 if token in value
             ]
-            if holds_secret(key, value):
+            if holds_secret(key, value) or is_secret_name(key.partition("Env.")[2]):
                 problems.append(f"{key} ({sourced.origin}) is a secret; its value would stand in launch_container.sh")
         elif key.endswith("extraJavaOptions") or key.endswith("defaultJavaOptions"):
+            named = [f"the secret -D{name}" for name in _SECRET_OPTION.findall(value) if is_secret(name)]
+            if not named and mask("", value) != value:
+                named = ["a secret"]  # -Dproxy=http://user:x@host, -javaagent:x.jar=password=x
             problems += [
-                f"{key} ({sourced.origin}) holds the secret -D{name}; it would stand in launch_container.sh"
-                for name in _SECRET_OPTION.findall(value)
-                if is_secret(name)
+                f"{key} ({sourced.origin}) holds {one}; it would stand in launch_container.sh" for one in named
             ]
     return problems
 

@@ -7,9 +7,12 @@ from datetime import date, timedelta
 
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode, UsageError
+from batch_submit.plan.container_text import check_arguments
 from batch_submit.plan.dates import fill_dates, parse_day
 from batch_submit.plan.identity import normalise_run_id
 from batch_submit.plan.schema import did_you_mean
+from batch_submit.plan.secret_references import FORMS, is_literal
+from batch_submit.plan.secrets import is_secret, mask, mask_arguments
 from batch_submit.plan.sourced import Problem
 from batch_submit.plan.yaml_scalars import FALSES, TRUES
 from batch_submit.plan.yaml_tree import Mapping as Block
@@ -24,6 +27,9 @@ _TOP = ("defaults", "dates", "runs")
 _NOT_A_RUNS = ("many", "max-parallel", "dry-run", "json", "format", "verbose", "wait", "no-wait", "help", "insecure")
 _ARGUMENTS = "args"
 _MERGED = "conf"
+_CONF = f"--{_MERGED}="
+#: Whose texts are the job's own arguments.
+_OF_THE_JOB = (_ARGUMENTS, "app-arg", "app-args")
 _FILLED = ("run-id", "name")
 #: From the worst to the harmless: what may still run, what broke, what failed, what was stopped, what never began.
 _WORST_FIRST = (
@@ -73,6 +79,19 @@ class RunRequest:
         arguments = self.flags.get(_ARGUMENTS, ())
         given = (arguments,) if isinstance(arguments, str) else tuple(arguments) if isinstance(arguments, tuple) else ()
         return (*words, "--", *given) if given else tuple(words)
+
+    def shown(self) -> tuple[str, ...]:
+        """The same for people: what is a secret is masked, a reference to one stands as it is."""
+        words = self.argv()
+        return tuple(
+            _shown_pair(word) if word.startswith(_CONF) else hidden
+            for word, hidden in zip(words, mask_arguments(words), strict=True)
+        )
+
+
+def _shown_pair(word: str) -> str:
+    key, assigned, value = word.removeprefix(_CONF).partition("=")
+    return f"{_CONF}{key}{assigned}{mask(key, value)}" if is_literal(key, value) else word
 
 
 def _words(name: str, value: Value) -> list[str]:
@@ -178,8 +197,31 @@ class _Reader:
                 continue
             found = self._value(value, line, f"{place}.{key}")
             if found is not None:
+                self._secrets(flag, found, value, f"{place}.{key}")
                 out[flag] = found
         return out
+
+    def _secrets(self, flag: str, value: Value, node: Node, place: str) -> None:
+        """A secret itself may not stand here: each run is a call, whose words everybody on the host can read."""
+        texts = () if isinstance(value, (bool, Mapping)) else (value,) if isinstance(value, str) else value
+        lines = node.key_lines if isinstance(node, Block) else {}
+        if flag == _MERGED:
+            pairs = value.items() if isinstance(value, Mapping) else [one.partition("=")[::2] for one in texts]
+            for key, text in pairs:
+                if is_literal(key, text):
+                    what = "is a secret" if is_secret(key) else "holds a secret"
+                    words = f"{what}, and would stand in a command line, which everybody on the host can read"
+                    hint = f"write a reference in its place: {FORMS}"
+                    self.problem(lines.get(key, node.line), f"{place}.{key}", words, hint)
+            return
+        if flag in _OF_THE_JOB:
+            texts = texts if flag != "app-args" else tuple(one for text in texts for one in text.split())
+            found = check_arguments(texts, quotes_all=True)
+        else:
+            shown = value.values() if isinstance(value, Mapping) else texts
+            found = ["holds a secret, which everybody on the host could read"] if mask("", [*shown]) != [*shown] else []
+        for one in found:
+            self.problem(node.line, place, one, "have the job read it from a file or a Hadoop credential provider")
 
     def _value(self, node: Node, line: int, place: str) -> Value | None:
         if isinstance(node, Scalar):

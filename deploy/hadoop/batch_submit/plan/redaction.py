@@ -32,7 +32,14 @@ def redaction(secrets: Mapping[str, str], configured: str | None) -> str | None:
             warnings.simplefilter("error", FutureWarning)  # a set in a set: Java reads it otherwise
             hides = re.compile(in_force).search
     except (re.error, FutureWarning):  # Java knows more than Python
-        return f"{in_force}|{_OURS}"
+        return _widened(in_force, secrets)
     if all(hides(key) or hides(value) for key, value in secrets.items()):
         return None
-    return f"{in_force}|{_OURS}"
+    return _widened(in_force, secrets)
+
+
+def _widened(in_force: str, secrets: Mapping[str, str]) -> str:
+    """With our own words, and by their names those keys that only Hadoop calls sensitive."""
+    ours = re.compile(_OURS).search
+    others = [re.escape(key) for key, value in sorted(secrets.items()) if not (ours(key) or ours(value))]
+    return "|".join([in_force, _OURS, *others])

@@ -24,11 +24,13 @@ _HADOOP = "spark.hadoop."
 #: Keys that hold a secret's word and say something about it: a switch, a place, a kind, a time.
 _ABOUT_A_SECRET = re.compile(
     r"(?i)(?:enabled?|path|file|files|dir|location|ur[il]|address|providers?|class|impl|regex|conf|type|alias|algorithm|"
-    r"interval|ttl|timeout|lifetime|expiry|ratio|length|size|principal|services?|exclude|tokens|renewal[.]credentials)$"
+    r"interval|ttl|timeout|lifetime|expiry|ratio|length|size|principal|services?|exclude|tokens|renewal[.]credentials|"
+    r"client[.]id|email|context|username)$"
 )
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PREFIXES = (FILE, CREDENTIAL, KEYRING)
-_FORMS = "${VARIABLE}, file:PATH, credential:ALIAS or keyring:SERVICE/USER"
+#: How a reference is written, for messages.
+FORMS = "${VARIABLE}, file:PATH, credential:ALIAS or keyring:SERVICE/USER"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def reference_of(value: object) -> Reference | None:
     if not colon or kind not in _PREFIXES:
         return None
     if not name.strip() or (kind == KEYRING and not all(name.rpartition("/")[::2])):
-        raise ValueError(f"write {_FORMS}")
+        raise ValueError(f"write {FORMS}")
     return Reference(kind, name)
 
 
@@ -114,17 +116,24 @@ def literals(conf: Mapping[str, Sourced]) -> list[str]:
     """
     found = []
     for key, sourced in sorted(conf.items()):
-        inside = not is_secret(key) and mask(key, sourced.value) != sourced.value
-        if not (inside or keeps_secret(key)) or _is_sites(sourced) or _is_harmless(sourced.value):
+        if _is_sites(sourced) or not is_literal(key, sourced.value):
             continue
-        try:
-            if not inside and reference_of(sourced.value) is not None:
-                continue
-        except ValueError:
-            continue  # `references` tells
+        inside = not is_secret(key)
         typed = "; everybody on this host can read it" if sourced.origin.startswith("flag") else ""
         found.append(f"{sourced.origin}: {sourced.key or key} {'holds' if inside else 'is'} a secret{typed}")
     return found
+
+
+def is_literal(key: str, value: object) -> bool:
+    """Whether a secret itself stands under a key, or inside its value; a reference to one is none."""
+    if not is_secret(key):
+        return mask(key, value) != value
+    if not keeps_secret(key) or _is_harmless(value):
+        return False
+    try:
+        return reference_of(value) is None
+    except ValueError:
+        return False  # `references` tells
 
 
 def refuse_literals(env: str | None, found: Iterable[str]) -> list[str]:
@@ -142,9 +151,9 @@ def refuse_literals(env: str | None, found: Iterable[str]) -> list[str]:
         raise UsageError(
             f"{len(listed)} secret(s) stand in the configuration itself, which --env {env} does not allow",
             details=listed,
-            next_step=f"write a reference in its place: {_FORMS}",
+            next_step=f"write a reference in its place: {FORMS}",
         )
-    return [f"{line}; better write {_FORMS} (--env prod refuses it)" for line in listed]
+    return [f"{line}; better write {FORMS} (--env prod refuses it)" for line in listed]
 
 
 def left_to_hadoop(found: Mapping[str, Reference], provider: str, *, same_host: bool) -> frozenset[str]:
@@ -174,7 +183,9 @@ def _is_sites(sourced: Sourced) -> bool:
 
 
 def _is_harmless(value: object) -> bool:
-    return value is None or isinstance(value, bool) or str(value).strip().lower() in ("", "true", "false")
+    """A switch is no secret, nor is the name of a key that AWS keeps (``fs.s3a.encryption.key``)."""
+    words = str(value).strip().lower()
+    return value is None or isinstance(value, bool) or words in ("", "true", "false") or words.startswith("arn:")
 
 
 def _located(one: Reference, sourced: Sourced) -> Reference:

@@ -6,22 +6,46 @@ import re
 from collections.abc import Mapping, Sequence
 
 #: Spark's ``spark.redaction.regex`` (default of Spark 4), and ``passphrase``.
-_SECRET = re.compile(r"(?i)secret|password|passwd|passphrase|token|access[.]?key|credential")
+SECRET_WORDS = r"(?:secret|password|passwd|passphrase|token|access[.]?key|credential)"
+#: How names of secrets end, of arguments, variables and in JSON: ``db-password``, ``hf_token``, ``API_KEY``,
+#: ``PGPASS``; not ``max_tokens``, ``tokenizer``, ``password_file``, ``PWD``, which are everyday names that hold none.
+SECRET_END = (
+    r"(?:secret|password|passwd|passphrase|token|credentials?|(?:access|secret|api|private)[._-]?key|[._-]pwd"
+    r"|(?:azure|storage)[._-]?account[._-]?key|access[._-]?key[._-]?id|(?:db|pg|sql|user|admin|store)[._-]?pass)"
+)
+#: Where the name of a key begins; without it a long word would be looked at from each of its letters.
+NAME_BEGINS = r"(?<![\w.\-])[\w.\-]*"
+#: ``Authorization: Bearer ``, as HTTP has it.
+AUTHORIZED = r"""\bauthorization\\?["']?[ \t]*[=:][ \t]*\\?["']?(?:bearer|basic|negotiate|digest|token)[ \t]+"""
+_SECRET = re.compile(f"(?i){SECRET_WORDS}")
+#: What Hadoop hides besides (``hadoop.security.sensitive-config-keys``, core-default.xml of 3.5.0), and the same of a
+#: single bucket; not ``fs.azure.account.keyprovider``, which is a class.
+_HADOOPS = re.compile(
+    r"ssl\.keystore\.pass$|fs\.s3a\.(?:.*\.)?(?:server-side-encryption\.key|encryption\.(?:algorithm|key|context)|session\.key)"
+    r"|fs\.azure\.(?:account\.key(?:\.|$)|oauth2\.)|fs\.adl\.oauth2\.|fs\.gs\.(?:encryption|proxy|auth)\."
+)
+_SECRET_NAME = re.compile(rf"(?i)[\w.:\-]*{SECRET_END}")
 
 #: What Spark prints in the place of a secret (source: ``Utils.REDACTION_REPLACEMENT_TEXT``).
 MASK = "*********(redacted)"
 
-# A secret inside a longer text: ``-Djavax.net.ssl.keyStorePassword=x`` and the password of ``https://user:x@host``.
-_ASSIGNMENT = re.compile(
-    r"(?i)([\w.\-]*(?:secret|password|passwd|passphrase|token|access[.]?key|credential)[\w.\-]*\s*[=:]\s*)"
-    r"(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
-)
+# A secret in a longer text: ``-Djavax.net.ssl.keyStorePassword=x``, ``"password": "x"``, also within a JSON text, and
+# the password of ``https://user:x@host``.
+_ASSIGNED = rf"""{NAME_BEGINS}(?:{SECRET_WORDS}[\w.\-]*|{SECRET_END}\\?["']?)\s*[=:]\s*"""
+_VALUE = r"""(?:\\"(?:(?!\\").)*\\"|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;]+)"""
+_ASSIGNMENT = re.compile(rf"(?i)({_ASSIGNED})(?!(?:null|true|false)\s*[,}}\]]){_VALUE}")
+_AUTHORIZATION = re.compile(rf"""(?i)({AUTHORIZED})[^\s"',]+""")
 _USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)([^/\s@]+)(@)")
 
 
 def is_secret(key: str) -> bool:
-    """Whether a value under this key must be masked. Matches anywhere in the key, as Spark's redaction does."""
-    return _SECRET.search(key) is not None
+    """Whether a value under this key must be masked. Matches anywhere in the key, as Spark's and Hadoop's own do."""
+    return _SECRET.search(key) is not None or _HADOOPS.search(key) is not None
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether an argument, a variable or a key in JSON of this name holds a secret: told by how the name ends."""
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def mask(key: str, value: object) -> object:
@@ -40,7 +64,8 @@ def mask(key: str, value: object) -> object:
     if is_secret(key):
         return MASK
     if isinstance(value, str):
-        masked = _ASSIGNMENT.sub(lambda match: match[1] + MASK, value)
+        masked = _AUTHORIZATION.sub(lambda match: match[1] + MASK, value)
+        masked = _ASSIGNMENT.sub(lambda match: match[1] + MASK, masked)
         return _USERINFO.sub(lambda match: match[1] + MASK + match[3], masked)
     if isinstance(value, Mapping):
         return {name: mask(str(name), item) for name, item in value.items()}
@@ -71,9 +96,9 @@ def mask_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
         name, assigned, _ = argument.partition("=")
         if secret_follows and not argument.startswith("--"):
             out.append(MASK)
-        elif assigned and name.startswith("-") and is_secret(name):
+        elif assigned and name.startswith("-") and (is_secret(name) or is_secret_name(name)):
             out.append(f"{name}={MASK}")
         else:
             out.append(str(mask("", argument)))
-        secret_follows = name.startswith("-") and not assigned and is_secret(name)
+        secret_follows = name.startswith("-") and not assigned and (is_secret(name) or is_secret_name(name))
     return tuple(out)
