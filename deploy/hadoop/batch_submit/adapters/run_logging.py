@@ -11,11 +11,11 @@ from pathlib import Path
 
 from batch_submit.adapters.own_files import open_private
 from batch_submit.adapters.terminal import LOGGER, harmless, without_hidden
-from batch_submit.plan.secrets import AUTHORIZED, NAME_BEGINS, SECRET_END, SECRET_WORDS
+from batch_submit.plan.secrets import AUTHORIZED, NAME_BEGINS, SENSITIVE_END, SENSITIVE_WORDS
 
 # Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
-_KEY = rf"{NAME_BEGINS}(?:{SECRET_WORDS}[\w.\-]*|{SECRET_END})"
-_ARGUMENT = rf"[\w.\-]*(?:{SECRET_WORDS}[\w.\-]*|{SECRET_END})"
+_KEY = rf"{NAME_BEGINS}(?:{SENSITIVE_WORDS}[\w.\-]*|{SENSITIVE_END})"
+_ARGUMENT = rf"[\w.\-]*(?:{SENSITIVE_WORDS}[\w.\-]*|{SENSITIVE_END})"
 _VALUE = r"""(?:\\"(?:(?!\\")[^\n])*\\"|"[^"\n]*"|'[^'\n]*'|[^\s&,'"]+)"""
 _SECRETS = (
     re.compile(rf"""(?i)((['"]){_KEY}=)(?:(?!\2)[^\n])+(?=\2)"""),  # 'key=two words', as a shell quotes it

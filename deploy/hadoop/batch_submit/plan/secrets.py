@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 #: Spark's ``spark.redaction.regex`` (default of Spark 4), and ``passphrase``.
-SECRET_WORDS = r"(?:secret|password|passwd|passphrase|token|access[.]?key|credential)"
+SENSITIVE_WORDS = r"(?:secret|password|passwd|passphrase|token|access[.]?key|credential)"
 #: How names of secrets end, of arguments, variables and in JSON: ``db-password``, ``hf_token``, ``API_KEY``,
 #: ``PGPASS``; not ``max_tokens``, ``tokenizer``, ``password_file``, ``PWD``, which are everyday names that hold none.
-SECRET_END = (
+SENSITIVE_END = (
     r"(?:secret|password|passwd|passphrase|token|credentials?|(?:access|secret|api|private)[._-]?key|[._-]pwd"
     r"|(?:azure|storage)[._-]?account[._-]?key|access[._-]?key[._-]?id|(?:db|pg|sql|user|admin|store)[._-]?pass)"
 )
@@ -17,21 +17,21 @@ SECRET_END = (
 NAME_BEGINS = r"(?<![\w.\-])[\w.\-]*"
 #: ``Authorization: Bearer ``, as HTTP has it.
 AUTHORIZED = r"""\bauthorization\\?["']?[ \t]*[=:][ \t]*\\?["']?(?:bearer|basic|negotiate|digest|token)[ \t]+"""
-_SECRET = re.compile(f"(?i){SECRET_WORDS}")
+_SECRET = re.compile(f"(?i){SENSITIVE_WORDS}")
 #: What Hadoop hides besides (``hadoop.security.sensitive-config-keys``, core-default.xml of 3.5.0), and the same of a
 #: single bucket; not ``fs.azure.account.keyprovider``, which is a class.
 _HADOOPS = re.compile(
     r"ssl\.keystore\.pass$|fs\.s3a\.(?:.*\.)?(?:server-side-encryption\.key|encryption\.(?:algorithm|key|context)|session\.key)"
     r"|fs\.azure\.(?:account\.key(?:\.|$)|oauth2\.)|fs\.adl\.oauth2\.|fs\.gs\.(?:encryption|proxy|auth)\."
 )
-_SECRET_NAME = re.compile(rf"(?i)[\w.:\-]*{SECRET_END}")
+_SECRET_NAME = re.compile(rf"(?i)[\w.:\-]*{SENSITIVE_END}")
 
 #: What Spark prints in the place of a secret (source: ``Utils.REDACTION_REPLACEMENT_TEXT``).
 MASK = "*********(redacted)"
 
 # A secret in a longer text: ``-Djavax.net.ssl.keyStorePassword=x``, ``"password": "x"``, also within a JSON text, and
 # the password of ``https://user:x@host``.
-_ASSIGNED = rf"""{NAME_BEGINS}(?:{SECRET_WORDS}[\w.\-]*|{SECRET_END}\\?["']?)\s*[=:]\s*"""
+_ASSIGNED = rf"""{NAME_BEGINS}(?:{SENSITIVE_WORDS}[\w.\-]*|{SENSITIVE_END}\\?["']?)\s*[=:]\s*"""
 _VALUE = r"""(?:\\"(?:(?!\\").)*\\"|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;]+)"""
 _ASSIGNMENT = re.compile(rf"(?i)({_ASSIGNED})(?!(?:null|true|false)\s*[,}}\]]){_VALUE}")
 _AUTHORIZATION = re.compile(rf"""(?i)({AUTHORIZED})[^\s"',]+""")
