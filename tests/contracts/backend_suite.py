@@ -53,7 +53,6 @@ class NoRecord:
 
     def __init__(self, reserved_id: str = "") -> None:
         self.reserved_id = reserved_id
-        self.led_to_nothing = False
         self.pids: list[int] = []
         self.ids: list[str] = []
 

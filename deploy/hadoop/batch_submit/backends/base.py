@@ -32,10 +32,6 @@ class LaunchRecord(Protocol):
         """The application id that an earlier call reserved for this very try and may have posted; "" for none."""
 
     @property
-    def led_to_nothing(self) -> bool:
-        """Whether the call that reserved that id has recorded that nothing came of it."""
-
-    @property
     def shared(self) -> bool:
         """Whether calls on other hosts can read an id that was reserved, and post under it."""
 

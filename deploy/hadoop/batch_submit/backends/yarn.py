@@ -140,7 +140,7 @@ class YarnBackend:
             else:
                 self.terminal.debug("launcher: rest")
                 if record.reserved_id:
-                    return launcher.post_again(job, record.reserved_id, signals, led_to_nothing=record.led_to_nothing)
+                    return launcher.post_again(job, record.reserved_id, signals)
                 return launcher.launch(job, signals, record.reserved, able, shared=record.shared)
         from batch_submit.launchers.slots import one_of_the_slots
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher

@@ -193,18 +193,11 @@ class RestLauncher:
             raise
         if application_id != reserved.application_id:
             self._undo(folder)  # what `asked_whether_able` has put there
-            return self._post_beside(job, application_id, signals, _EARLIER_POST)
+            return self._post_beside(job, application_id, signals)
         return self._post(context, signals, folder)
 
-    def post_again(
-        self, job: RestJob, application_id: str, signals: SignalCount, *, led_to_nothing: bool = False
-    ) -> str:
+    def post_again(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
         """Stage and post under an id that another call reserved and may have posted, in the same epoch.
-
-        Parameters
-        ----------
-        led_to_nothing
-            That call is known to have failed: what is refused now is refused.
 
         Raises
         ------
@@ -218,9 +211,9 @@ class RestLauncher:
             raise
         except BatchSubmitError as error:
             raise not_posted_again(application_id, error) from error
-        return self._post_beside(job, application_id, signals, "" if led_to_nothing else _EARLIER_POST)
+        return self._post_beside(job, application_id, signals)
 
-    def _post_beside(self, job: RestJob, application_id: str, signals: SignalCount, doubt: str) -> str:
+    def _post_beside(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
         """Stage beside whoever else posts this id, and post it."""
         folder = self._folder(application_id, f"again-{os.urandom(4).hex()}")
         try:
@@ -230,7 +223,7 @@ class RestLauncher:
             if isinstance(error, BatchSubmitError):
                 raise not_posted_again(application_id, error) from error
             raise
-        return self._post(context, signals, folder, doubt)
+        return self._post(context, signals, folder, _EARLIER_POST)
 
     def shown(self, job: RestJob) -> dict[str, Any]:
         """Return what would be posted and staged, for people and programs to read: asks nobody, holds no secret.

@@ -225,8 +225,7 @@ def _launch(
             shared=claims.folder is not None,
         )
         if decision.application_id:  # of an earlier call; perhaps of one that was made without a claim
-            nothing = any(one.number == number and one.state is TryState.NOT_SUBMITTED for one in recorder.run.tries)
-            record = replace(record, reserved_id=record.reserved(decision.application_id), led_to_nothing=nothing)
+            record = replace(record, reserved_id=record.reserved(decision.application_id))
         application_id = backend.submit(plan, number, signals, record)
     except OutcomeUnknown as error:
         if decision.application_id and "resolve" not in error.next_step:  # this try is in the way until then

@@ -338,8 +338,6 @@ class TryRecord:
         Asks how the cluster stands.
     claim
         Claims the right to launch it, by number and application id ("" for none); the id to launch it under.
-    led_to_nothing
-        The call that reserved `reserved_id` has recorded that nothing came of it.
     shared
         Other hosts can read that claim.
     """
@@ -350,7 +348,6 @@ class TryRecord:
     marks: Callable[[], Marks] = Marks
     reserved_id: str = ""
     claim: Callable[[int, str], str] = lambda _number, application_id: application_id
-    led_to_nothing: bool = False
     shared: bool = False
 
     def at_gate(self, pid: int) -> None:
