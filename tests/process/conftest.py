@@ -37,6 +37,17 @@ def door(tmp_path: Path, rm: CannedResourceManager, webhdfs: CannedWebHdfs) -> I
 
 
 @pytest.fixture
+def host(tmp_path: Path, rm: CannedResourceManager, webhdfs: CannedWebHdfs) -> Iterator[Door]:
+    """A host with ``launcher: auto``, whose jobs go over REST if nothing is in the way."""
+    from tests.process.taking_rm import spark_home  # loads pyspark, which most tests do without
+
+    opened = Door(tmp_path, rm, webhdfs)
+    opened.env |= {"SPARK_HOME": spark_home(tmp_path), "HADOOP_USER_NAME": "alice"}
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def laptop(tmp_path: Path, rm: CannedResourceManager, webhdfs: CannedWebHdfs) -> Iterator[Door]:
     """Our program on a host without any Hadoop configuration; the recorder succeeds as a driver."""
     opened = Door(tmp_path, rm, webhdfs)

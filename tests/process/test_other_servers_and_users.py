@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.process.canned_webhdfs import CannedWebHdfs
 from tests.process.door import SUCCEEDED, Door
-from tests.process.taking_rm import SHARED_JARS, TakingResourceManager, spark_home
+from tests.process.taking_rm import SHARED_JARS, TakingResourceManager
 
 
 @pytest.fixture
@@ -17,14 +16,6 @@ def rm() -> Iterator[TakingResourceManager]:
     with TakingResourceManager() as server:
         server.steps = [SUCCEEDED]
         yield server
-
-
-@pytest.fixture
-def host(tmp_path: Path, rm: TakingResourceManager, webhdfs: CannedWebHdfs) -> Iterator[Door]:
-    opened = Door(tmp_path, rm, webhdfs)
-    opened.env |= {"SPARK_HOME": spark_home(tmp_path), "HADOOP_USER_NAME": "alice"}
-    yield opened
-    opened.close()
 
 
 @pytest.mark.parametrize("launcher", ["auto", "rest", "spark-submit"])

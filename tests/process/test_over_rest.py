@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from tests.process.canned_replies import Reply, html_reply, remote_exception
 from tests.process.canned_webhdfs import CannedWebHdfs, Node, Plain, Remote
 from tests.process.door import RUNNING, SUCCEEDED, Door, Outcome
-from tests.process.taking_rm import SHARED_JARS, TakingResourceManager, spark_home
+from tests.process.taking_rm import SHARED_JARS, TakingResourceManager
 
 NO_TICKET = Reply(401, b"", "text/html", {"WWW-Authenticate": "Negotiate"})
 
@@ -22,15 +21,6 @@ def rm() -> Iterator[TakingResourceManager]:
     with TakingResourceManager() as server:
         server.steps = [SUCCEEDED]
         yield server
-
-
-@pytest.fixture
-def host(tmp_path: Path, rm: TakingResourceManager, webhdfs: CannedWebHdfs) -> Iterator[Door]:
-    """A host with ``launcher: auto``, whose jobs go over REST if nothing is in the way."""
-    opened = Door(tmp_path, rm, webhdfs)
-    opened.env |= {"SPARK_HOME": spark_home(tmp_path), "HADOOP_USER_NAME": "alice"}
-    yield opened
-    opened.close()
 
 
 def submit(host: Door, *flags: str, **how: Any) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from tests.process.canned_replies import Reply, remote_exception
 from tests.process.canned_webhdfs import CannedWebHdfs
 from tests.process.door import RUNNING, SUCCEEDED, Door, Outcome
-from tests.process.taking_rm import SHARED_JARS, TakingResourceManager, spark_home
+from tests.process.taking_rm import SHARED_JARS, TakingResourceManager
 
 TOO_LARGE = ("BadRequestException", "Requested more memory than configured max")
 
@@ -38,15 +37,6 @@ def rm() -> Iterator[Forgetful]:
     with Forgetful() as server:
         server.steps = [SUCCEEDED]
         yield server
-
-
-@pytest.fixture
-def host(tmp_path: Path, rm: Forgetful, webhdfs: CannedWebHdfs) -> Iterator[Door]:
-    """A host with ``launcher: auto``, whose jobs go over REST."""
-    opened = Door(tmp_path, rm, webhdfs)
-    opened.env |= {"SPARK_HOME": spark_home(tmp_path), "HADOOP_USER_NAME": "alice"}
-    yield opened
-    opened.close()
 
 
 IMPATIENT = (

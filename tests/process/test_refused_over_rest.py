@@ -11,7 +11,7 @@ import pytest
 from tests.process.canned_replies import remote_exception
 from tests.process.canned_webhdfs import CannedWebHdfs
 from tests.process.door import RUNNING, SUCCEEDED, Door, until
-from tests.process.taking_rm import SHARED_JARS, TakingResourceManager, spark_home
+from tests.process.taking_rm import SHARED_JARS, TakingResourceManager
 from tests.process.test_over_rest import reserved_before, submit
 
 TOO_LARGE = remote_exception(400, "BadRequestException", "Requested more memory than configured max")
@@ -33,15 +33,6 @@ def rm() -> Iterator[TakingResourceManager]:
     with TakingResourceManager() as server:
         server.steps = [SUCCEEDED]
         yield server
-
-
-@pytest.fixture
-def host(tmp_path: Path, rm: TakingResourceManager, webhdfs: CannedWebHdfs) -> Iterator[Door]:
-    """A host with ``launcher: auto``, whose jobs go over REST if nothing is in the way."""
-    opened = Door(tmp_path, rm, webhdfs)
-    opened.env |= {"SPARK_HOME": spark_home(tmp_path), "HADOOP_USER_NAME": "alice"}
-    yield opened
-    opened.close()
 
 
 def claimed(webhdfs: CannedWebHdfs) -> list[str]:
