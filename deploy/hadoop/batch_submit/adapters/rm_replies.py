@@ -52,17 +52,15 @@ def parse_application(reply: Any) -> ApplicationReport:
     -------
     ApplicationReport
         Numbers that are absent, or that a server hides from strangers, have the defaults of the type; an unknown state
-        is ``UNKNOWN``, which is not terminal. Without an ``id`` the ``application_id`` is empty, and with one that is
-        none: it goes into paths, command lines and other people's scripts.
+        is ``UNKNOWN``, which is not terminal. The ``application_id`` is empty without an ``id``.
     """
     outer = as_mapping(reply)
     app = as_mapping(outer.get("app")) or outer
     tags = _text(app, "applicationTags").lower().split(",")
     timeouts = app.get("timeouts")
     lifetime = parse_lifetime(timeouts) if timeouts else None
-    application_id = _text(app, "id")
     return ApplicationReport(
-        application_id=application_id if APPLICATION_ID.fullmatch(application_id) else "",
+        application_id=_application_id(app),
         name=_text(app, "name"),
         user=_text(app, "user"),
         queue=_text(app, "queue"),
@@ -97,6 +95,12 @@ def parse_application(reply: Any) -> ApplicationReport:
         lifetime_expiry_ms=lifetime.expiry_ms if lifetime is not None else 0,
         lifetime_left_s=lifetime.remaining_s if lifetime is not None and lifetime.remaining_s is not None else -1,
     )
+
+
+def _application_id(app: Mapping[str, Any]) -> str:
+    """The id; "" for a text that is none: it goes into paths, command lines and other people's scripts."""
+    text = _text(app, "id")
+    return text if APPLICATION_ID.fullmatch(text) else ""
 
 
 def parse_attempts(reply: Any) -> list[AttemptReport]:

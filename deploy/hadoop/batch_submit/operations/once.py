@@ -35,6 +35,7 @@ from batch_submit.plan.submission import JobSpec, SubmissionPlan
 
 if TYPE_CHECKING:
     from batch_submit.plan.retries import Again
+    from batch_submit.services import Services
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,31 @@ def _when(recorded: Try | None, report: ApplicationReport | None) -> str:
     return f" at {recorded.finished_at}" if recorded is not None and recorded.finished_at else ""
 
 
+def _try_record(
+    services: Services, backend: Backend, recorder: Recorder, decision: Decision, claims: Claims
+) -> TryRecord:
+    """What the launch notes about itself; an id that an earlier call reserved is claimed for us too."""
+    record = TryRecord(
+        recorder,
+        decision.number,
+        services.processes,
+        backend.marks,
+        decision.application_id,
+        claims.reserve,
+        shared=claims.folder is not None,
+    )
+    if not decision.application_id:
+        return record
+    return replace(record, reserved_id=record.reserved(decision.application_id))  # perhaps made without a claim
+
+
+def _name_way_on(error: OutcomeUnknown, run_id: str, reserved_id: str) -> None:
+    """A try whose id an earlier call reserved is in the way until a person decides."""
+    if reserved_id and "resolve" not in error.next_step:
+        way_on = f"batch-submit resolve {run_id} --not-submitted --force"
+        error.next_step += f"; once you know that nothing came of {reserved_id}: {way_on}"
+
+
 def _launch(
     context: Context,
     backend: Backend,
@@ -215,22 +241,10 @@ def _launch(
         f"submitting {plan.spec.name} (run {plan.spec.run_id})" + (f", try {number}" if number > 1 else "")
     )
     try:
-        record = TryRecord(
-            recorder,
-            number,
-            services.processes,
-            backend.marks,
-            decision.application_id,
-            claims.reserve,
-            shared=claims.folder is not None,
-        )
-        if decision.application_id:  # of an earlier call; perhaps of one that was made without a claim
-            record = replace(record, reserved_id=record.reserved(decision.application_id))
+        record = _try_record(services, backend, recorder, decision, claims)
         application_id = backend.submit(plan, number, signals, record)
     except OutcomeUnknown as error:
-        if decision.application_id and "resolve" not in error.next_step:  # this try is in the way until then
-            way_on = f"batch-submit resolve {plan.spec.run_id} --not-submitted --force"
-            error.next_step += f"; once you know that nothing came of {decision.application_id}: {way_on}"
+        _name_way_on(error, plan.spec.run_id, decision.application_id)
         raise
     except BatchSubmitError as error:
         recorder.not_submitted(number, error.message)

@@ -211,11 +211,7 @@ def _follow(
 ) -> Ended:
     """Follow an accepted application; ``since_s``: when this call began to wait, on the monotonic clock."""
     services, terminal = context.services, context.services.terminal
-    try:
-        refused = _refused(context, backend, accepted, signals, patient=not options.wait)
-    except OutcomeUnknown:
-        _limited(services, spec, backend, accepted, signals, waits=False)  # it says so if nothing ends the run
-        raise
+    refused = _refused(context, spec, backend, accepted, signals, patient=not options.wait)
     if refused is not None:  # nothing was accepted, so nothing stands on stdout
         return Ended(spec, accepted, refused, int(refused.exit_code), refused=True)
     if not options.as_json:
@@ -261,7 +257,7 @@ def _wait_left_s(spec: JobSpec, clock: Clock, since_s: float) -> float | None:
 
 
 def _refused(
-    context: Context, backend: Backend, accepted: Accepted, signals: Signals, *, patient: bool
+    context: Context, spec: JobSpec, backend: Backend, accepted: Accepted, signals: Signals, *, patient: bool
 ) -> Verdict | None:
     """The verdict on an application that YARN refused (FAILED without an attempt) in the moment of its submission.
 
@@ -279,6 +275,7 @@ def _refused(
         return None
     report = _taken(context, backend, accepted.application_id, signals, _ACCEPT_PATIENCE_S if patient else 0.0)
     if report is None and patient and not signals.received:
+        _limited(context.services, spec, backend, accepted, signals, waits=False)  # it says so if nothing ends the run
         raise OutcomeUnknown(
             f"{accepted.application_id} was submitted, and after {_ACCEPT_PATIENCE_S:.0f} s the cluster has not said"
             " that it accepts it",

@@ -181,17 +181,11 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
         What the cluster's application ids have in common now. An id that was reserved in it can be posted again: it is
         the same application, however often that happens (seen on Hadoop 3.5.0). One of another epoch can't.
     """
-    verdicts = [(report, judge(report)) for report in seen]
     last = known.number - 1 if known.is_open else known.number
     number = max(last, *(try_number_of(report) for report in seen), 0) + 1
-    for report, verdict in verdicts:
-        if verdict is None:
-            own = try_number_of(report) or number - 1
-            return Decision(Action.ATTACH, own, report.application_id, f"it is {report.state.value}", report)
-    for report, verdict in verdicts:
-        if verdict is not None and verdict.result is Result.SUCCEEDED:
-            own = try_number_of(report) or number - 1
-            return Decision(Action.DONE, own, report.application_id, "it succeeded", report)
+    shown = _live_or_succeeded(seen, number - 1)
+    if shown is not None:
+        return shown
     if known.result == Result.SUCCEEDED.value:
         return Decision(Action.DONE, known.number, known.application_id, "it succeeded (by the record of this host)")
     if known.was_given_up and not known.can_look:
@@ -223,6 +217,20 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
             Action.UNCERTAIN, number, "", f"{who} began to launch it, and no application shows under its tag"
         )
     return Decision(Action.SUBMIT, number, "", f"try {number}")
+
+
+def _live_or_succeeded(seen: Sequence[ApplicationReport], last: int) -> Decision | None:
+    """The application that counts, a live one first; of the try ``last`` where its tags name none."""
+    verdicts = [(report, judge(report)) for report in seen]
+    for report, verdict in verdicts:
+        if verdict is None:
+            own = try_number_of(report) or last
+            return Decision(Action.ATTACH, own, report.application_id, f"it is {report.state.value}", report)
+    for report, verdict in verdicts:
+        if verdict is not None and verdict.result is Result.SUCCEEDED:
+            own = try_number_of(report) or last
+            return Decision(Action.DONE, own, report.application_id, "it succeeded", report)
+    return None
 
 
 def seen_under(number: int, seen: Sequence[ApplicationReport]) -> bool:
