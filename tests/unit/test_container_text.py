@@ -166,6 +166,9 @@ def test_secrets_that_would_stand_in_the_launch_script_are_refused(key: str, val
 
 def test_java_options_without_secrets_are_fine() -> None:
     assert check_conf({"spark.driver.extraJavaOptions": Sourced("-Xss4m -Dlog.dir=<LOG_DIR>", "c")}) == []
+    filled_in = "-Dmy.pwd={{PWD}}/x -Dmy.app={{APP_ID}} -Ddb.pwd=<LOG_DIR>"
+    assert check_conf({"spark.driver.extraJavaOptions": Sourced(filled_in, "c")}) == []
+    assert len(check_conf({"spark.driver.extraJavaOptions": Sourced("-Dmy.pwd={{PWD}}hunter2", "c")})) == 1
 
 
 # --- the error --------------------------------------------------------------------------------------------------------

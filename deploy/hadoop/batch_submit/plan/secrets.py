@@ -33,7 +33,9 @@ MASK = "*********(redacted)"
 # the password of ``https://user:x@host``.
 _ASSIGNED = rf"""{NAME_BEGINS}(?:{SENSITIVE_WORDS}[\w.\-]*|{SENSITIVE_END}\\?["']?)\s*[=:]\s*"""
 _VALUE = r"""(?:\\"(?:(?!\\").)*\\"|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;]+)"""
-_ASSIGNMENT = re.compile(rf"(?i)({_ASSIGNED})(?!(?:null|true|false)\s*[,}}\]]){_VALUE}")
+# What YARN fills in on the node is a place or a name, not a secret: ``-Dmy.pwd={{PWD}}/x``.
+_FILLED_IN = r"""(?:\{\{\w+\}\}|<LOG_DIR>)(?=[/\s"',;]|$)"""
+_ASSIGNMENT = re.compile(rf"(?i)({_ASSIGNED})(?!(?:null|true|false)\s*[,}}\]]|{_FILLED_IN}){_VALUE}")
 _AUTHORIZATION = re.compile(rf"""(?i)({AUTHORIZED})[^\s"',]+""")
 _USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)([^/\s@]+)(@)")
 
