@@ -26,6 +26,7 @@ SHARED = {
     "adapters.config_files",
     "adapters.hadoop_conf",
     "adapters.http_reply",
+    "adapters.plain_answer",
     "adapters.plain_http",
     "adapters.resource_manager",
     "adapters.rm_errors",

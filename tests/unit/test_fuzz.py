@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from batch_submit.adapters import (
     log_replies,
-    plain_http,
+    plain_answer,
     rm_errors,
     rm_replies,
     scheduler_replies,
@@ -179,7 +179,9 @@ HEADS = (
 def test_heads(data: bytes, start: bytes, is_write: bool) -> None:
     for text in (start + data, start + data + b"\r\n\r\n" + data):
         with contextlib.suppress(ValueError):  # what `PlainHttp` maps to a lost answer
-            plain_http._answer(text, "http://h/", is_write=is_write)
+            come = plain_answer.Incoming(is_write=is_write)
+            come.take(text)
+            come.answer("http://h/")
 
 
 XML = (

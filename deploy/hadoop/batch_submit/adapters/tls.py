@@ -96,18 +96,12 @@ class Tls:
             self._present(made)
         return made
 
-    def for_requests(self) -> dict[str, Any]:
-        """``verify`` and ``cert`` for ``requests``; checked first, since it tells bad files less clearly.
-
-        Without a bundle ``requests`` would take its own list of CAs: the system's count, as for everything else.
-        """
-        self.context()
-        paths = ssl.get_default_verify_paths()
-        verify: str | bool = self.pem or paths.cafile or paths.capath or True
-        certificate = (self.certificate, self.key) if self.key else self.certificate
+    def context_for_requests(self) -> ssl.SSLContext:
+        """The same for a session of ``requests``, which would take a list of CAs of its own."""
+        made = self.context()
         if self.insecure:
             _quiet_urllib3()
-        return {"verify": False if self.insecure else verify, "cert": certificate or None}
+        return made
 
     def _present(self, context: ssl.SSLContext) -> None:
         def no_password() -> str:  # OpenSSL would ask the terminal
@@ -246,11 +240,29 @@ def _hidden(password: str) -> str:
 
 
 def _verifying(pem: str, trusted: str) -> ssl.SSLContext:
+    """A context of our own: that of ``ssl.create_default_context`` obeys ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, and
+    writes the keys of each connection into the file that ``SSLKEYLOGFILE`` names.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        return ssl.create_default_context(cafile=pem or None)
+        if pem:
+            made.load_verify_locations(cafile=pem)
+        else:
+            _trust_system(made)
+        return made
     except OSError as error:  # SSLError is one
         raise HostNotReady(
             f"the CA bundle can't be read: {error.strerror or error}",
             where=pem or trusted,
             next_step="name a PEM file in security_config.ca_bundle",
         ) from error
+
+
+def _trust_system(context: ssl.SSLContext) -> None:
+    """Trust the CAs of the places that this Python's OpenSSL was built with, whatever the environment names."""
+    paths = ssl.get_default_verify_paths()
+    file = paths.openssl_cafile if Path(paths.openssl_cafile).is_file() else None
+    folder = paths.openssl_capath if Path(paths.openssl_capath).is_dir() else None
+    if file or folder:
+        context.load_verify_locations(cafile=file, capath=folder)
