@@ -54,6 +54,41 @@ def test_a_dry_run_lists_the_keys_and_leaves_the_path_to_fill(door: Door) -> Non
     assert places_that_hold(door, "t0p-s3cret") == []
 
 
+PIN_TOO = ("--conf", "spark.redaction.regex=(?i)password|[.]pin$")
+
+
+def test_what_the_configured_redaction_names_is_a_secret_too(door: Door) -> None:
+    outcome = door.submit(
+        *PIN_TOO, "--conf", "spark.my.pin=t0p-s3cret", "--conf", "spark.my.other.pin=${PIN}", env={"PIN": "4711-4711"}
+    )
+    assert outcome.code == 0 and "spark.my.pin is a secret" in outcome.err, outcome.err
+    assert not any("s3cret" in word or "4711" in word for word in door.call.argv)
+    assert door.call.properties is not None
+    assert door.call.properties["text"] == "spark.my.other.pin=4711-4711\nspark.my.pin=t0p-s3cret\n"
+    assert "PIN" not in door.call.environment
+    assert "spark.redaction.regex=(?i)password|[.]pin$" in door.call.argv
+    shown = door.submit(*PIN_TOO, "--conf", "spark.my.pin=t0p-s3cret", "--dry-run", "--json")
+    assert shown.json["secret_keys"] == ["spark.my.pin"]
+    refused = door.submit(*PIN_TOO, "--conf", "spark.executorEnv.my.pin=t0p-s3cret")
+    assert refused.code == 2 and "launch_container.sh" in refused.err
+    for one in (outcome, shown, refused):
+        assert "t0p-s3cret" not in one.out + one.err and "4711-4711" not in one.out + one.err
+    assert places_that_hold(door, "t0p-s3cret") == places_that_hold(door, "4711-4711") == []
+
+
+def test_a_redaction_that_is_no_pattern_is_refused_by_its_place(door: Door) -> None:
+    door.write_config(
+        "spark_config:\n  spark.redaction.regex: '(?i)password|pin)'\njob_specific_config: {custom: {script: job.py}}\n"
+    )
+    outcome = door.submit("--dry-run")
+    assert outcome.code == 2
+    assert "spark.redaction.regex is no pattern" in outcome.err and "job_config.yaml:2" in outcome.err
+    javas = door.submit(
+        "--dry-run", "--conf", r"spark.redaction.regex=\p{Upper}in", "--conf", "spark.my.password=x1y2z3"
+    )
+    assert javas.code == 0 and "only Java reads it" in javas.err and "x1y2z3" not in javas.out + javas.err
+
+
 def test_a_secret_from_the_file_and_from_a_variable_travel_the_same_way(door: Door) -> None:
     door.write_config(
         "execution: {log_file: our.log}\n"

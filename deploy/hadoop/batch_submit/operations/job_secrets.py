@@ -10,6 +10,7 @@ from batch_submit.adapters.secret_sources import SecretSources
 from batch_submit.adapters.terminal import hide
 from batch_submit.operations.context import Context
 from batch_submit.plan.backend_choice import LOCAL
+from batch_submit.plan.redaction import check_pattern
 from batch_submit.plan.secret_references import (
     CREDENTIAL,
     PROVIDER_PATH,
@@ -27,9 +28,9 @@ def checked_secrets(context: Context, spec: JobSpec) -> JobSpec:
     Raises
     ------
     UsageError
-        ``--env prod`` and such a secret; a reference that names nothing.
+        ``--env prod`` and such a secret; a reference that names nothing; a ``spark.redaction.regex`` that is none.
     """
-    warnings = refuse_literals(context.selection.env, literals(spec.conf))
+    warnings = check_pattern(spec.conf) + refuse_literals(context.selection.env, literals(spec.conf))
     for text in warnings:
         if context.services.first_time(text):
             context.services.terminal.warn(text)
