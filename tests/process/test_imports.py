@@ -33,6 +33,7 @@ SHARED = {
     "adapters.rm_replies",
     "adapters.spark_finder",
     "adapters.terminal",
+    "adapters.this_call",
     "backends",
     "backends.base",
     "backends.yarn",

@@ -6,11 +6,14 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from batch_submit.adapters.hadoop_credentials import HadoopCredentials
 from batch_submit.adapters.spark_finder import find_spark
+from batch_submit.errors import HostNotReady
 from tests.process.door import RECORDER, Door
 
 SECRET = "t0p-s3cret=with:odd chars"
@@ -280,6 +283,27 @@ def test_a_keyring_is_asked_by_the_library(door: Door) -> None:
     assert {Path(one).stem.partition(".")[0] for one in places_that_hold(door, "fr0m-the-keyring")} == {"small_keyring"}
     broken = door.submit("--no-wait", env={"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"})
     assert broken.code == 3 and broken.said("the keyring can't be asked", "keyring set"), broken.err
+
+
+def test_a_provider_that_does_not_answer_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    """A `java` that is a script, as on hosts with several: it waits for another process."""
+    (tmp_path / "jars").mkdir()
+    (tmp_path / "bin").mkdir()
+    java = tmp_path / "bin" / "java"
+    java.write_text(
+        f"#!/bin/sh\nsleep 300 &\necho $! >{tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/pid\nwait\n"
+    )
+    java.chmod(0o755)
+    env = {"JAVA_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    asked = HadoopCredentials("jceks://hdfs@nn/x.jceks", str(tmp_path), (), env, limit_s=2.0)
+    with pytest.raises(HostNotReady, match="did not answer within 2 s") as caught:
+        asked.read(["a"])
+    assert caught.value.where == "jceks://hdfs@nn/x.jceks" and caught.value.next_step
+    process = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    deadline = time.monotonic() + 20
+    while process.exists() and process.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "it goes on"
+        time.sleep(0.02)
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="reading a credential provider needs a JDK")

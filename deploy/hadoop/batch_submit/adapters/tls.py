@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
@@ -141,7 +141,15 @@ def _quiet_urllib3() -> None:
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
-def tls_of(config: Config, conf: HadoopConf | None, *, insecure: bool, cache: Path, env: Mapping[str, str]) -> Tls:
+def tls_of(
+    config: Config,
+    conf: HadoopConf | None,
+    *,
+    insecure: bool,
+    cache: Path,
+    env: Mapping[str, str],
+    login: Callable[[], Mapping[str, str]] = dict,
+) -> Tls:
     """What configuration and Hadoop's XML say.
 
     Parameters
@@ -151,6 +159,8 @@ def tls_of(config: Config, conf: HadoopConf | None, *, insecure: bool, cache: Pa
         nobody to trust.
     cache
         This tool's cache folder.
+    login
+        What a JVM needs to be who we are, where a credential provider is to be read.
 
     Raises
     ------
@@ -167,11 +177,13 @@ def tls_of(config: Config, conf: HadoopConf | None, *, insecure: bool, cache: Pa
             next_step="name both (PEM), or neither",
         )
     bundle = config.local_path("security_config.ca_bundle")
-    store = None if bundle else _configured_store(config, conf, env) or _clients_store(conf, env)
+    store = None if bundle else _configured_store(config, conf, env, login) or _clients_store(conf, env, login)
     return Tls(bundle, store, certificate, key, insecure, cache / "tls", dict(env))
 
 
-def _configured_store(config: Config, conf: HadoopConf | None, env: Mapping[str, str]) -> Truststore | None:
+def _configured_store(
+    config: Config, conf: HadoopConf | None, env: Mapping[str, str], login: Callable[[], Mapping[str, str]]
+) -> Truststore | None:
     path = config.local_path("security_config.truststore_path")
     named = config.get("security_config.truststore_path")
     if not path or named is None:
@@ -189,13 +201,15 @@ def _configured_store(config: Config, conf: HadoopConf | None, env: Mapping[str,
     def find() -> str:
         from batch_submit.adapters.secret_sources import SecretSources
 
-        held = SecretSources(env, _credentials(conf, env)).read(found, {_OWN_STORES_KEY: password.origin})
+        held = SecretSources(env, _credentials(conf, env, login)).read(found, {_OWN_STORES_KEY: password.origin})
         return _hidden(held[_OWN_STORES_KEY])
 
     return Truststore(path, origin, find_password=find)
 
 
-def _clients_store(conf: HadoopConf | None, env: Mapping[str, str]) -> Truststore | None:
+def _clients_store(
+    conf: HadoopConf | None, env: Mapping[str, str], login: Callable[[], Mapping[str, str]]
+) -> Truststore | None:
     """The truststore of ``ssl-client.xml`` (source: ``FileBasedKeyStoresFactory``); one that is not there is none.
 
     Its password may lie in a credential provider that this file or core-site.xml names, under the property's name.
@@ -213,12 +227,14 @@ def _clients_store(conf: HadoopConf | None, env: Mapping[str, str]) -> Truststor
         return Truststore(path, name, password)
 
     def find() -> str:
-        return _hidden(_credentials(conf, env, provider).read([_CLIENTS_PROPERTY])[_CLIENTS_PROPERTY])
+        return _hidden(_credentials(conf, env, login, provider).read([_CLIENTS_PROPERTY])[_CLIENTS_PROPERTY])
 
     return Truststore(path, name, find_password=find)
 
 
-def _credentials(conf: HadoopConf | None, env: Mapping[str, str], provider: str = "") -> HadoopCredentials:
+def _credentials(
+    conf: HadoopConf | None, env: Mapping[str, str], login: Callable[[], Mapping[str, str]], provider: str = ""
+) -> HadoopCredentials:
     """Hadoop's credential providers, which the classes of this host's Spark read."""
     from batch_submit.adapters.hadoop_credentials import HadoopCredentials
     from batch_submit.adapters.spark_finder import find_spark
@@ -229,7 +245,7 @@ def _credentials(conf: HadoopConf | None, env: Mapping[str, str], provider: str 
         spark_home = ""  # it says so itself, if it is asked
     folder = str(conf.conf_dir) if conf is not None and conf.conf_dir is not None else ""
     named = provider or (conf.get(_PROVIDER) if conf is not None else "") or ""
-    return HadoopCredentials(named, spark_home, (folder,) if folder else (), env)
+    return HadoopCredentials(named, spark_home, (folder,) if folder else (), env, login)
 
 
 def _hidden(password: str) -> str:
