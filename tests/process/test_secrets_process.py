@@ -295,8 +295,8 @@ def test_a_provider_that_does_not_answer_is_ended_with_all_that_it_started(tmp_p
     )
     java.chmod(0o755)
     env = {"JAVA_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    asked = HadoopCredentials("jceks://hdfs@nn/x.jceks", str(tmp_path), (), env, limit_s=2.0)
-    with pytest.raises(HostNotReady, match="did not answer within 2 s") as caught:
+    asked = HadoopCredentials("jceks://hdfs@nn/x.jceks", str(tmp_path), (), env, limit_s=5.0)
+    with pytest.raises(HostNotReady, match="did not answer within 5 s") as caught:
         asked.read(["a"])
     assert caught.value.where == "jceks://hdfs@nn/x.jceks" and caught.value.next_step
     process = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")

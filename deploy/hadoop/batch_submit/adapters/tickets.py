@@ -63,7 +63,7 @@ def look_at_cache(env: Mapping[str, str], now_s: float, cache: str = "") -> Tick
 
 
 def parse_cache(text: str, now_s: float) -> TicketCache:
-    """The output of ``klist`` in the C locale; times are of the local zone."""
+    """The output of ``klist`` in the C locale; times are of the local zone. What can't be read is no known state."""
     named = dict(re.findall(r"^(Ticket cache|Default principal): (\S+)$", text, re.MULTILINE))
     name, principal = named.get("Ticket cache", ""), named.get("Default principal", "")
     if not principal:
@@ -73,12 +73,15 @@ def parse_cache(text: str, now_s: float) -> TicketCache:
     ours = False
     for line in text.splitlines():
         times = _TIME.findall(line)
-        if len(times) >= 2:
-            ours = f"krbtgt/{realm}@{realm}" in line
-            expires_s = moment_s(times[1]) if ours else expires_s
-        elif ours and times and "renew until" in line:
-            renew_s = moment_s(times[0])
-            ours = False
+        try:
+            if len(times) >= 2:
+                ours = f"krbtgt/{realm}@{realm}" in line
+                expires_s = moment_s(times[1]) if ours else expires_s
+            elif ours and times and "renew until" in line:
+                renew_s = moment_s(times[0])
+                ours = False
+        except (ValueError, OverflowError):
+            return TicketCache(TicketState.UNKNOWN, name, principal, problem="klist's output was not understood")
     if expires_s is None:
         return TicketCache(TicketState.NONE, name, principal, problem=f"it holds no ticket of {realm}")
     state = TicketState.VALID if expires_s > now_s else TicketState.EXPIRED
@@ -86,7 +89,7 @@ def parse_cache(text: str, now_s: float) -> TicketCache:
 
 
 def moment_s(text: str) -> float:
-    """klist's time in the C locale, local zone, as seconds since the epoch."""
+    """klist's time in the C locale, local zone, as seconds since the epoch; :class:`ValueError` for no such day."""
     pattern = "%m/%d/%Y %H:%M:%S" if len(text.split()[0]) == 10 else "%m/%d/%y %H:%M:%S"
     return time.mktime(datetime.strptime(text, pattern).timetuple())
 

@@ -193,7 +193,10 @@ def to_pem(der: bytes) -> str:
 
 
 def _from_pem(text: str) -> bytes:
-    return base64.b64decode("".join(text.splitlines()[1:-1]))
+    try:
+        return base64.b64decode("".join(text.splitlines()[1:-1]), validate=True)
+    except ValueError as error:
+        raise BadStore(f"a certificate in it is none: {error}") from error
 
 
 def _read_pkcs12(store: Truststore, data: bytes, env: Mapping[str, str]) -> list[bytes]:
