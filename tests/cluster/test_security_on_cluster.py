@@ -1,7 +1,7 @@
 """What `make test` asks of a cluster with Kerberos that speaks https and nothing else; the rest is marked `full`.
 
-Each feature once: a login by keytab and nothing else, a job over REST that takes the keytab along, another user's kill,
-no ticket, another CA, plain HTTP.
+Each feature once: a login by keytab and nothing else, a job over REST that takes the keytab along, who may look, kill
+and change, files by way of a DataNode, no ticket, another CA, plain HTTP.
 """
 
 from __future__ import annotations
@@ -37,10 +37,14 @@ def test_a_keytab_alone_submits_over_https_and_goes_with_the_job(
     configure(home, security_config=tls_cluster.keytab_login("alice"))
     began = run(tls_cluster, "", home, *SUBMIT, "--run-id", "by-keytab", "--no-wait", "--verbose")
     application_id = began.stdout.strip()
+    assert application_id in run(tls_cluster, "", home, "list").stdout
+    assert "alice" in run(tls_cluster, "", home, "status", application_id).stdout
     bobs = tmp_path_factory.mktemp("bob")
     configure(bobs)
-    refused = run(tls_cluster, "bob", bobs, "kill", application_id, code=4)
-    assert f"Unauthorized attempt to kill appid {application_id} by remote user bob@" in refused.stderr
+    for verb, words in (("kill", "kill"), ("move", "move"), ("priority", "change priority of")):
+        more = {"move": ["etl"], "priority": ["3"]}.get(verb, [])
+        refused = run(tls_cluster, "bob", bobs, verb, application_id, *more, code=4)
+        assert f"Unauthorized attempt to {words} appid {application_id} by remote user bob@" in refused.stderr
     done = run(tls_cluster, "", home, "wait", application_id)
     app = tls_cluster.application(application_id)
     assert (app["finalStatus"], app["user"]) == ("SUCCEEDED", "alice")
@@ -50,6 +54,27 @@ def test_a_keytab_alone_submits_over_https_and_goes_with_the_job(
     wait_until(lambda: not keytabs_on_the_node(tls_cluster), "the node keeps no keytab", 60)
     told = "".join((began.stdout, began.stderr, done.stderr, logs.stderr, (home / "our.log").read_text("utf-8")))
     assert not re.search(r"delegation=(?!\*)|Negotiate YI", told)
+
+
+def test_its_owner_kills_an_application(tls_cluster: SecureCluster, home: Path) -> None:
+    """Before a container of it runs, which would cost the test's time and tell no more."""
+    configure(home, security_config=tls_cluster.keytab_login("alice"))
+    application_id = run(tls_cluster, "", home, *SUBMIT, "--run-id", "killed", "--no-wait").stdout.strip()
+    assert f"{application_id} killed" in run(tls_cluster, "", home, "kill", application_id).stdout
+    app = tls_cluster.application(application_id)
+    assert (app["state"], app["user"]) == ("KILLED", "alice")
+
+
+def test_a_file_goes_and_comes_by_way_of_a_datanode(tls_cluster: SecureCluster, home: Path) -> None:
+    """By a library and by our own session, each with the keytab's ticket; more than one piece of the transfer."""
+    configure(home, security_config=tls_cluster.keytab_login("alice"), storage_root="/user/alice/files")
+    sent = bytes(range(256)) * 4096
+    (home / "sent.bin").write_bytes(sent)
+    run(tls_cluster, "", home, "upload", "sent.bin", "a/sent.bin")
+    run(tls_cluster, "", home, "download", "a/sent.bin", "back.bin")
+    assert (home / "back.bin").read_bytes() == sent
+    refused = run(tls_cluster, "", home, "upload", "sent.bin", "/user/bob/sent.bin", code=4)
+    assert "HDFS refuses access to user alice" in refused.stderr
 
 
 def test_without_a_ticket_nothing_is_submitted(tls_cluster: SecureCluster, home: Path) -> None:

@@ -16,6 +16,7 @@ class Asked:
     path: str
     query: Mapping[str, str]
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def user(self) -> str:

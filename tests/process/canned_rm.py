@@ -393,7 +393,7 @@ class _Handler(QuietHandler):
     def answer(self) -> None:
         path, query = self.asked()
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        asked = Asked(self.command, path, query, json.loads(raw) if raw else None)
+        asked = Asked(self.command, path, query, json.loads(raw) if raw else None, dict(self.headers))
         canned: CannedResourceManager = self.server.canned
         if canned.delay_s:
             self.server.stopping.wait(canned.delay_s)

@@ -368,6 +368,17 @@ def test_proxies_of_the_environment_are_not_used(
         assert session.request("GET", rm.url + INFO, timeout_s=WAIT_S).status == 200
 
 
+def test_logins_of_the_environment_are_not_used(
+    session: HttpSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login alice password hunter2\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with CannedResourceManager() as rm:
+        assert session.request("GET", rm.url + INFO, timeout_s=WAIT_S).status == 200
+        assert "Authorization" not in rm.asked[0].headers
+
+
 def test_one_auth_object_for_each_server() -> None:
     made: list[int] = []
 

@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 from batch_submit.adapters import tickets
+from batch_submit.adapters.spark_finder import find_spark
 from batch_submit.backends.yarn import YarnBackend
 from batch_submit.errors import HostNotReady, UsageError
 from batch_submit.operations.context import Context, Selection, open_backend
+from batch_submit.operations.job_secrets import with_secrets
 from batch_submit.operations.ticket_life import warn_of_short_ticket
 from batch_submit.plan.backend_choice import YARN, BackendChoice
 from batch_submit.plan.merged import Config
+from batch_submit.plan.secret_references import PROVIDER_PATH
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.tickets import TicketState
-from batch_submit.services import Cluster, Services, build_services, connect
+from batch_submit.services import Cluster, Services, build_services, connect, tls_settings
 from tests.process.realm import ALICE, NegotiatingServer, Realm
 from tests.unit.rest_plans import plan
 
@@ -68,6 +71,51 @@ def test_children_are_the_same_user_by_the_same_cache(
     assert ticket is not None and services.private_ticket(config) is ticket, "one login for all of a command"
     ticket.close()
     assert list((tmp_path / "run").iterdir()) == []
+
+
+def a_java_that_tells(folder: Path) -> dict[str, str]:
+    """A JVM that answers with what it was given to be somebody: the place of a Spark and of it, in variables."""
+    (folder / "spark" / "jars").mkdir(parents=True)
+    (folder / "spark" / "bin").mkdir()
+    (folder / "java" / "bin").mkdir(parents=True)
+    java, submit = folder / "java" / "bin" / "java", folder / "spark" / "bin" / "spark-submit"
+    java.write_text('#!/bin/sh\nprintf "%s %s" "$KRB5CCNAME" "$HADOOP_PROXY_USER" | base64 -w0; echo\n')
+    submit.write_text("#!/bin/sh\n")
+    for program in (java, submit):
+        program.chmod(0o755)
+    return {"SPARK_HOME": str(folder / "spark"), "JAVA_HOME": str(folder / "java")}
+
+
+def test_a_credential_provider_is_read_as_whom_all_calls_are_made(
+    services: Services, manager: NegotiatingServer, realm: Realm, tmp_path: Path
+) -> None:
+    """The password of ``ssl-client.xml``'s store, and a job's secret: by the keytab's ticket, not by what is around."""
+    services = replace(services, env={**services.env, **a_java_that_tells(tmp_path)})
+    keytab = str(realm.folder / "alice.keytab")
+    login: dict[str, object] = {"enable_kerberos": True, "principal": ALICE, "keytab": keytab}
+    asked: dict[str, object] = {"truststore_path": "/x.p12", "truststore_password": "credential:store"}
+    servers = opened(services, manager, tmp_path, **login)
+    private = servers.child_variables["KRB5CCNAME"]
+    told: list[str] = []
+    for named in (login, {}, {"proxy_user": "bob"}):
+        values = {("security_config", key): Sourced(value, f"c.yaml:{key}") for key, value in (named | asked).items()}
+        provider = Sourced("jceks://hdfs@nn/x.jceks", "c.yaml:9")
+        config = Config(None, values)
+        servers.conf.values["hadoop.security.credential.provider.path"] = str(provider.value)
+        tls = tls_settings(services, config, servers.conf, (), insecure=False)
+        assert tls is not None and tls.store is not None and tls.store.find_password is not None
+        told.append(tls.store.find_password())
+        context = Context(
+            services, config, tmp_path / "c.yaml", BackendChoice(YARN, "", str(tmp_path / "conf")), None, Selection()
+        )
+        context = replace(context, spark=find_spark(services.env))
+        conf = {"spark.my.password": Sourced("credential:a", "c"), f"spark.hadoop.{PROVIDER_PATH}": provider}
+        told.append(
+            with_secrets(context, replace(plan(), spec=replace(plan().spec, conf=conf))).secrets["spark.my.password"]
+        )
+    own = services.env["KRB5CCNAME"]
+    assert told == [f"{private} "] * 2 + [f"{own} "] * 2 + [f"{own} bob"] * 2
+    assert private != own
 
 
 def test_with_a_ticket_children_need_nothing(

@@ -102,6 +102,9 @@ def test_grep_goes_through_all_containers(door: Door, logs: CannedLogs) -> None:
     ], outcome.err
     outcome, out = run(door, application_id, "--driver", "--grep", "line 1.* of", "--tail", "1")
     assert out == f"{container(application_id, 1)}/stderr:1999:line 1999 of stderr\n".encode()
+    logs.containers[container(application_id, 1)]["std\x1b[2Jout"] = b"marker of nobody\n"
+    outcome, out = run(door, application_id, "--grep", "of nobody", "--file", "*")
+    assert out == f"{container(application_id, 1)}/std?[2Jout:1:marker of nobody\n".encode(), outcome.err
     outcome, out = run(door, application_id, "--grep", "no such text")
     assert (outcome.code, out) == (0, b"") and outcome.said("no line matches")
 

@@ -6,11 +6,14 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from batch_submit.adapters.hadoop_credentials import HadoopCredentials
 from batch_submit.adapters.spark_finder import find_spark
+from batch_submit.errors import HostNotReady
 from tests.process.door import RECORDER, Door
 
 SECRET = "t0p-s3cret=with:odd chars"
@@ -52,6 +55,41 @@ def test_a_dry_run_lists_the_keys_and_leaves_the_path_to_fill(door: Door) -> Non
     assert as_json.json["secret_keys"] == ["spark.my.password"]
     assert "t0p-s3cret" not in as_json.out
     assert places_that_hold(door, "t0p-s3cret") == []
+
+
+PIN_TOO = ("--conf", "spark.redaction.regex=(?i)password|[.]pin$")
+
+
+def test_what_the_configured_redaction_names_is_a_secret_too(door: Door) -> None:
+    outcome = door.submit(
+        *PIN_TOO, "--conf", "spark.my.pin=t0p-s3cret", "--conf", "spark.my.other.pin=${PIN}", env={"PIN": "4711-4711"}
+    )
+    assert outcome.code == 0 and "spark.my.pin is a secret" in outcome.err, outcome.err
+    assert not any("s3cret" in word or "4711" in word for word in door.call.argv)
+    assert door.call.properties is not None
+    assert door.call.properties["text"] == "spark.my.other.pin=4711-4711\nspark.my.pin=t0p-s3cret\n"
+    assert "PIN" not in door.call.environment
+    assert "spark.redaction.regex=(?i)password|[.]pin$" in door.call.argv
+    shown = door.submit(*PIN_TOO, "--conf", "spark.my.pin=t0p-s3cret", "--dry-run", "--json")
+    assert shown.json["secret_keys"] == ["spark.my.pin"]
+    refused = door.submit(*PIN_TOO, "--conf", "spark.executorEnv.my.pin=t0p-s3cret")
+    assert refused.code == 2 and "launch_container.sh" in refused.err
+    for one in (outcome, shown, refused):
+        assert "t0p-s3cret" not in one.out + one.err and "4711-4711" not in one.out + one.err
+    assert places_that_hold(door, "t0p-s3cret") == places_that_hold(door, "4711-4711") == []
+
+
+def test_a_redaction_that_is_no_pattern_is_refused_by_its_place(door: Door) -> None:
+    door.write_config(
+        "spark_config:\n  spark.redaction.regex: '(?i)password|pin)'\njob_specific_config: {custom: {script: job.py}}\n"
+    )
+    outcome = door.submit("--dry-run")
+    assert outcome.code == 2
+    assert "spark.redaction.regex is no pattern" in outcome.err and "job_config.yaml:2" in outcome.err
+    javas = door.submit(
+        "--dry-run", "--conf", r"spark.redaction.regex=\p{Upper}in", "--conf", "spark.my.password=x1y2z3"
+    )
+    assert javas.code == 0 and "only Java reads it" in javas.err and "x1y2z3" not in javas.out + javas.err
 
 
 def test_a_secret_from_the_file_and_from_a_variable_travel_the_same_way(door: Door) -> None:
@@ -245,6 +283,27 @@ def test_a_keyring_is_asked_by_the_library(door: Door) -> None:
     assert {Path(one).stem.partition(".")[0] for one in places_that_hold(door, "fr0m-the-keyring")} == {"small_keyring"}
     broken = door.submit("--no-wait", env={"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"})
     assert broken.code == 3 and broken.said("the keyring can't be asked", "keyring set"), broken.err
+
+
+def test_a_provider_that_does_not_answer_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    """A `java` that is a script, as on hosts with several: it waits for another process."""
+    (tmp_path / "jars").mkdir()
+    (tmp_path / "bin").mkdir()
+    java = tmp_path / "bin" / "java"
+    java.write_text(
+        f"#!/bin/sh\nsleep 300 &\necho $! >{tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/pid\nwait\n"
+    )
+    java.chmod(0o755)
+    env = {"JAVA_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    asked = HadoopCredentials("jceks://hdfs@nn/x.jceks", str(tmp_path), (), env, limit_s=5.0)
+    with pytest.raises(HostNotReady, match="did not answer within 5 s") as caught:
+        asked.read(["a"])
+    assert caught.value.where == "jceks://hdfs@nn/x.jceks" and caught.value.next_step
+    process = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    deadline = time.monotonic() + 20
+    while process.exists() and process.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "it goes on"
+        time.sleep(0.02)
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="reading a credential provider needs a JDK")

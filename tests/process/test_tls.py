@@ -155,6 +155,35 @@ def test_files_that_can_not_be_used(make: Make, front: TlsFront, tls: Tls, messa
     assert message in caught.value.message and caught.value.where and caught.value.next_step
 
 
+def test_the_environment_has_no_say_in_whom_we_trust(
+    make: Make, front: TlsFront, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nor does it get the keys of our connections: OpenSSL's own variables, which ``ssl`` and ``urllib3`` obey."""
+    monkeypatch.setenv("SSL_CERT_FILE", CA)
+    monkeypatch.setenv("SSL_CERT_DIR", str(GOLDEN))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    for system in (None, Tls()):
+        with closing(make(system)) as session, pytest.raises(TlsFailed, match="not trusted here"):
+            session.request("GET", front.url + INFO, timeout_s=WAIT_S)
+    monkeypatch.setenv("SSL_CERT_FILE", OTHER_CA)
+    with closing(make(Tls(CA))) as session:
+        assert session.request("GET", front.url + INFO, timeout_s=WAIT_S).status == 200
+    with closing(make(Tls(OTHER_CA))) as session, pytest.raises(TlsFailed, match="not trusted here"):
+        session.request("GET", front.url + INFO, timeout_s=WAIT_S)
+    assert not (tmp_path / "keys").exists()
+
+
+def test_the_library_for_hdfs_trusts_nobody_by_the_environment(
+    secured: TlsFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", CA)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", CA)
+    with closing(PlainSession("alice")) as session:
+        client = WebHdfs([secured.url], session, user="alice", timeout_s=WAIT_S, data_timeout_s=WAIT_S)
+        with pytest.raises(TlsFailed, match="not trusted here"):
+            client.mkdirs("/user/alice/x")
+
+
 def test_a_truststore_of_java_is_turned_into_pem_on_the_way(make: Make, front: TlsFront, tmp_path: Path) -> None:
     tls = Tls(store=Truststore(str(GOLDEN / "truststore.jks"), "ssl-client.xml"), cache_folder=tmp_path)
     with closing(make(tls)) as session:

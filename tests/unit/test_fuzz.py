@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import re
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -20,13 +21,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_submit.adapters import (
+    hdfs_checksum,
     log_replies,
-    plain_http,
+    negotiate,
+    plain_answer,
     rm_errors,
     rm_replies,
     scheduler_replies,
+    spark_history,
     spark_replies,
+    tickets,
+    tls_errors,
+    truststore,
     webhdfs_status,
+    yarn_logs_program,
     yarn_probe,
 )
 from batch_submit.adapters.aggregated_logs.java_objects import NotReadable, read_object
@@ -40,6 +48,7 @@ from batch_submit.errors import BatchSubmitError
 from batch_submit.ledger.records import Run, Try, TryState
 from batch_submit.plan.claims import Claim, Step
 from batch_submit.plan.config import ConfigSources, SourceText, build_config
+from batch_submit.plan.health import version_numbers
 from batch_submit.plan.java_properties import parse_properties
 from batch_submit.plan.layers import read_document
 from batch_submit.plan.locks import LockHolder
@@ -49,6 +58,7 @@ from batch_submit.plan.merged import Config
 from batch_submit.plan.reading import ReadingConfig, from_text
 from batch_submit.plan.rest.manifest import parse_manifest
 from batch_submit.plan.submit_output import cause_of, hinted_id
+from batch_submit.plan.tickets import why_no_login
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 #: Deeper than Python's own stack, and so than any parser that calls itself.
@@ -80,6 +90,9 @@ REPLIES: list[tuple[str, Callable[[Any], object], str]] = [
     ("jobs", spark_replies.parse_jobs, ""),
     ("stages", spark_replies.parse_stages, ""),
     ("activity", scheduler_replies.parse_activity, ""),
+    ("priority", rm_replies.parse_priority, ""),
+    ("checksum", lambda reply: hdfs_checksum.read_checksum(rm_replies.as_mapping(reply)), ""),
+    ("history", lambda reply: spark_history.parse_history(reply, "/page"), ""),
     *(
         (f"{name} {file.stem}", reader, str(file.relative_to(GOLDEN)))
         for file in sorted((GOLDEN / "scheduler").glob("*.json"))[:6]
@@ -118,6 +131,77 @@ def test_replies(reader: Callable[[Any], object], golden: str, data: st.DataObje
     reader(data.draw(JSON))
     if golden:
         reader(changed(data, json.loads((GOLDEN / golden).read_text(encoding="utf-8"))))
+
+
+ODD = ("\0", "\ud800", "&x;", "<!--", "]]>", "{{", "*a", "&a ", "!!python/object:os", "<<: ")
+
+
+def splices(text: str) -> st.SearchStrategy[str]:
+    """A right text with other text put into it, over it, or cut off."""
+    places = st.integers(0, len(text))
+    odd = st.text(max_size=8) | st.sampled_from(ODD)
+    return st.builds(lambda at, to, what: text[:at] + what + text[max(at, to) :], places, places, odd)
+
+
+def read_keytool(text: str) -> list[bytes]:
+    try:
+        return list(truststore.listed(text))
+    except truststore.BadStore:
+        return []
+
+
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+#: What reads what a program of this host, or of Hadoop's, has printed, and the form of that.
+PRINTED: list[tuple[str, Callable[[str], object], str]] = [
+    (
+        "klist",
+        lambda text: tickets.parse_cache(text, 0.0),
+        "Ticket cache: FILE:/tmp/krb5cc_7\nDefault principal: alice@R\n\nValid starting  Expires  Service principal\n"
+        "11/22/26 11:10:03  11/22/26 21:10:03  krbtgt/R@R\n\trenew until 11/29/26 11:10:03\n",
+    ),
+    (
+        "klist -k",
+        tickets.principals_of,
+        "Keytab name: FILE:/k\nKVNO Principal\n---- --------\n   2 alice@R\n   2 host/a.b@R\n",
+    ),
+    (
+        "keytool",
+        read_keytool,
+        f"Alias name: a\nEntry type: trustedCertEntry\n{PEM}\nEntry type: PrivateKeyEntry\n",
+    ),
+    (
+        "yarn logs",
+        yarn_logs_program.parse_listing,
+        "Container: container_1_0001_01_000001 on host_8041\n=====\n"
+        "             LogFile\t      LogLength\t      LastModificationTime\t      LogAggregationType\n=====\n"
+        "  stderr\t  5\t  Sat Nov 21 11:48:52 +0000 2026\t  AGGREGATED\n",
+    ),
+    ("time of a log", log_replies.parse_time_ms, "Sat Nov 21 11:48:52 +0000 2026"),
+    (
+        "words of TLS",
+        tls_errors.explain,
+        "[SSL: X] hostname mismatch, certificate is not valid for 'x'",
+    ),
+    ("words of GSSAPI", lambda text: negotiate.gss_words(OSError(text)), "Minor (1): no credentials, Context: x"),
+    (
+        "words of kinit",
+        lambda text: why_no_login(text, "a@R", "/k"),
+        "Clock skew too great while getting credentials",
+    ),
+    ("versions", version_numbers, "17.0.2"),
+]
+
+
+@pytest.mark.parametrize(("reader", "right"), [row[1:] for row in PRINTED], ids=[row[0] for row in PRINTED])
+@settings(max_examples=60)
+@given(data=st.data())
+def test_what_programs_print(reader: Callable[[str], object], right: str, data: st.DataObject) -> None:
+    reader(right)
+    reader(data.draw(splices(right) | st.text(max_size=60)))
+    numbers = [found.span() for found in re.finditer("[0-9]+", right)]
+    if numbers:
+        start, end = data.draw(st.sampled_from(numbers))
+        reader(right[:start] + data.draw(st.sampled_from(["0", "00", "99", "0000", "9" * 5000, "²"])) + right[end:])
 
 
 def nested(levels: int, key: str, inner: str = "") -> Any:
@@ -179,21 +263,15 @@ HEADS = (
 def test_heads(data: bytes, start: bytes, is_write: bool) -> None:
     for text in (start + data, start + data + b"\r\n\r\n" + data):
         with contextlib.suppress(ValueError):  # what `PlainHttp` maps to a lost answer
-            plain_http._answer(text, "http://h/", is_write=is_write)
+            come = plain_answer.Incoming(is_write=is_write)
+            come.take(text)
+            come.answer("http://h/")
 
 
 XML = (
     "<configuration><property><name>fs.defaultFS</name><value>hdfs://nn:8020</value><final>true</final>"
     "</property></configuration>"
 )
-ODD = ("\0", "\ud800", "&x;", "<!--", "]]>", "{{", "*a", "&a ", "!!python/object:os", "<<: ")
-
-
-def splices(text: str) -> st.SearchStrategy[str]:
-    """A right text with other text put into it, over it, or cut off."""
-    places = st.integers(0, len(text))
-    odd = st.text(max_size=8) | st.sampled_from(ODD)
-    return st.builds(lambda at, to, what: text[:at] + what + text[max(at, to) :], places, places, odd)
 
 
 @settings(max_examples=40)

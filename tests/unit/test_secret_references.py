@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_submit.errors import UsageError
-from batch_submit.plan.redaction import SPARKS_OWN, redaction
+from batch_submit.plan.redaction import SPARKS_OWN, check_pattern, redaction, told_by
 from batch_submit.plan.secret_references import (
     Reference,
     is_literal,
@@ -203,6 +203,46 @@ def test_sparks_redaction_is_widened_for_what_it_would_show(configured: str | No
     assert wide.startswith(SPARKS_OWN if configured is None else configured)
     if configured in (None, "(?i)frob"):
         assert all(hides(wide, key) or hides(wide, value) for key, value in secrets.items())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key", "is_told"),
+    [
+        ("(?i)pin$", "spark.my.PIN", True),
+        ("(?i)pin$", "spark.my.pint", False),
+        ("pin", "spark.yarn.pinned", False),
+        ("pin", "spark.yarn.appMasterEnv.pin", True),
+        ("redaction", "spark.redaction.regex", False),
+        ("", "spark.my.pin", False),
+        (".*", "spark.my.pin", False),
+        (r"\p{Lower}", "spark.my.pin", False),
+        ("(", "spark.my.pin", False),
+        ("[[a-z]&&[p]]", "spark.my.pin", False),
+    ],
+)
+def test_a_configured_pattern_tells_of_secrets(pattern: str, key: str, is_told: bool) -> None:
+    conf = {"spark.redaction.regex": Sourced(pattern, "c:1"), key: Sourced("${X}", "c:2")}
+    conf.setdefault("spark.redaction.regex", Sourced(pattern, "c:1"))
+    assert told_by(conf)(key) is is_told
+    assert (key in references(conf)) is is_told
+    assert told_by({})(key) is False
+
+
+@pytest.mark.parametrize("pattern", ["(", "a)", "*a", "(?i)[", "a{2,1}"])
+def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match=r"spark\.redaction\.regex is no pattern") as caught:
+        check_pattern({"spark.redaction.regex": Sourced(pattern, "c.yaml:7")})
+    assert caught.value.where == "c.yaml:7" and caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("pattern", [r"\p{Upper}x", "a(?i)b", "(?<name>x)", r"\Qx\E", "[[a-z]&&[x]]"])
+def test_a_pattern_of_javas_is_told_and_ours_stands(pattern: str) -> None:
+    assert "only this tool's own words" in check_pattern({"spark.redaction.regex": Sourced(pattern, "c:7")})[0]
+
+
+@pytest.mark.parametrize("pattern", ["", "(?i)secret|pin", ".*"])
+def test_a_pattern_that_is_one_needs_no_words(pattern: str) -> None:
+    assert check_pattern({"spark.redaction.regex": Sourced(pattern, "c:7")}) == check_pattern({}) == []
 
 
 HADOOPS = [

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from batch_submit.adapters.terminal import Terminal
+from batch_submit.adapters.this_call import os_user, program_name, working_directory
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 
@@ -278,37 +279,14 @@ def build_services(*, verbose: bool = False) -> Services:
     home = Path(__file__).resolve().parents[3]
     return Services(
         env=env,
-        cwd=Path(_working_directory()),
+        cwd=Path(working_directory()),
         home=home if (home / "batch_submit.sh").is_file() else None,
-        os_user=_os_user(),
+        os_user=os_user(),
         host=os.uname().nodename,
         clock=SystemClock(),
         terminal=Terminal(no_color=bool(env.get("NO_COLOR")) or env.get("TERM") == "dumb", program=program_name()),
         verbose=verbose,
     )
-
-
-def program_name() -> str:
-    """How this program was called, for the commands that messages tell people to type."""
-    called = Path(sys.argv[0])
-    if called.name in ("__main__.py", "submit_job.py"):
-        home = Path(__file__).resolve().parents[3]
-        return "./batch_submit.sh" if str(home) == _working_directory() else str(home / "batch_submit.sh")
-    return called.name
-
-
-def _os_user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())  # a container without an entry in /etc/passwd
-
-
-def _working_directory() -> str:
-    try:
-        return str(Path.cwd())
-    except FileNotFoundError:
-        return "/"  # the folder was removed under us, as happens to long-running shells
 
 
 def connect(
@@ -336,7 +314,7 @@ def connect(
 
     conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
     named = override_addresses(config, conf)
-    kerberos = conf.kerberos or config.value("security_config.enable_kerberos") is True
+    kerberos = wants_kerberos(config, conf)
     tls = tls_settings(services, config, conf, (*named.resource_managers, *named.name_nodes), insecure=insecure)
     user = effective_user(services.env, services.os_user, kerberos)
     session, child = _logged_in(services, config, user, tls, kerberos=kerberos)
@@ -367,14 +345,19 @@ def _logged_in(
     """The session in our name, or a proxy user's; and what children need to be the same user."""
     from batch_submit.adapters.auth import build_session
 
+    ticket, acts_for = whom_we_are(services, config, kerberos=kerberos)
+    session = build_session(kerberos, user, tls, env=services.env, ticket=ticket, acts_for=acts_for)
+    return session, {"KRB5CCNAME": ticket.cache} if ticket is not None else {}
+
+
+def whom_we_are(services: Services, config: Config, *, kerberos: bool) -> tuple[PrivateTicket | None, str]:
+    """Our login by keytab (``None``: the user's own ticket cache counts), and a proxy user ("" for none)."""
     acts_for = ""
     if config.value("security_config.proxy_user") or services.env.get("HADOOP_PROXY_USER"):
         from batch_submit.plan.proxy_user import acting_for
 
         acts_for = acting_for(config, services.env, kerberos=kerberos)
-    ticket = services.private_ticket(config) if kerberos else None
-    session = build_session(kerberos, user, tls, env=services.env, ticket=ticket, acts_for=acts_for)
-    return session, {"KRB5CCNAME": ticket.cache} if ticket is not None else {}
+    return services.private_ticket(config) if kerberos else None, acts_for
 
 
 def tls_settings(
@@ -397,4 +380,21 @@ def tls_settings(
 
     if insecure and services.first_time(WARNING):
         services.terminal.warn(WARNING)
-    return tls_of(config, conf, insecure=insecure, cache=services.cache_folder, env=services.env)
+
+    def login() -> Mapping[str, str]:
+        return login_variables(services, config, conf)
+
+    return tls_of(config, conf, insecure=insecure, cache=services.cache_folder, env=services.env, login=login)
+
+
+def login_variables(services: Services, config: Config, conf: HadoopConf | None) -> Mapping[str, str]:
+    """What a program that asks HDFS needs besides our environment to be who we are: see
+    :func:`batch_submit.adapters.keytab.login_variables`."""
+    from batch_submit.adapters.keytab import login_variables
+
+    return login_variables(*whom_we_are(services, config, kerberos=wants_kerberos(config, conf)))
+
+
+def wants_kerberos(config: Config, conf: HadoopConf | None) -> bool:
+    """Whether the cluster authenticates by Kerberos, by its XML or by our configuration."""
+    return config.value("security_config.enable_kerberos") is True or (conf is not None and conf.kerberos)

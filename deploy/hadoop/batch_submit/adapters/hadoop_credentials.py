@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from batch_submit.adapters.bounded_programs import TookTooLong, run
 from batch_submit.adapters.spark_finder import find_java
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
@@ -37,12 +37,18 @@ class HadoopCredentials:
         Hadoop's configuration, for stores in HDFS.
     env
         The environment of the JVM; ``HADOOP_CREDSTORE_PASSWORD`` opens a store that has a password.
+    login
+        What the JVM needs besides to be who we are towards HDFS; asked for when it is started.
+    limit_s
+        Seconds that it may take.
     """
 
     provider: str
     spark_home: str
     conf_dirs: tuple[str, ...]
     env: Mapping[str, str]
+    login: Callable[[], Mapping[str, str]] = dict
+    limit_s: float = TIMEOUT_S
 
     def read(self, aliases: Sequence[str]) -> dict[str, str]:
         """The secrets by alias.
@@ -51,7 +57,9 @@ class HadoopCredentials:
         ------
         HostNotReady
             No provider is named, there is no Java (or one without a compiler) or no Spark here, the store can't be
-            opened, or it lacks an alias.
+            opened, or it lacks an alias, or our login fails.
+        ClusterUnreachable
+            The KDC does not answer.
         """
         if not self.provider:
             raise HostNotReady(
@@ -73,18 +81,18 @@ class HadoopCredentials:
 
     def _answer(self, command: Sequence[str]) -> str:
         try:
-            done = subprocess.run(
-                command, env=dict(self.env), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S
-            )
-        except subprocess.TimeoutExpired as error:
+            status, out, err = run(command, {**self.env, **self.login()}, self.limit_s)
+        except TookTooLong as error:
             raise HostNotReady(
-                f"the credential provider did not answer within {TIMEOUT_S:.0f} s", where=self.provider
+                f"the credential provider did not answer within {self.limit_s:g} s",
+                where=self.provider,
+                next_step="look whether its NameNode and the KDC answer; or use file:PATH or keyring:SERVICE/USER",
             ) from error
         except OSError as error:
             raise HostNotReady(f"Java can't be started: {error.strerror or error}", where=command[0]) from error
-        if done.returncode == 0:
-            return done.stdout.decode("ascii", "replace")
-        words = done.stderr.decode("utf-8", "replace")
+        if status == 0:
+            return out.decode("ascii", "replace")
+        words = err.decode("utf-8", "replace")
         if "Module jdk.compiler not found" in words:
             raise HostNotReady(
                 "this Java has no compiler, so that it can't read a credential provider for this program",

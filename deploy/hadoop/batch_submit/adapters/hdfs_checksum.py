@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from batch_submit.data_classes import dataclass
 
-_ALGORITHM = re.compile(r"MD5-of-([0-9]+)MD5-of-([0-9]+)(CRC32C?)")
+_ALGORITHM = re.compile(r"MD5-of-([0-9]{1,18})MD5-of-([0-9]{1,18})(CRC32C?)")
 _HEADER_BYTES, _MD5_BYTES = 12, 16
 _CRC32C_POLYNOMIAL = 0x82F63B78
 #: Chunks whose CRCs are computed side by side; their columns fit a core's cache.

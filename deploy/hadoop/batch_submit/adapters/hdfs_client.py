@@ -113,7 +113,7 @@ class HdfsLibrary:
                 trusted = self._tls.trusted if self._tls else ""
                 raise cannot_connect(scrubbed(error), self._urls[0], self._timeouts_s[0], trusted) from error
             raise _connection_error(error, purpose, path) from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             # The library took the answer for JSON of another shape: an HTML page, or a reply without its field.
             message = f"the answer to {purpose} is not one of WebHDFS"
             raise ClusterUnreachable(message, where=path, details=(masked(repr(error))[:300],)) from error
@@ -123,7 +123,6 @@ class HdfsLibrary:
             return self._client
         try:
             import hdfs
-            import requests
         except ImportError as error:
             message = "the Python package hdfs can't be loaded"
             step = "pip install hdfs"
@@ -138,9 +137,7 @@ class HdfsLibrary:
             http = self._shared.for_library(https_only=self._https_only)
             self._client = hdfs.Client(url, session=http, timeout=self._timeouts_s)
         else:
-            http = requests.Session()
-            http.trust_env = False  # no proxy, no REQUESTS_CA_BUNDLE over our own
-            self._speak_tls(http)
+            http = self._session()
             common = {"session": http, "timeout": self._timeouts_s}
             self._client = hdfs.InsecureClient(url, user=self._user or "anonymous", **common)
         self._http = http
@@ -150,16 +147,21 @@ class HdfsLibrary:
     def _https_only(self) -> bool:
         return all(url.startswith("https:") for url in self._urls)
 
-    def _speak_tls(self, http: Any) -> None:
-        if self._tls is None and not any(url.startswith("https:") for url in self._urls):
-            return
-        from batch_submit.adapters.tls import Tls, no_plain_http
+    def _session(self) -> Any:
+        """Within our limits, and speaking TLS as told."""
+        from batch_submit.adapters.limited_requests import limited_session
 
-        self._tls = self._tls or Tls()
-        checks = self._tls.for_requests()  # an unusable file is told here, in our words
-        http.verify, http.cert = checks["verify"], checks["cert"]
+        http = limited_session(self._tls_context)
         if self._https_only:
+            from batch_submit.adapters.tls import no_plain_http
+
             http.mount("http://", no_plain_http())
+        return http
+
+    def _tls_context(self) -> Any:
+        from batch_submit.adapters.http import system_tls
+
+        return (self._tls or system_tls()).context_for_requests()
 
     def _mapped(self, error: Any, path: str) -> BatchSubmitError:
         message = error.message.decode("utf-8", "replace") if isinstance(error.message, bytes) else error.message

@@ -10,11 +10,14 @@ threads.
 from __future__ import annotations
 
 import http.client
+import socket
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
+from batch_submit.adapters.http_limits import Answer, Flowing, Limit, Whole
 from batch_submit.adapters.http_reply import (
     CannotConnect,
     Headers,
@@ -31,6 +34,7 @@ from batch_submit.adapters.http_reply import (
 )
 from batch_submit.adapters.http_session import Clock, HttpSession
 from batch_submit.adapters.http_stream import StreamedReply, of_http_client, of_requests
+from batch_submit.adapters.plain_http import connected
 
 if TYPE_CHECKING:
     import ssl
@@ -52,9 +56,6 @@ __all__ = [
     "masked",
 ]
 
-
-#: More than any ResourceManager listing (about 2 kB for each of at most some ten thousand applications).
-MAX_BODY_BYTES = 256 * 1024 * 1024
 
 _CHUNK_BYTES = 1 << 16
 _STALE = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected, http.client.CannotSendRequest)
@@ -140,7 +141,8 @@ class StdlibSession:
             connection = kept or self._connect(parts, url, self._clock() + timeout_s, timeout_s)
             kept = None
             try:
-                connection.sock.settimeout(timeout_s)
+                head = Whole(self._clock() + timeout_s, self._clock)
+                self._limit(connection, head, Flowing(timeout_s))
                 sent = {"Accept": "*/*", **(headers or {})}
                 connection.request(method, request_target(parts, self._user), headers=sent)
                 reply = connection.getresponse()
@@ -169,20 +171,30 @@ class StdlibSession:
 
     def _connect(self, parts: SplitResult, url: str, deadline: float, timeout_s: float) -> http.client.HTTPConnection:
         host, port = str(parts.hostname), parts.port
-        wait_s = max(0.001, deadline - self._clock())
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
             self._tls = self._tls or system_tls()
             self._context = self._context or self._tls.context()
-            connection = http.client.HTTPSConnection(host, port, timeout=wait_s, context=self._context)
+            connection = http.client.HTTPSConnection(host, port, context=self._context)
         else:
-            connection = http.client.HTTPConnection(host, port, timeout=wait_s)
+            connection = http.client.HTTPConnection(host, port)
+        sock = connected(host, connection.port, url, timeout_s, deadline, self._clock)
         try:
-            connection.connect()
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            connection.close()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a body goes apart from its head
+            if self._context is not None and parts.scheme == "https":
+                sock.settimeout(max(0.001, deadline - self._clock()))  # the whole handshake
+                sock = self._context.wrap_socket(sock, server_hostname=host)
+        except (OSError, ValueError) as error:
+            sock.close()
             raise cannot_connect(error, url, timeout_s, self._tls.trusted if self._tls else "") from error
+        connection.sock = sock
         return connection
+
+    def _limit(self, connection: http.client.HTTPConnection, head: Whole, body: Limit | None = None) -> None:
+        """Of the next request over this connection: the answer within these, and the sending as long as its head."""
+        connection.sock.settimeout(head.left_s())
+        answer: Any = partial(Answer, head=head, body=body, clock=self._clock)
+        connection.response_class = answer
 
     def _exchange(
         self,
@@ -194,23 +206,17 @@ class StdlibSession:
         headers: Mapping[str, str] | None,
         deadline: float,
     ) -> HttpResponse:
-        sock = connection.sock  # http.client forgets it as soon as the server says "close"
-        sock.settimeout(self._left(deadline))
+        self._limit(connection, Whole(deadline, self._clock))
         connection.request(
             method, request_target(parts, self._user), body=body, headers={"Accept": "*/*", **(headers or {})}
         )
         reply = connection.getresponse()
         try:
             chunks: list[bytes] = []
-            size = 0
             while not reply.isclosed():  # it closes itself, and perhaps the socket, with the last byte
-                sock.settimeout(self._left(deadline))
                 chunk = reply.read(_CHUNK_BYTES)
                 if not chunk:
                     break
-                size += len(chunk)
-                if size > MAX_BODY_BYTES:
-                    raise http.client.HTTPException(f"the answer is longer than {MAX_BODY_BYTES} bytes")
                 chunks.append(chunk)
             if reply.length:  # a read in pieces ends in silence where a whole read raises IncompleteRead
                 raise http.client.IncompleteRead(b"", reply.length)
@@ -223,12 +229,6 @@ class StdlibSession:
             connection.close()
         return HttpResponse(reply.status, Headers(reply.getheaders()), b"".join(chunks), url)
 
-    def _left(self, deadline: float) -> float:
-        left = deadline - self._clock()
-        if left <= 0:
-            raise TimeoutError("the answer did not end in time")
-        return left
-
 
 class RequestsSession:
     """Kerberos over ``requests`` and ``requests_kerberos``; both are loaded when the object is made.
@@ -240,8 +240,7 @@ class RequestsSession:
     Parameters
     ----------
     tls
-        For https, ``None`` trusts the system's CAs; passed with every request, since ``REQUESTS_CA_BUNDLE`` would
-        override a session's own.
+        For https, ``None`` trusts the system's CAs.
     auth_factory
         Makes the auth object of a host: see :class:`batch_submit.adapters.negotiate.KerberosSession`.
     clock
@@ -256,7 +255,8 @@ class RequestsSession:
         clock: Clock = time.monotonic,
     ) -> None:
         self._tls = tls
-        self._checks: dict[str, Any] = {}
+        #: Of the call that is being made; ``None`` for a library's.
+        self._limits: tuple[Whole, Limit | None] | None = None
         self._auth_factory = auth_factory
         mask_connection_log()
         self._clock = clock
@@ -272,15 +272,9 @@ class RequestsSession:
         timeout_s: float,
     ) -> HttpResponse:
         """See :meth:`HttpSession.request` and, for what it raises, :meth:`StdlibSession.request`."""
-        deadline = self._clock() + timeout_s
         with errors_of_requests(url, timeout_s, self._tls), self._ask(method, url, body, headers, timeout_s) as reply:
-            chunks, size = [], 0
-            for chunk in reply.iter_content(_CHUNK_BYTES):
-                chunks.append(chunk)
-                size += len(chunk)
-                if self._clock() > deadline or size > MAX_BODY_BYTES:
-                    raise TimeoutError("the answer did not end in time")
-            answer = HttpResponse(reply.status_code, Headers(dict(reply.headers)), b"".join(chunks), url)
+            content = b"".join(reply.raw.stream(_CHUNK_BYTES, decode_content=False))
+            answer = HttpResponse(reply.status_code, Headers(dict(reply.headers)), content, url)
         self._look_at(answer)
         return answer
 
@@ -292,8 +286,7 @@ class RequestsSession:
     ) -> StreamedReply:
         """See :meth:`HttpSession.stream` and, for what it raises, :meth:`StdlibSession.request`."""
         with errors_of_requests(url, timeout_s, self._tls):
-            # Content-Length counts what travels, so nothing may be compressed on the way.
-            reply = self._ask(method, url, None, {"Accept-Encoding": "identity", **(headers or {})}, timeout_s)
+            reply = self._ask(method, url, None, headers, timeout_s, Flowing(timeout_s))
         return of_requests(reply, url, timeout_s)
 
     def close(self) -> None:
@@ -303,9 +296,16 @@ class RequestsSession:
         self._sessions.clear()
 
     def _ask(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, timeout_s: float
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        timeout_s: float,
+        limit: Limit | None = None,
     ) -> requests.Response:
         parts = split_url(url)
+        self._limits = Whole(self._clock() + timeout_s, self._clock), limit
         return self._session(parts).request(
             method,
             url,
@@ -314,25 +314,19 @@ class RequestsSession:
             timeout=(timeout_s, timeout_s),
             allow_redirects=False,
             stream=True,
-            **self._tls_checks(parts),
         )
 
-    def _tls_checks(self, parts: SplitResult) -> dict[str, Any]:
-        """What ``requests`` is told about TLS; made at the first https."""
-        if parts.scheme != "https":
-            return {}
-        if not self._checks:
-            self._tls = self._tls or system_tls()
-            self._checks = self._tls.for_requests()
-        return self._checks
+    def _tls_context(self) -> ssl.SSLContext:
+        """How to speak TLS; asked for at the first https."""
+        self._tls = self._tls or system_tls()
+        return self._tls.context_for_requests()
 
     def _session(self, parts: SplitResult) -> requests.Session:
-        import requests
-
         key = f"{parts.scheme}://{parts.netloc}"
         if key not in self._sessions:
-            session = requests.Session()
-            session.trust_env = False  # no proxies, no .netrc
+            from batch_submit.adapters.limited_requests import limited_session
+
+            session = limited_session(self._tls_context, limits=lambda: self._limits, clock=self._clock)
             session.auth = self._auth_factory()
             if parts.scheme == "https":
                 from batch_submit.adapters.tls import no_plain_http

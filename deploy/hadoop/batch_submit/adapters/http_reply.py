@@ -21,11 +21,21 @@ if TYPE_CHECKING:
 
 #: How an alert begins in the text of an error: what a TLS server says to plain HTTP (RFC 8446 section 5.1).
 _TLS_ALERT = "\\x15\\x03"
+#: As an object of Python a value takes some hundred bytes, and so up to fifty times what it does in an answer. A
+#: listing of fifty thousand applications has three million.
+MAX_JSON_VALUES = 10_000_000
+#: In less than this there can't be so many that it matters.
+_SURE_BYTES = 16 << 20
+_NOT_COMPRESSED = "look at the gateway or proxy in front of this server: we ask for answers as they are (identity)"
 _SECRET = re.compile(r"(?i)\b(delegation|token|hadoop\.auth|signature)=[^&\s'\",;)]*")
 
 
 class CannotConnect(ClusterUnreachable):
     """No connection came about, so nothing was sent: even a write may be tried elsewhere."""
+
+
+class TooLittle(TimeoutError):
+    """Bytes of an answer came, and too few of them: the text says how few."""
 
 
 class TlsFailed(CannotConnect):
@@ -100,19 +110,23 @@ class HttpResponse:
         Raises
         ------
         NotJson
-            The content type does not say JSON, or the body does not parse. A ResourceManager sends plain text with
-            status 200 when none is active, and plain text under a JSON content type when it refuses a kill.
+            The content type does not say JSON, or the body does not parse, or it is compressed. A ResourceManager
+            sends plain text with status 200 when none is active, and plain text under a JSON content type when it
+            refuses a kill.
         """
+        refuse_compressed(self.headers, self.url)
         if not self.says_json:
             kind = self.headers.get("content-type") or "no content type"
             raise NotJson(f"the answer is not JSON but {kind}", where=masked(self.url), details=self.words())
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
+            return parsed(self.body)
+        except ValueError as error:
             raise NotJson("the answer claims to be JSON and does not parse", where=masked(self.url)) from error
 
     def words(self, limit: int = 400) -> tuple[str, ...]:
         """The start of the body as at most one line of plain text, for people: markup removed, secrets masked."""
+        if compressed_by(self.headers):
+            return ()
         text = self.body[: limit * 20].decode("utf-8", "replace")
         if "<html" in text.lower():
             text = re.sub(r"(?is)<(style|script|head)\b.*?</\1>|<[^>]*>", " ", text)
@@ -122,12 +136,50 @@ class HttpResponse:
     def failure(self) -> RemoteFailure:
         """The server's error as data, whatever shape the body has."""
         try:
-            remote = json.loads(self.body)["RemoteException"]
+            remote = parsed(self.body)["RemoteException"]
             name, message = remote.get("exception"), remote.get("message")
             java = remote.get("javaClassName")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return RemoteFailure(self.status, "", " ".join(self.words()))
         return RemoteFailure(self.status, str(name or ""), masked(str(message or "")), str(java or ""))
+
+
+def compressed_by(headers: Mapping[str, str]) -> str:
+    """How a body is compressed; "" for not at all, as each request of ours asks for. Nothing here unpacks one: a few
+    kilobytes could become any number of them.
+    """
+    coding = headers.get("content-encoding", "").strip().lower()[:40]
+    return "" if coding == "identity" else coding
+
+
+def refuse_compressed(headers: Mapping[str, str], url: str) -> None:
+    """An answer that was compressed, though none of ours asks for that.
+
+    Raises
+    ------
+    NotJson
+        It is.
+    """
+    if coding := compressed_by(headers):
+        message = f"the answer is compressed ({coding}), which was not asked for"
+        raise NotJson(message, where=masked(url), next_step=_NOT_COMPRESSED)
+
+
+def parsed(body: bytes) -> Any:
+    """A body as JSON.
+
+    Raises
+    ------
+    ValueError
+        It is none, nested deeper than Python's stack, has a number of thousands of digits, or so many values that
+        they would not fit into memory.
+    """
+    if len(body) > _SURE_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
+        raise ValueError(f"it holds more than {MAX_JSON_VALUES} values")
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
 
 
 def split_url(url: str) -> SplitResult:
@@ -182,14 +234,19 @@ def masked(text: str) -> str:
 
 def scrubbed(error: Exception) -> Exception:
     """The same exception with secrets masked in its texts, and in those of the exceptions behind it."""
+    for one in _with_causes(error):
+        if masked(str(one)) != str(one):
+            one.args = (masked(str(one)),)
+    return error
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and the ones behind it, so many as anybody looks at."""
     seen: BaseException | None = error
     for _ in range(10):
-        if seen is None:
-            break
-        if masked(str(seen)) != str(seen):
-            seen.args = (masked(str(seen)),)
-        seen = seen.__cause__ or seen.__context__
-    return error
+        if seen is not None:
+            yield seen
+            seen = seen.__cause__ or seen.__context__
 
 
 def cannot_connect(error: Exception, url: str, timeout_s: float, trusted: str = "") -> BatchSubmitError:
@@ -236,8 +293,11 @@ def lost_answer(error: Exception, url: str, timeout_s: float) -> BatchSubmitErro
 def broke_off(error: Exception, url: str, received: int, timeout_s: float) -> BatchSubmitError:
     """Map what went wrong in the middle of a body that is read in pieces."""
     text = masked(str(error)) or type(error).__name__
-    slow = isinstance(error, TimeoutError) or "timed out" in text
-    message = f"the answer broke off after {received} bytes" + (f": nothing for {timeout_s:g} s" if slow else "")
+    message = f"the answer broke off after {received} bytes"
+    if few := next((str(one) for one in _with_causes(error) if isinstance(one, TooLittle)), ""):
+        message += f": {few}"
+    elif isinstance(error, TimeoutError) or "timed out" in text:
+        message += f": nothing for {timeout_s:g} s"
     return ClusterUnreachable(message, where=masked(url), details=(text[:400],), next_step="try again")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from batch_submit.adapters.http_reply import Headers, HttpResponse, RemoteFailure, broke_off
+from batch_submit.adapters.http_reply import Headers, HttpResponse, RemoteFailure, broke_off, refuse_compressed
 
 #: The most that one read takes; large enough that a local disk is not waiting for Python.
 PIECE_BYTES = 1 << 18
@@ -71,9 +71,10 @@ class StreamedReply:
         Raises
         ------
         ClusterUnreachable
-            The answer broke off: it is shorter than its Content-Length, a chunk is missing, or no byte came for
-            ``timeout_s`` seconds.
+            The answer broke off: it is shorter than its Content-Length, a chunk is missing, or no byte, or next to
+            none, came for ``timeout_s`` seconds. It is compressed.
         """
+        refuse_compressed(self.headers, self.url)
         while not self._ended:
             piece = self._next(PIECE_BYTES)
             if piece:

@@ -195,6 +195,28 @@ class PrivateTicket:
         return self._folder
 
 
+def login_variables(ticket: PrivateTicket | None, acts_for: str) -> dict[str, str]:
+    """What a program of Hadoop's needs besides our environment to be who we are; the ticket is renewed if that is due.
+
+    Nothing where the user's own ticket cache, or ``HADOOP_USER_NAME``, says it.
+
+    Parameters
+    ----------
+    acts_for
+        A proxy user; "" for none.
+
+    Raises
+    ------
+    HostNotReady, ClusterUnreachable
+        See :meth:`PrivateTicket.keep_fresh`.
+    """
+    told = {"HADOOP_PROXY_USER": acts_for} if acts_for else {}  # source: ``UserGroupInformation.HADOOP_PROXY_USER``
+    if ticket is not None:
+        ticket.keep_fresh()
+        told["KRB5CCNAME"] = ticket.cache
+    return told
+
+
 def _end_in_order() -> None:
     """Have SIGTERM and SIGHUP end this process by way of ``atexit``; who has a handler, or ignores them, keeps that."""
     if threading.current_thread() is threading.main_thread():  # Python sets handlers nowhere else

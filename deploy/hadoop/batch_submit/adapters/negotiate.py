@@ -70,7 +70,7 @@ class KerberosSession(RequestsSession):
         clock: Clock = time.monotonic,
         limit_s: float = tickets.KDC_LIMIT_S,
     ) -> None:
-        made = auth_class(limit_s)
+        made = auth_class(limit_s, self._kdc_took)
         self._env = env
         self._ticket = ticket
         self._acts_for = acts_for
@@ -94,11 +94,11 @@ class KerberosSession(RequestsSession):
         class ByServer(requests.Session):
             def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
                 ours._keep_fresh()
+                ours._limits = None  # each answer has the library's own time, which begins when all data are sent
                 if https_only:
                     refuse_downgrade("https:", str(url))
                 parts = split_url(str(url))
                 session = ours._session(parts)
-                kwargs |= ours._tls_checks(parts)  # else REQUESTS_CA_BUNDLE counts
                 with ours._proving(str(url)):
                     reply = session.request(method, ours._acting(str(url)), *args, **kwargs)
                 ours._refuse_unknown(reply, session.auth)
@@ -123,6 +123,11 @@ class KerberosSession(RequestsSession):
             return url
         query = f"{parts.query}&" if parts.query else ""
         return parts._replace(query=f"{query}doas={quote(self._acts_for, safe='')}").geturl()
+
+    def _kdc_took(self, seconds: float) -> None:
+        """The KDC's time is not the server's."""
+        if self._limits is not None:
+            self._limits[0].put_off(seconds)
 
     def _keep_fresh(self) -> None:
         if self._ticket is not None:
@@ -162,8 +167,15 @@ class KerberosSession(RequestsSession):
         return tickets.look_at_cache(self._env, now_s, self._ticket.cache if self._ticket else "")
 
 
-def auth_class(limit_s: float) -> Callable[[Any], Any]:
+def auth_class(limit_s: float, took: Callable[[float], None] = lambda seconds: None) -> Callable[[Any], Any]:
     """What makes an auth object of ``requests_kerberos`` for one server, of a credential (``None``: the user's cache).
+
+    Parameters
+    ----------
+    limit_s
+        Seconds that the KDC may take.
+    took
+        Told how long it did.
 
     Raises
     ------
@@ -189,6 +201,7 @@ def auth_class(limit_s: float) -> Callable[[Any], Any]:
         def generate_request_header(self, response: Any, host: str, is_preemptive: bool = False) -> Any:
             self.failure = ""
             make = super().generate_request_header
+            began = time.monotonic()
             try:
                 return within(limit_s, lambda: make(response, host, is_preemptive))
             except TimeoutError as error:
@@ -198,6 +211,8 @@ def auth_class(limit_s: float) -> Callable[[Any], Any]:
             except KerberosExchangeError as error:
                 self.failure = gss_words(error)
                 raise
+            finally:
+                took(time.monotonic() - began)
 
     # REQUIRED blanks the body of every error and fails with a kept cookie (seen with 0.15.0).
     return lambda credential: TimedAuth(mutual_authentication=OPTIONAL, principal=credential)

@@ -13,30 +13,21 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
-from batch_submit.adapters.http_reply import (
-    Headers,
-    HttpResponse,
-    cannot_connect,
-    lost_answer,
-    request_target,
-    split_url,
-)
+from batch_submit.adapters.http_reply import HttpResponse, cannot_connect, lost_answer, request_target, split_url
+from batch_submit.adapters.plain_answer import Incoming
 
 if TYPE_CHECKING:
     from batch_submit.adapters.http_session import Clock, HttpSession
     from batch_submit.adapters.http_stream import StreamedReply
     from batch_submit.adapters.tls import Tls
 
-#: More than any ResourceManager listing (about 2 kB for each of at most some ten thousand applications).
-MAX_BODY_BYTES = 256 * 1024 * 1024
 _CHUNK_BYTES = 1 << 18
 #: A firewall drops what is idle for minutes, without a word to either end; servers close after some ten seconds.
 _MOST_IDLE_S = 5.0
-_TLS_RECORD = b"\x15\x03"  # an alert: what a TLS server says to plain HTTP (RFC 8446 section 5.1)
 
 
 class PlainSession:
@@ -63,9 +54,11 @@ class PlainSession:
         parts = split_url(url)
         is_write = method != "GET"
         if parts.scheme == "http" and (is_write or self._whole is None):
+            began = self._clock()
             answer = self._exchanged(method, parts, url, body, headers or {}, timeout_s)
             if answer is not None:
                 return answer
+            timeout_s = round(max(0.01, began + timeout_s - self._clock()), 2)
         return self._session().request(method, url, body=body, headers=headers, timeout_s=timeout_s)
 
     def stream(
@@ -101,7 +94,8 @@ class PlainSession:
         """One request; ``None`` for an answer to a question that is not simple: ask it again."""
         deadline = self._clock() + timeout_s
         is_write = method != "GET"
-        fields = {"Host": parts.netloc.rpartition("@")[2], "Accept": "*/*", **headers}
+        host = parts.netloc.rpartition("@")[2]
+        fields = {"Host": host, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
         fields["Connection"] = "close" if is_write else "keep-alive"
         if body is not None or method in ("PUT", "POST"):
             fields["Content-Length"] = str(len(body or b""))
@@ -118,7 +112,7 @@ class PlainSession:
                 raise lost_answer(error, url, timeout_s) from error
             except (OSError, ValueError):
                 pass  # the server has closed it meanwhile, or was about to: ask on a new one
-        connection = _connected(place, url, timeout_s)
+        connection = connected(*place, url, timeout_s, deadline, self._clock)
         try:
             if not is_write:
                 return self._asked(connection, place, message, url, deadline)
@@ -133,16 +127,9 @@ class PlainSession:
         """Ask a question, and keep the connection when the server does."""
         stays = False
         try:
-            connection.sendall(message)
-            data, end = bytearray(), None
-            for piece in self._pieces(connection, deadline):
-                data += piece
-                if end is None:
-                    end = _end_of_answer(data)
-                if end is not None and len(data) >= end:
-                    break
-            answer = _answer(bytes(data), url, is_write=False)
-            stays = answer is not None and len(data) == end and _stays_open(data, answer) and place not in self._idle
+            come = self._answered(connection, message, deadline, Incoming(is_write=False))
+            answer = come.answer(url)
+            stays = answer is not None and come.stays_open and place not in self._idle
             if stays:
                 self._idle[place] = connection, self._clock()
             return answer
@@ -152,13 +139,7 @@ class PlainSession:
 
     def _told(self, connection: socket.socket, message: bytes, url: str, deadline: float) -> HttpResponse | None:
         """Write, and read the answer to its end; a gateway may leave the connection open, whatever we ask for."""
-        connection.sendall(message)
-        data = bytearray()
-        for piece in self._pieces(connection, deadline):
-            data += piece
-            if _is_whole(data):
-                break
-        return _answer(bytes(data), url, is_write=True)
+        return self._answered(connection, message, deadline, Incoming(is_write=True)).answer(url)
 
     def _kept(self, place: tuple[str, int]) -> socket.socket | None:
         """The connection of the question before, unless it is so old that something on the way may have dropped it."""
@@ -168,138 +149,55 @@ class PlainSession:
             return None
         return connection
 
-    def _pieces(self, connection: socket.socket, deadline: float) -> Iterator[bytes]:
-        """What comes, until the server ends it.
+    def _answered(self, connection: socket.socket, message: bytes, deadline: float, come: Incoming) -> Incoming:
+        """Send, and take what comes until the answer is whole, or the server ends it.
 
         Raises
         ------
         TimeoutError
-            It takes longer.
+            It takes longer, however often a byte comes.
         ValueError
-            It is longer than anything that a server of ours says.
+            It is longer than anything that a server of ours says, or no HTTP.
         """
-        size = 0
+        connection.settimeout(self._left_s(deadline))
+        connection.sendall(message)  # its time limit is that of the whole
         while True:
-            left_s = deadline - self._clock()
-            if left_s <= 0:
-                raise TimeoutError("the answer did not end in time")
-            connection.settimeout(left_s)
+            connection.settimeout(self._left_s(deadline))
             piece = connection.recv(_CHUNK_BYTES)
-            if not piece:
-                return
-            size += len(piece)
-            if size > MAX_BODY_BYTES:
-                raise ValueError(f"the answer is longer than {MAX_BODY_BYTES} bytes")
-            yield piece
+            if not piece or come.take(piece):
+                return come
+
+    def _left_s(self, deadline: float) -> float:
+        left_s = deadline - self._clock()
+        if left_s <= 0:
+            raise TimeoutError("the answer did not end in time")
+        return left_s
 
 
-def _connected(place: tuple[str, int], url: str, timeout_s: float) -> socket.socket:
+def connected(host: str, port: int, url: str, timeout_s: float, deadline: float, clock: Clock) -> socket.socket:
+    """A connection to one of the addresses of a host, all of them tried before the deadline.
+
+    Raises
+    ------
+    CannotConnect
+        There is none in time.
+    """
     try:
         # As bytes: a text would go through the codec for international names, and loading that takes time.
-        name: Any = place[0].encode("ascii")
-        return socket.create_connection((name, place[1]), timeout=timeout_s)
+        name: Any = host.encode("ascii")
+        failure: OSError = TimeoutError("the time was over before any address was tried")
+        for family, kind, protocol, _, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+            left_s = deadline - clock()
+            if left_s <= 0:
+                break
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.settimeout(left_s)
+                connection.connect(address)
+                return connection
+            except OSError as error:
+                connection.close()
+                failure = error
+        raise failure
     except (OSError, ValueError) as error:
         raise cannot_connect(error, url, timeout_s) from error
-
-
-def _end_of_answer(data: bytearray) -> int | None:
-    """How many bytes a question's answer has; ``None`` while its head is not there, and where the connection's end is
-    its end. What is not simple ends with its head: it is asked for again.
-    """
-    end = data.find(b"\r\n\r\n")
-    if end < 0:
-        return None
-    head = bytes(data[:end])
-    status, length = _status(head), _fields(head).get("content-length", "")
-    if _is_odd(status, _fields(head)) or status in ("204", "304"):  # these two have no body (RFC 9110 section 6.4.1)
-        return end + 4
-    return end + 4 + int(length) if length.isdecimal() else None
-
-
-def _is_whole(data: bytearray) -> bool:
-    """Whether a write's answer has ended by its own words, in whatever form it came."""
-    rest = bytes(data)
-    head, separator, body = rest.partition(b"\r\n\r\n")
-    while separator and _status(head).startswith("1"):
-        head, separator, body = body.partition(b"\r\n\r\n")
-    if not separator:
-        return False
-    fields = _fields(head)
-    if "chunked" in fields.get("transfer-encoding", "").lower():
-        try:
-            _unchunked(body)
-        except ValueError:
-            return False
-        return body.endswith(b"\r\n\r\n")
-    length = fields.get("content-length", "")
-    return _status(head) in ("204", "304") or (length.isdecimal() and len(body) >= int(length))
-
-
-def _is_odd(status: str, fields: Headers) -> bool:
-    return not status or status.startswith("1") or "transfer-encoding" in fields or "content-encoding" in fields
-
-
-def _stays_open(data: bytearray, answer: HttpResponse) -> bool:
-    """Whether the server keeps the connection (RFC 9112 section 9.3)."""
-    said = answer.headers.get("connection", "").lower()
-    return "close" not in said and (data.startswith(b"HTTP/1.1") or "keep-alive" in said)
-
-
-def _answer(data: bytes, url: str, *, is_write: bool) -> HttpResponse | None:
-    """Head and body of an answer; ``None`` for one to a question that is not simple.
-
-    Raises
-    ------
-    ValueError
-        It broke off, or it is no HTTP.
-    """
-    if data[:2] == _TLS_RECORD:
-        raise ValueError(f"not an answer: {data[:7]!r}")
-    head, separator, body = data.partition(b"\r\n\r\n")
-    while is_write and separator and _status(head).startswith("1"):  # "continue", which nobody asked for
-        head, separator, body = body.partition(b"\r\n\r\n")
-    if not separator:
-        raise ValueError("the connection broke before the answer began" if not data else "the answer's head broke off")
-    status, fields = _status(head), _fields(head)
-    if not is_write and _is_odd(status, fields):
-        return None
-    if not status:
-        raise ValueError("the answer is no HTTP")
-    if "chunked" in fields.get("transfer-encoding", "").lower():
-        return HttpResponse(int(status), fields, _unchunked(body), url)
-    length = fields.get("content-length", "")
-    if length.isdecimal() and len(body) < int(length):
-        raise ValueError(f"{len(body)} of {length} bytes came")
-    return HttpResponse(int(status), fields, body[: int(length)] if length.isdecimal() else body, url)
-
-
-def _status(head: bytes) -> str:
-    """The three digits of a head's first line; "" when it is not HTTP's."""
-    words = head.partition(b"\r\n")[0].decode("latin-1").split(None, 2)
-    is_http = len(words) > 1 and words[0].startswith("HTTP/1.") and words[1].isdecimal() and len(words[1]) == 3
-    return words[1] if is_http else ""
-
-
-def _fields(head: bytes) -> Headers:
-    lines = head.decode("latin-1").split("\r\n")[1:]
-    return Headers([(key.strip(), value.strip()) for key, _, value in (line.partition(":") for line in lines)])
-
-
-def _unchunked(body: bytes) -> bytes:
-    """A body that came in chunks (RFC 9112 section 7.1), though we asked in HTTP/1.0.
-
-    Raises
-    ------
-    ValueError
-        It broke off.
-    """
-    pieces: list[bytes] = []
-    while True:
-        size, line_end, rest = body.partition(b"\r\n")
-        length = int(size.partition(b";")[0], 16)
-        if not line_end or length < 0 or len(rest) < length:
-            raise ValueError("the answer broke off within its chunks")
-        if length == 0:
-            return b"".join(pieces)
-        pieces.append(rest[:length])
-        body = rest[length:].removeprefix(b"\r\n")

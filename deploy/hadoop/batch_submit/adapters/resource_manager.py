@@ -23,6 +23,7 @@ from batch_submit.adapters.rm_replies import (
     parse_applications,
     parse_attempts,
     parse_lifetime,
+    parse_priority,
     queue_matches,
 )
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady, UsageError
@@ -252,10 +253,10 @@ class ResourceManager:
         """
         self._known_user("set the priority of an application")
         self.put(f"{self._path(application_id)}/priority", {"priority": priority})
-        held = str(self.get(f"{self._path(application_id)}/priority").get("priority") or 0)
-        if len(held) > 11 or not held.removeprefix("-").isdecimal():
+        held = parse_priority(self.get(f"{self._path(application_id)}/priority"))
+        if held is None:
             raise ClusterUnreachable("the ResourceManager's answer names no priority", where=self.active_url())
-        return int(held)
+        return held
 
     def _known_user(self, purpose: str) -> str:
         if not self.user:

@@ -146,6 +146,12 @@ def parse_lifetime(reply: Any) -> Lifetime | None:
     return None
 
 
+def parse_priority(reply: Any) -> int | None:
+    """The answer of ``/apps/{id}/priority``; ``None`` for one that names none."""
+    held = str(as_mapping(reply).get("priority") or 0)
+    return int(held) if len(held) <= 11 and held.isascii() and held.removeprefix("-").isdecimal() else None
+
+
 def lifetime_text(expiry: datetime | int) -> str:
     """An expiry as the ResourceManager reads it: ``yyyy-MM-dd'T'HH:mm:ss.SSSZ`` in UTC (source: YARN ``Times``).
 

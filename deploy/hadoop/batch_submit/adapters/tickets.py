@@ -5,27 +5,23 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 
+from batch_submit.adapters import bounded_programs
+from batch_submit.adapters.bounded_programs import TookTooLong
 from batch_submit.plan.tickets import TicketCache, TicketState
+
+__all__ = ["TookTooLong", "find", "look_at_cache", "moment_s", "parse_cache", "principals_of", "run"]
 
 #: A KDC that answers does so in milliseconds; MIT's own patience with one that does not is longer than a minute.
 KDC_LIMIT_S = 15.0
 #: klist asks nobody.
 KLIST_LIMIT_S = 5.0
-_ENDING_S = 5.0
 _TIME = re.compile(r"([0-9]{2}/[0-9]{2}/[0-9]{2,4} [0-9]{2}:[0-9]{2}:[0-9]{2})")
 _NAMED = re.compile(r"\((?:filename|ticket cache):? (\S+)\)")
 _KEY = re.compile(r"\s*[0-9]+ (\S+)\s*")
-
-
-class TookTooLong(Exception):
-    """A program was ended because its time was over."""
 
 
 def find(program: str, env: Mapping[str, str]) -> str | None:
@@ -34,33 +30,9 @@ def find(program: str, env: Mapping[str, str]) -> str | None:
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], limit_s: float) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr; never asks anybody for a password.
-
-    Raises
-    ------
-    TookTooLong
-        It and what it started are ended then.
-    OSError
-        It can't be started.
-    """
-    process = subprocess.Popen(
-        list(argv),
-        env={**env, "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # without a terminal there is nobody to be asked
-    )
-    try:
-        out, err = process.communicate(timeout=limit_s)
-    except subprocess.TimeoutExpired as error:
-        raise TookTooLong(f"{argv[0]} was ended after {limit_s:g} s") from error
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate(timeout=_ENDING_S)
-    return process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+    """Exit status, stdout and stderr in the C locale: :func:`batch_submit.adapters.bounded_programs.run`."""
+    status, out, err = bounded_programs.run(argv, {**env, "LC_ALL": "C"}, limit_s)
+    return status, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
 
 def look_at_cache(env: Mapping[str, str], now_s: float, cache: str = "") -> TicketCache:
@@ -91,7 +63,7 @@ def look_at_cache(env: Mapping[str, str], now_s: float, cache: str = "") -> Tick
 
 
 def parse_cache(text: str, now_s: float) -> TicketCache:
-    """The output of ``klist`` in the C locale; times are of the local zone."""
+    """The output of ``klist`` in the C locale; times are of the local zone. What can't be read is no known state."""
     named = dict(re.findall(r"^(Ticket cache|Default principal): (\S+)$", text, re.MULTILINE))
     name, principal = named.get("Ticket cache", ""), named.get("Default principal", "")
     if not principal:
@@ -101,12 +73,15 @@ def parse_cache(text: str, now_s: float) -> TicketCache:
     ours = False
     for line in text.splitlines():
         times = _TIME.findall(line)
-        if len(times) >= 2:
-            ours = f"krbtgt/{realm}@{realm}" in line
-            expires_s = moment_s(times[1]) if ours else expires_s
-        elif ours and times and "renew until" in line:
-            renew_s = moment_s(times[0])
-            ours = False
+        try:
+            if len(times) >= 2:
+                ours = f"krbtgt/{realm}@{realm}" in line
+                expires_s = moment_s(times[1]) if ours else expires_s
+            elif ours and times and "renew until" in line:
+                renew_s = moment_s(times[0])
+                ours = False
+        except (ValueError, OverflowError):
+            return TicketCache(TicketState.UNKNOWN, name, principal, problem="klist's output was not understood")
     if expires_s is None:
         return TicketCache(TicketState.NONE, name, principal, problem=f"it holds no ticket of {realm}")
     state = TicketState.VALID if expires_s > now_s else TicketState.EXPIRED
@@ -114,7 +89,7 @@ def parse_cache(text: str, now_s: float) -> TicketCache:
 
 
 def moment_s(text: str) -> float:
-    """klist's time in the C locale, local zone, as seconds since the epoch."""
+    """klist's time in the C locale, local zone, as seconds since the epoch; :class:`ValueError` for no such day."""
     pattern = "%m/%d/%Y %H:%M:%S" if len(text.split()[0]) == 10 else "%m/%d/%y %H:%M:%S"
     return time.mktime(datetime.strptime(text, pattern).timetuple())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
@@ -96,18 +96,12 @@ class Tls:
             self._present(made)
         return made
 
-    def for_requests(self) -> dict[str, Any]:
-        """``verify`` and ``cert`` for ``requests``; checked first, since it tells bad files less clearly.
-
-        Without a bundle ``requests`` would take its own list of CAs: the system's count, as for everything else.
-        """
-        self.context()
-        paths = ssl.get_default_verify_paths()
-        verify: str | bool = self.pem or paths.cafile or paths.capath or True
-        certificate = (self.certificate, self.key) if self.key else self.certificate
+    def context_for_requests(self) -> ssl.SSLContext:
+        """The same for a session of ``requests``, which would take a list of CAs of its own."""
+        made = self.context()
         if self.insecure:
             _quiet_urllib3()
-        return {"verify": False if self.insecure else verify, "cert": certificate or None}
+        return made
 
     def _present(self, context: ssl.SSLContext) -> None:
         def no_password() -> str:  # OpenSSL would ask the terminal
@@ -147,7 +141,15 @@ def _quiet_urllib3() -> None:
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
-def tls_of(config: Config, conf: HadoopConf | None, *, insecure: bool, cache: Path, env: Mapping[str, str]) -> Tls:
+def tls_of(
+    config: Config,
+    conf: HadoopConf | None,
+    *,
+    insecure: bool,
+    cache: Path,
+    env: Mapping[str, str],
+    login: Callable[[], Mapping[str, str]] = dict,
+) -> Tls:
     """What configuration and Hadoop's XML say.
 
     Parameters
@@ -157,6 +159,8 @@ def tls_of(config: Config, conf: HadoopConf | None, *, insecure: bool, cache: Pa
         nobody to trust.
     cache
         This tool's cache folder.
+    login
+        What a JVM needs to be who we are, where a credential provider is to be read.
 
     Raises
     ------
@@ -173,11 +177,13 @@ def tls_of(config: Config, conf: HadoopConf | None, *, insecure: bool, cache: Pa
             next_step="name both (PEM), or neither",
         )
     bundle = config.local_path("security_config.ca_bundle")
-    store = None if bundle else _configured_store(config, conf, env) or _clients_store(conf, env)
+    store = None if bundle else _configured_store(config, conf, env, login) or _clients_store(conf, env, login)
     return Tls(bundle, store, certificate, key, insecure, cache / "tls", dict(env))
 
 
-def _configured_store(config: Config, conf: HadoopConf | None, env: Mapping[str, str]) -> Truststore | None:
+def _configured_store(
+    config: Config, conf: HadoopConf | None, env: Mapping[str, str], login: Callable[[], Mapping[str, str]]
+) -> Truststore | None:
     path = config.local_path("security_config.truststore_path")
     named = config.get("security_config.truststore_path")
     if not path or named is None:
@@ -195,13 +201,15 @@ def _configured_store(config: Config, conf: HadoopConf | None, env: Mapping[str,
     def find() -> str:
         from batch_submit.adapters.secret_sources import SecretSources
 
-        held = SecretSources(env, _credentials(conf, env)).read(found, {_OWN_STORES_KEY: password.origin})
+        held = SecretSources(env, _credentials(conf, env, login)).read(found, {_OWN_STORES_KEY: password.origin})
         return _hidden(held[_OWN_STORES_KEY])
 
     return Truststore(path, origin, find_password=find)
 
 
-def _clients_store(conf: HadoopConf | None, env: Mapping[str, str]) -> Truststore | None:
+def _clients_store(
+    conf: HadoopConf | None, env: Mapping[str, str], login: Callable[[], Mapping[str, str]]
+) -> Truststore | None:
     """The truststore of ``ssl-client.xml`` (source: ``FileBasedKeyStoresFactory``); one that is not there is none.
 
     Its password may lie in a credential provider that this file or core-site.xml names, under the property's name.
@@ -219,12 +227,14 @@ def _clients_store(conf: HadoopConf | None, env: Mapping[str, str]) -> Truststor
         return Truststore(path, name, password)
 
     def find() -> str:
-        return _hidden(_credentials(conf, env, provider).read([_CLIENTS_PROPERTY])[_CLIENTS_PROPERTY])
+        return _hidden(_credentials(conf, env, login, provider).read([_CLIENTS_PROPERTY])[_CLIENTS_PROPERTY])
 
     return Truststore(path, name, find_password=find)
 
 
-def _credentials(conf: HadoopConf | None, env: Mapping[str, str], provider: str = "") -> HadoopCredentials:
+def _credentials(
+    conf: HadoopConf | None, env: Mapping[str, str], login: Callable[[], Mapping[str, str]], provider: str = ""
+) -> HadoopCredentials:
     """Hadoop's credential providers, which the classes of this host's Spark read."""
     from batch_submit.adapters.hadoop_credentials import HadoopCredentials
     from batch_submit.adapters.spark_finder import find_spark
@@ -235,7 +245,7 @@ def _credentials(conf: HadoopConf | None, env: Mapping[str, str], provider: str 
         spark_home = ""  # it says so itself, if it is asked
     folder = str(conf.conf_dir) if conf is not None and conf.conf_dir is not None else ""
     named = provider or (conf.get(_PROVIDER) if conf is not None else "") or ""
-    return HadoopCredentials(named, spark_home, (folder,) if folder else (), env)
+    return HadoopCredentials(named, spark_home, (folder,) if folder else (), env, login)
 
 
 def _hidden(password: str) -> str:
@@ -246,11 +256,29 @@ def _hidden(password: str) -> str:
 
 
 def _verifying(pem: str, trusted: str) -> ssl.SSLContext:
+    """A context of our own: that of ``ssl.create_default_context`` obeys ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, and
+    writes the keys of each connection into the file that ``SSLKEYLOGFILE`` names.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        return ssl.create_default_context(cafile=pem or None)
+        if pem:
+            made.load_verify_locations(cafile=pem)
+        else:
+            _trust_system(made)
+        return made
     except OSError as error:  # SSLError is one
         raise HostNotReady(
             f"the CA bundle can't be read: {error.strerror or error}",
             where=pem or trusted,
             next_step="name a PEM file in security_config.ca_bundle",
         ) from error
+
+
+def _trust_system(context: ssl.SSLContext) -> None:
+    """Trust the CAs of the places that this Python's OpenSSL was built with, whatever the environment names."""
+    paths = ssl.get_default_verify_paths()
+    file = paths.openssl_cafile if Path(paths.openssl_cafile).is_file() else None
+    folder = paths.openssl_capath if Path(paths.openssl_capath).is_dir() else None
+    if file or folder:
+        context.load_verify_locations(cafile=file, capath=folder)

@@ -13,11 +13,11 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
+from batch_submit.adapters.bounded_programs import TookTooLong, run
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 
@@ -193,7 +193,10 @@ def to_pem(der: bytes) -> str:
 
 
 def _from_pem(text: str) -> bytes:
-    return base64.b64decode("".join(text.splitlines()[1:-1]))
+    try:
+        return base64.b64decode("".join(text.splitlines()[1:-1]), validate=True)
+    except ValueError as error:
+        raise BadStore(f"a certificate in it is none: {error}") from error
 
 
 def _read_pkcs12(store: Truststore, data: bytes, env: Mapping[str, str]) -> list[bytes]:
@@ -222,22 +225,31 @@ def _keytool(env: Mapping[str, str]) -> str:
     return shutil.which("keytool", path=env.get("PATH", os.defpath)) or ""
 
 
-def _by_keytool(keytool: str, store: Truststore) -> Iterator[bytes]:
+def _by_keytool(keytool: str, store: Truststore) -> list[bytes]:
     """What ``keytool -list -rfc`` prints. The password goes through its environment: a command line is public."""
     command = [keytool, "-J-Duser.language=en", "-list", "-rfc", "-keystore", store.path]
     command += ["-storepass:env", _VARIABLE] if store.password else []
     environment = {"PATH": os.defpath, _VARIABLE: store.password}
     try:
-        done = subprocess.run(
-            command, input="\n", env=environment, capture_output=True, text=True, timeout=_KEYTOOL_S, check=False
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        status, out, err = run(command, environment, _KEYTOOL_S)
+    except (OSError, TookTooLong) as error:
         raise BadStore(f"keytool did not end well: {error}") from error
-    if done.returncode != 0:
-        words = " ".join((done.stdout or done.stderr).split())[:300]
+    if status != 0:
+        words = " ".join((out or err).decode("utf-8", "replace").split())[:300]
         raise BadStore(f"keytool can't read it: {words}")
+    return list(listed(out.decode("utf-8", "replace")))
+
+
+def listed(text: str) -> Iterator[bytes]:
+    """The trusted certificates, as DER, in what ``keytool -list -rfc`` prints.
+
+    Raises
+    ------
+    BadStore
+        A certificate is none.
+    """
     kind = ""
-    for entry in _ENTRY.finditer(done.stdout):
+    for entry in _ENTRY.finditer(text):
         kind = entry[1] or kind
         if entry[2] and kind == "trustedCertEntry":
             yield _from_pem(entry[2])

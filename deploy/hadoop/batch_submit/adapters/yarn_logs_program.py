@@ -114,7 +114,8 @@ def parse_listing(text: str) -> list[LogFile]:
             name, size, time, kind = match.groups()
             if not safe_container(container_id) or not safe_name(name):
                 continue
-            found.append(LogFile(container_id, name, int(size), node, parse_time_ms(time), kind == "AGGREGATED"))
+            length = int(size) if len(size) < 20 else None
+            found.append(LogFile(container_id, name, length, node, parse_time_ms(time), kind == "AGGREGATED"))
     return found
 
 

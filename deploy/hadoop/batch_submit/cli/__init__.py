@@ -12,9 +12,9 @@ import click
 
 from batch_submit import __version__
 from batch_submit.adapters.terminal import LOGGER, Terminal, fill_closed_descriptors, silence
+from batch_submit.adapters.this_call import program_name
 from batch_submit.errors import BatchSubmitError, ExitCode
 from batch_submit.plan.verbs import VERBS
-from batch_submit.services import program_name
 
 #: By this variable a shell asks for completions (click's protocol); the same for every door.
 COMPLETE_VARIABLE = "_BATCH_SUBMIT_COMPLETE"

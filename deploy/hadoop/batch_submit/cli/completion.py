@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from batch_submit.services import build_services, program_name
+from batch_submit.adapters.this_call import program_name
+from batch_submit.services import build_services
 
 
 @click.command("completion", short_help="Completion for bash, zsh or fish.")

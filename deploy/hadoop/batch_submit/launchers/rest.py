@@ -56,7 +56,7 @@ from batch_submit.plan.rest.resources import (
     remote_jars,
 )
 from batch_submit.plan.rest.submission import RestJob, context_json, spark_properties
-from batch_submit.plan.secrets import mask
+from batch_submit.plan.secrets import MASK, mask
 from batch_submit.plan.uris import cluster_path, quoted_path
 from batch_submit.services import Clock, SignalCount
 
@@ -258,7 +258,8 @@ class RestLauncher:
             "context": context_json(job, ANY_APPLICATION, staged, place, now_ms),
             "staging": {"folder": place, "files": files},
             "shared": {"folder": common, "files": shared},
-            "properties": {key: mask(key, value) for key, value in sorted(properties.items())},
+            "properties": {key: mask(key, value) for key, value in sorted(properties.items())}
+            | dict.fromkeys(sorted(job.plan.secrets.keys() & properties.keys()), MASK),
             "spark_version": job.facts.version,
         }
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from batch_submit.adapters.host_probe import own_python
 from batch_submit.adapters.terminal import Terminal
+from batch_submit.adapters.this_call import program_name
 from batch_submit.backends.yarn import YarnBackend
 from batch_submit.errors import BatchSubmitError
 from batch_submit.operations.context import Selection, open_backend, open_context
@@ -17,7 +18,7 @@ from batch_submit.operations.prepare import SubmitCall
 from batch_submit.operations.submit import submit
 from batch_submit.plan import health_deep
 from batch_submit.plan.health import Finding, red, skipped
-from batch_submit.services import Services, program_name
+from batch_submit.services import Services
 
 _SCRIPT = "probe_nodes.py"
 _MAX_ANSWER_BYTES = 1 << 20

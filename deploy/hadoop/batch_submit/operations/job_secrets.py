@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.hadoop_credentials import HadoopCredentials
 from batch_submit.adapters.secret_sources import SecretSources
 from batch_submit.adapters.terminal import hide
 from batch_submit.operations.context import Context
 from batch_submit.plan.backend_choice import LOCAL
+from batch_submit.plan.redaction import check_pattern
 from batch_submit.plan.secret_references import (
     CREDENTIAL,
     PROVIDER_PATH,
@@ -19,6 +21,7 @@ from batch_submit.plan.secret_references import (
     refuse_literals,
 )
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
+from batch_submit.services import login_variables
 
 
 def checked_secrets(context: Context, spec: JobSpec) -> JobSpec:
@@ -27,9 +30,9 @@ def checked_secrets(context: Context, spec: JobSpec) -> JobSpec:
     Raises
     ------
     UsageError
-        ``--env prod`` and such a secret; a reference that names nothing.
+        ``--env prod`` and such a secret; a reference that names nothing; a ``spark.redaction.regex`` that is none.
     """
-    warnings = refuse_literals(context.selection.env, literals(spec.conf))
+    warnings = check_pattern(spec.conf) + refuse_literals(context.selection.env, literals(spec.conf))
     for text in warnings:
         if context.services.first_time(text):
             context.services.terminal.warn(text)
@@ -60,11 +63,13 @@ def with_secrets(context: Context, plan: SubmissionPlan) -> SubmissionPlan:
     spec, services = plan.spec, context.services
     credentials = None
     if any(one.kind == CREDENTIAL for one in found.values()):
+        conf = _hadoop_conf(context)
         credentials = HadoopCredentials(
             provider=_provider(context, spec),
             spark_home=context.spark.home if context.spark is not None else "",
             conf_dirs=tuple(filter(None, (context.choice.hadoop_conf_dir, context.choice.yarn_conf_dir))),
             env=services.env,
+            login=lambda: login_variables(services, context.config, conf),
         )
     read = SecretSources(services.env, credentials).read(found, {key: spec.conf[key].origin for key in found})
     hide(read.values())
@@ -76,7 +81,13 @@ def _provider(context: Context, spec: JobSpec) -> str:
     told = spec.conf.get(f"spark.hadoop.{PROVIDER_PATH}")
     if told is not None:
         return str(told.value)
+    conf = _hadoop_conf(context)
+    return (conf.get(PROVIDER_PATH) if conf is not None else "") or ""
+
+
+def _hadoop_conf(context: Context) -> HadoopConf | None:
+    """The cluster's XML, where there is one."""
     folder = context.choice.hadoop_conf_dir
     if not folder or not Path(folder).is_dir():
-        return ""
-    return context.services.hadoop_conf(folder, context.choice.yarn_conf_dir).get(PROVIDER_PATH) or ""
+        return None
+    return context.services.hadoop_conf(folder, context.choice.yarn_conf_dir)

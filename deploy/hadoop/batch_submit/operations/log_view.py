@@ -14,6 +14,7 @@ from batch_submit.data_classes import dataclass
 from batch_submit.plan.log_lines import as_text, compiled, last_lines, lines
 from batch_submit.plan.log_selection import WantedLogs
 from batch_submit.render.logs import header
+from batch_submit.render.tables import printable
 from batch_submit.services import Services
 
 #: How long to wait for the nodes' uploads after an application's end.
@@ -121,13 +122,13 @@ class LogView:
     def _search(self, one: ContainerLogs, pieces: Iterable[bytes]) -> None:
         assert self._pattern is not None
         key = key_of(one)
-        place = f"{key[0]}/{key[1]}"
+        place = printable(f"{key[0]}/{key[1]}")  # both are a server's words
         kept: deque[bytes] = deque(maxlen=self._tail)
         for line in lines(pieces, unfinished=one.file.complete):
             number = self._line_numbers[key] = self._line_numbers.get(key, 0) + 1
             self.read_to[key] += len(line)
             if self._pattern.search(as_text(line)):
-                found = f"{place}:{number}:".encode(errors="surrogateescape") + line.rstrip(b"\n") + b"\n"
+                found = f"{place}:{number}:".encode() + line.rstrip(b"\n") + b"\n"
                 self._matches += 1
                 if self._tail is None:
                     self._out.write(found)

@@ -91,7 +91,8 @@ def build_plan(
         if spec.deploy_mode == "cluster":
             conf["spark.yarn.submit.waitAppCompletion"] = Sourced("false", "this tool waits itself")
     conf.pop("spark.submit.deployMode", None)
-    secrets = {key: str(value.value) for key, value in conf.items() if holds_secret(key, value.value)}
+    told = redaction.told_by(conf)
+    secrets = {key: str(value.value) for key, value in conf.items() if told(key) or holds_secret(key, value.value)}
     _hush_spark(conf, secrets)
     return SubmissionPlan(
         spec=spec,
@@ -112,8 +113,9 @@ def build_plan(
 def _hush_spark(conf: dict[str, Sourced], secrets: Mapping[str, str]) -> None:
     """Have Spark hide this job's secrets in its own UI, event log and logs too."""
     # What a reference says is not what Spark will see; `…credential.provider.path` and its like may be shown.
-    seen = {key: "" if references({key: conf[key]}) else value for key, value in secrets.items()}
-    kept = {key: value for key, value in seen.items() if keeps_secret(key) or mask("", value) != value}
+    elsewhere, told = references(conf), redaction.told_by(conf)
+    seen = {key: "" if key in elsewhere else value for key, value in secrets.items()}
+    kept = {key: value for key, value in seen.items() if keeps_secret(key, told) or mask("", value) != value}
     configured = conf.get(redaction.KEY)
     if kept:
         conf[redaction.SLOW_EVENTS] = Sourced("false", "this tool: events in the driver's log would show a secret")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from batch_submit.errors import UnsafeForContainer, UsageError
+from batch_submit.plan.redaction import told_by
 from batch_submit.plan.secrets import holds_password, holds_secret, is_secret, is_secret_name, mask
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import JobSpec, ShippedFile
@@ -122,6 +123,7 @@ def check_params(params: Mapping[str, object]) -> list[str]:
 def check_conf(conf: Mapping[str, Sourced]) -> list[str]:
     """Problems of environment values and Java options in the Spark conf, one line each, naming key and source."""
     problems = []
+    told = told_by(conf)
     for key, sourced in sorted(conf.items()):
         value = str(sourced.value)
         if key.startswith(_ENVIRONMENT_PREFIXES):
@@ -130,10 +132,10 @@ def check_conf(conf: Mapping[str, Sourced]) -> list[str]:
                 for token in _REWRITTEN_IN_ENVIRONMENT
                 if token in value
             ]
-            if holds_secret(key, value) or is_secret_name(key.partition("Env.")[2]):
+            if told(key) or holds_secret(key, value) or is_secret_name(key.partition("Env.")[2]):
                 problems.append(f"{key} ({sourced.origin}) is a secret; its value would stand in launch_container.sh")
         elif key.endswith("extraJavaOptions") or key.endswith("defaultJavaOptions"):
-            named = [f"the secret -D{name}" for name in _SECRET_OPTION.findall(value) if is_secret(name)]
+            named = [f"the secret -D{name}" for name in _SECRET_OPTION.findall(value) if is_secret(name) or told(name)]
             if not named and mask("", value) != value:
                 named = ["a secret"]  # -Dproxy=http://user:x@host, -javaagent:x.jar=password=x
             problems += [

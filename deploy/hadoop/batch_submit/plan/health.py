@@ -143,7 +143,7 @@ def version_numbers(text: str) -> tuple[int, ...]:
     numbers = []
     for part in text.split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
+        if not 0 < len(digits) < 20:
             break
         numbers.append(int(digits))
         if digits != part:

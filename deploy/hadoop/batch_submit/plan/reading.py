@@ -93,9 +93,11 @@ def from_text(text: str, kind: type[_Kind]) -> _Kind:
 
 def may_be_kept(config: Config) -> bool:
     """Whether a configuration may lie in a file: it holds no secret, and JSON holds all of it as it is."""
+    from batch_submit.plan.redaction import told_by
     from batch_submit.plan.secrets import holds_secret  # its patterns are for commands that need not start so fast
 
-    if any(holds_secret(".".join(place), value.value) for place, value in config.values.items()):
+    told = told_by({place[-1]: value for place, value in config.values.items()})
+    if any(told(place[-1]) or holds_secret(".".join(place), value.value) for place, value in config.values.items()):
         return False
     try:
         return from_text(to_text(config), Config).values == dict(config.values)

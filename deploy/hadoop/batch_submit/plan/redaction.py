@@ -1,10 +1,17 @@
-"""What Spark itself says of a job's secrets: ``spark.redaction.regex`` made to fit them, and no event logged whole."""
+"""What Spark itself says of a job's secrets: ``spark.redaction.regex`` made to fit them, and no event logged whole.
+
+A pattern that the configuration names says what is a secret, too: :func:`told_by`.
+"""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from batch_submit.errors import UsageError
+from batch_submit.plan.sourced import Sourced
 
 KEY = "spark.redaction.regex"
 #: On by default: an event that took a listener longer than a second is logged as it is, with all properties of the job
@@ -14,6 +21,65 @@ SLOW_EVENTS = "spark.scheduler.listenerbus.logSlowEvent"
 #: (``Utils.redact``).
 SPARKS_OWN = "(?i)secret|password|token|access[.]?key"
 _OURS = r"(?i:secret|passw|passphrase|token|access[.]?key|credential)|://[^/\s:@]*:[^/\s@]+@"
+
+
+#: Spark's own properties of size and place: shown, whatever a pattern finds in them.
+_SPARKS = re.compile(
+    r"spark\.(?:app|driver|executor|eventLog|redaction|submit|yarn(?!\.appMasterEnv))\.|spark\.master$"
+)
+#: What Java's patterns have and Python's have not, or not at that place.
+_JAVAS = re.compile(
+    r"\\[pPQEGhHRXzZNkx]|\(\?<[A-Za-z]|&&|(?<!^)\(\?[a-zA-Z-]+\)|\[[^\]]*\[|[*+?}]\+|\(\?[a-zA-Z]*[dUu]"
+)
+
+
+def told_by(conf: Mapping[str, Sourced]) -> Callable[[str], bool]:
+    """Whether a key is a secret's by the pattern of these properties, in addition to our own words.
+
+    Without one nothing is, nor by one that can't be read here, or that fits everything.
+    """
+    told = conf.get(KEY)
+    pattern = _compiled(str(told.value)) if told is not None and told.value else None
+    if pattern is None or pattern.search(""):
+        return lambda key: False
+    search = pattern.search
+    return lambda key: search(key) is not None and _SPARKS.match(key) is None
+
+
+def check_pattern(conf: Mapping[str, Sourced]) -> list[str]:
+    """What to warn of: a pattern that only Java can read.
+
+    Raises
+    ------
+    UsageError
+        It is none: Spark would not start with it.
+    """
+    told = conf.get(KEY)
+    if told is None or not told.value or _compiled(str(told.value)) is not None:
+        return []
+    pattern, where = str(told.value), f"{told.origin}: {told.key or KEY}"
+    if _JAVAS.search(pattern):
+        return [f"{where} is written as only Java reads it: here only this tool's own words tell what is a secret"]
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(
+            f"{told.key or KEY} is no pattern: {error}",
+            where=told.origin,
+            next_step="correct it, as in (?i)secret|password|token|pin",
+        ) from error
+    return [f"{where} may mean something else to Java: here only this tool's own words tell what is a secret"]
+
+
+@lru_cache(maxsize=8)
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    """The pattern, where Java and Python read it alike."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # a set in a set: Java reads it otherwise
+            return re.compile(pattern)
+    except (re.error, FutureWarning, RecursionError, OverflowError):  # Java knows more than Python
+        return None
 
 
 def redaction(secrets: Mapping[str, str], configured: str | None) -> str | None:
@@ -27,13 +93,8 @@ def redaction(secrets: Mapping[str, str], configured: str | None) -> str | None:
         The user's own pattern; ``None`` for Spark's default.
     """
     in_force = SPARKS_OWN if configured is None else configured
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)  # a set in a set: Java reads it otherwise
-            hides = re.compile(in_force).search
-    except (re.error, FutureWarning):  # Java knows more than Python
-        return _widened(in_force, secrets)
-    if all(hides(key) or hides(value) for key, value in secrets.items()):
+    pattern = _compiled(in_force)
+    if pattern is not None and all(pattern.search(key) or pattern.search(value) for key, value in secrets.items()):
         return None
     return _widened(in_force, secrets)
 

@@ -1,6 +1,7 @@
 """A secret in the configuration is a reference: ``${VARIABLE}``, ``file:``, ``credential:`` or ``keyring:``.
 
-Where a value is a secret is told by its key (:func:`keeps_secret`). A reference is followed when a job is launched and
+Where a value is a secret is told by its key (:func:`keeps_secret`), or by the configuration's own
+``spark.redaction.regex``. A reference is followed when a job is launched and
 not before; what a dry run, a record or ``config show`` shows is the reference itself.
 """
 
@@ -8,10 +9,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import UsageError
+from batch_submit.plan import redaction
 from batch_submit.plan.production import is_production
 from batch_submit.plan.secrets import is_secret, mask
 from batch_submit.plan.sourced import Path, Sourced
@@ -52,9 +54,15 @@ class Reference:
         return f"${{{self.name}}}" if self.kind == VARIABLE else f"{self.kind}:{self.name}"
 
 
-def keeps_secret(key: str) -> bool:
-    """Whether the value of a key is itself a secret; ``…credential.provider.path`` and ``…token.file`` are not."""
-    return is_secret(key) and _ABOUT_A_SECRET.search(key) is None
+def keeps_secret(key: str, told: Callable[[str], bool] = lambda key: False) -> bool:
+    """Whether the value of a key is itself a secret; ``…credential.provider.path`` and ``…token.file`` are not.
+
+    Parameters
+    ----------
+    told
+        What else is a secret's key: :func:`batch_submit.plan.redaction.told_by`.
+    """
+    return (is_secret(key) or told(key)) and _ABOUT_A_SECRET.search(key) is None
 
 
 def reference_of(value: object) -> Reference | None:
@@ -86,9 +94,10 @@ def references(conf: Mapping[str, Sourced]) -> dict[str, Reference]:
         Naming every one that begins as a reference and names nothing.
     """
     found, problems = {}, []
+    told = redaction.told_by(conf)
     for key, sourced in sorted(conf.items()):
         try:
-            one = reference_of(sourced.value) if _ours(key, sourced) else None
+            one = reference_of(sourced.value) if _ours(key, sourced, told) else None
         except ValueError as error:
             problems.append(f"{sourced.origin}: {sourced.key or key}: {error}")
             continue
@@ -102,9 +111,10 @@ def references(conf: Mapping[str, Sourced]) -> dict[str, Reference]:
 def variables_with_secrets(values: Mapping[Path, Sourced], environment: Iterable[str]) -> frozenset[str]:
     """The environment variables that no child needs: those that references name, and our own that are secrets."""
     named = {name for name in environment if name.startswith("BATCH_SUBMIT_") and keeps_secret(name)}
+    told = redaction.told_by({place[-1]: sourced for place, sourced in values.items()})
     for place, sourced in values.items():
         match = _VARIABLE.fullmatch(sourced.value) if isinstance(sourced.value, str) else None
-        if match is not None and _ours(".".join(place), sourced):
+        if match is not None and (_ours(".".join(place), sourced) or _ours(place[-1], sourced, told)):
             named.add(match[1])
     return frozenset(named)
 
@@ -115,20 +125,24 @@ def literals(conf: Mapping[str, Sourced]) -> list[str]:
     Those of the site's ``spark-defaults.conf`` are the site's: it is written for Spark, which knows no references.
     """
     found = []
+    told = redaction.told_by(conf)
     for key, sourced in sorted(conf.items()):
-        if _is_sites(sourced) or not is_literal(key, sourced.value):
+        if _is_sites(sourced) or not is_literal(key, sourced.value, told):
             continue
-        inside = not is_secret(key)
+        inside = not (is_secret(key) or told(key))
         typed = "; everybody on this host can read it" if sourced.origin.startswith("flag") else ""
         found.append(f"{sourced.origin}: {sourced.key or key} {'holds' if inside else 'is'} a secret{typed}")
     return found
 
 
-def is_literal(key: str, value: object) -> bool:
-    """Whether a secret itself stands under a key, or inside its value; a reference to one is none."""
-    if not is_secret(key):
+def is_literal(key: str, value: object, told: Callable[[str], bool] = lambda key: False) -> bool:
+    """Whether a secret itself stands under a key, or inside its value; a reference to one is none.
+
+    ``told`` is that of :func:`keeps_secret`.
+    """
+    if not (is_secret(key) or told(key)):
         return mask(key, value) != value
-    if not keeps_secret(key) or _is_harmless(value):
+    if not keeps_secret(key, told) or _is_harmless(value):
         return False
     try:
         return reference_of(value) is None
@@ -174,8 +188,8 @@ def left_to_hadoop(found: Mapping[str, Reference], provider: str, *, same_host: 
     return frozenset(key for key, name in names.items() if readable and found[key] == Reference(CREDENTIAL, name))
 
 
-def _ours(key: str, sourced: Sourced) -> bool:
-    return keeps_secret(key) and not _is_sites(sourced)
+def _ours(key: str, sourced: Sourced, told: Callable[[str], bool] = lambda key: False) -> bool:
+    return keeps_secret(key, told) and not _is_sites(sourced)
 
 
 def _is_sites(sourced: Sourced) -> bool:
