@@ -16,7 +16,8 @@ from batch_submit.operations import once
 from batch_submit.operations.claiming import Claims
 from batch_submit.operations.deciding import Deciding
 from batch_submit.plan.resume import Action
-from tests.unit.modelled_world import LIMITS, LIVE, NO_SIGNALS, PLAN, Call, Crash, World, many_others
+from tests.unit.modelled_calls import LIMITS, NO_SIGNALS, PLAN, Call
+from tests.unit.modelled_world import LIVE, Crash, World, many_others
 from tests.unit.test_exactly_once_model import BOTH, SUBMIT, arrives, killed_at, submitted
 
 
@@ -169,8 +170,9 @@ def test_a_call_that_had_looked_before_the_refusal_goes_on_after_it(launcher: st
 
 
 def test_the_model_sees_an_id_that_is_posted_although_it_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It can fail: where nobody says that it posts another's id there are two."""
+    """It can fail: where nobody says that it posts another's id, nor looks afterwards, there are two."""
     monkeypatch.setattr(Claims, "_joined", lambda _self, _number, application_id: application_id)
+    monkeypatch.setattr(Claims, "why_passed_over", lambda *_: "")
     most = 0
     for step in range(1, 30):
         world = reserved_only()
