@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from batch_submit.adapters.processes import Processes
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError
 from batch_submit.operations.claiming import Claims
 from batch_submit.operations.recording import Program, Recorder
 from batch_submit.plan.resume import Marks
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.processes import Processes
 
 
 @dataclass(frozen=True)
