@@ -68,6 +68,13 @@ class NoRecord:
         self.ids.append(application_id)
         return application_id
 
+    def posting(self) -> None:
+        """See :class:`batch_submit.backends.base.LaunchRecord`."""
+
+    def is_posted_too(self, application_id: str) -> bool:
+        """See :class:`batch_submit.backends.base.LaunchRecord`."""
+        return False
+
 
 def submitted(world: World, run_id: str = "r1", number: int = 1) -> str:
     """Submit one try and give its application id."""

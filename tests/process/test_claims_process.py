@@ -53,12 +53,13 @@ def test_each_step_of_a_run_is_claimed_and_only_its_user_may_look(hosts: tuple[D
     assert door.last_try["claim"] == f"{RUNS}/r1"
 
 
-def test_a_claim_costs_one_question_one_folder_and_three_requests_a_step(hosts: tuple[Door, dict[str, str]]) -> None:
+def test_a_claim_costs_two_questions_one_folder_and_three_requests_a_step(hosts: tuple[Door, dict[str, str]]) -> None:
     door, _ = hosts
     assert door.submit("--run-id", "r1", "--no-wait", "--no-preflight").code == 0
     asked = [(method, op) for method, path, op, _ in door.webhdfs.asked if ".batch-submit" in path]
     step = [("PUT", "CREATE"), ("PUT", "CREATE"), ("PUT", "RENAME")]
-    assert asked == [("GET", "LISTSTATUS"), ("PUT", "MKDIRS"), *step, *step, *step]
+    look = ("GET", "LISTSTATUS")  # what is claimed; and after the acceptance, whether the try was given up meanwhile
+    assert asked == [look, ("PUT", "MKDIRS"), *step, *step, *step, look]
 
 
 @pytest.mark.parametrize("run_id", [["--run-id", "auto"], []])

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.process.canned_replies import remote_exception
 from tests.process.canned_rm import Mode
-from tests.process.canned_webhdfs import CannedWebHdfs, Remote
+from tests.process.canned_webhdfs import CannedWebHdfs, Node, Remote
 from tests.process.door import Door, Running, until
 from tests.process.taking_rm import SHARED_JARS, TakingResourceManager, spark_home
 
 QUOTA = Remote(403, "DSQuotaExceededException", "The DiskSpace quota is exceeded")
+RUN = "/user/alice/.batch-submit/runs/r1"
 FLAGS = ("--conf", SHARED_JARS, "--launcher", "rest", "--no-wait", "--run-id", "r1")
 WAIT = (
     "import os, time",
     "from batch_submit.errors import ClusterUnreachable",
     "from batch_submit.launchers import posting, rest",
-    "from batch_submit.operations import recording",
+    "from batch_submit.operations import try_record",
     "def wait():",
     "    open(os.environ['GATE'] + '.reached', 'w').close()",
     "    while not os.path.exists(os.environ['GATE']): time.sleep(0.05)",
-    "placed, reserved = rest.RestLauncher._placed, recording.TryRecord.reserved",
+    "placed, reserved = rest.RestLauncher._placed, try_record.TryRecord.reserved",
 )
 STAGING = (
     *WAIT,
@@ -39,7 +42,15 @@ CLAIMING = (
     "    reserved(*given)",
     "    wait()",
     "    raise ClusterUnreachable('the answer was lost')",
-    "recording.TryRecord.reserved = held",
+    "try_record.TryRecord.reserved = held",
+)
+HOLDING = (
+    *WAIT,
+    "post = posting.Poster.post",
+    "def held(*given):",
+    "    wait()",
+    "    return post(*given)",
+    "posting.Poster.post = held",
 )
 POSTING = (
     *WAIT,
@@ -112,6 +123,60 @@ def test_the_first_call_leaves_the_files_of_the_second_alone_and_says_8(
     assert host.last_try["state"] == "LAUNCHING" and "1-not-submitted.json" not in claimed(webhdfs)
     again = host.submit(*FLAGS)
     assert again.code == 0 and again.said("attached to") and len(rm.posted) == 1, again.err
+
+
+def again(webhdfs: CannedWebHdfs, **changes: str) -> None:
+    """Another call has claimed that it posts the same id too, and has not so far."""
+    reserved = json.loads(webhdfs.nodes[f"{RUN}/1-reserved.json"].data or b"")
+    claim = json.dumps({**reserved, "step": "again", "nonce": "theirs", "host": "edge-2", **changes}).encode()
+    webhdfs.nodes[f"{RUN}/1-again.json"] = Node(claim, owner="alice")
+
+
+@pytest.mark.parametrize("statements", [STAGING, HOLDING], ids=["staging", "the post"])
+def test_a_no_while_another_call_is_about_to_post_the_same_id_leaves_the_doubt(
+    host: Door, rm: TakingResourceManager, webhdfs: CannedWebHdfs, statements: tuple[str, ...]
+) -> None:
+    first = stopped_at(host, statements)
+    again(webhdfs)
+    (place,) = (path for path in webhdfs.nodes if "/.sparkStaging/application_" in path and path.count("/") == 4)
+    theirs = f"{place}/again-1234abcd/job.py"
+    webhdfs.nodes[theirs.rpartition("/")[0]] = Node(None, owner="alice")
+    webhdfs.nodes[theirs] = Node(b"theirs", owner="alice")
+    if statements is STAGING:
+        webhdfs.fail["CREATE"] = QUOTA
+    else:
+        rm.answers_to_post = [remote_exception(400, "BadRequestException", "too much memory")]
+    (host.folder / "gate").touch()
+    done = first.end()
+    webhdfs.fail.clear()
+    assert (done.code, done.out) == (8, ""), done.err
+    assert done.said("was not submitted by this call; another call may be posting it", "same run id"), done.err
+    assert "nothing was submitted" not in done.err
+    assert staged(webhdfs) == [theirs], "its own are gone, and nothing of the other call's"
+    assert host.last_try["state"] == "LAUNCHING" and "1-not-submitted.json" not in claimed(webhdfs)
+
+
+def test_who_posts_another_id_too_is_nobody_who_could_have_posted_this_one(
+    host: Door, rm: TakingResourceManager, webhdfs: CannedWebHdfs
+) -> None:
+    first = stopped_at(host, HOLDING)
+    again(webhdfs, application_id="application_1700000000000_9999")
+    rm.answers_to_post = [remote_exception(400, "BadRequestException", "too much memory")]
+    (host.folder / "gate").touch()
+    done = first.end()
+    assert done.code == 4 and host.last_try["state"] == "NOT_SUBMITTED", done.err
+
+
+def test_where_nobody_tells_whether_another_call_posts_it_the_doubt_stays(
+    host: Door, rm: TakingResourceManager, webhdfs: CannedWebHdfs
+) -> None:
+    first = stopped_at(host, HOLDING)
+    webhdfs.fail["LISTSTATUS"] = QUOTA
+    rm.answers_to_post = [remote_exception(400, "BadRequestException", "too much memory")]
+    (host.folder / "gate").touch()
+    done = first.end()
+    assert done.code == 8 and done.said("whether another call is posting it can't be looked at"), done.err
+    assert host.last_try["state"] == "LAUNCHING"
 
 
 @pytest.mark.parametrize(

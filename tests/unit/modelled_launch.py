@@ -67,9 +67,13 @@ class ModelChild:
 
 @dataclass
 class Manager:
-    """`adapters.resource_manager.ResourceManager`, as far as the launcher asks it."""
+    """`adapters.resource_manager.ResourceManager`, as far as the launchers ask it."""
 
     world: World
+
+    def application(self, application_id: str) -> ApplicationReport:
+        self.world.step()
+        return self.world.shown_as(application_id).report()
 
     def find_by_tag(self, tag: str) -> list[ApplicationReport]:
         self.world.step()

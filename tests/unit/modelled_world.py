@@ -1,35 +1,28 @@
 """A world for the model of exactly-once: a cluster, two hosts, and the file system that they share, all in memory.
 
 Every effect of a call is a step at which it may die, or at which another host's call runs. What decides and records is
-the package's own code; only what stands at the borders is made here.
+the package's own code; only what stands at the borders is made here. The calls themselves are in `modelled_calls`.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from batch_submit.errors import ClusterRefused, NotFound, OutcomeUnknown
+from batch_submit.launchers.rest_errors import unless_posted
 from batch_submit.ledger import Run
 from batch_submit.model import ApplicationReport, FinalStatus, State
-from batch_submit.operations import once
-from batch_submit.operations.claiming import Claims
-from batch_submit.operations.deciding import Deciding, LookLimits, decision_of, what_is_known, what_shows
-from batch_submit.operations.recording import Recorder
-from batch_submit.operations.resolve import _Case, _give_up
-from batch_submit.plan.identity import Fingerprint
-from batch_submit.plan.resume import KEPT_BY_DEFAULT, Action, Here, Marks
-from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
-from ml_pipeline_framework.contract import JobType
+from batch_submit.plan.resume import KEPT_BY_DEFAULT, Here, Marks
 from tests.unit.fake_clock import FakeClock
-from tests.unit.modelled_launch import Program, application_of
+from tests.unit.modelled_launch import Manager, Program, application_of
 
-RUN_ID, USER, DAY = "nightly", "alice", "2026-01-31"
+RUN_ID, USER = "nightly", "alice"
 LIVE, GOOD, BAD, KILLED = "live", "good", "bad", "killed"
 _SHOWN = {
     LIVE: (State.RUNNING, FinalStatus.UNDEFINED),
@@ -97,9 +90,14 @@ class World:
     steps: int = 0
     dies_at: int = 0
     between: tuple[int, Callable[[], None]] | None = None
+    #: How long files take to stage.
+    staging_s: float = 0.0
+    #: Where threads wait in which calls run at once; see `modelled_turns`.
+    waits: dict[int, Callable[[], None]] = field(default_factory=dict)
 
     def step(self) -> None:
         """A border between two effects."""
+        self.waits.get(threading.get_ident(), lambda: None)()
         self.steps += 1
         if self.between is not None and self.steps == self.between[0]:
             _, other = self.between
@@ -131,6 +129,12 @@ class World:
 
     def shown(self) -> list[App]:
         return [app for app in reversed(self.apps) if not app.forgotten]
+
+    def shown_as(self, application_id: str) -> App:
+        for app in self.shown():
+            if app.application_id == application_id:
+                return app
+        raise NotFound(f"no {application_id}")
 
     def of(self, *states: str) -> list[App]:
         return [app for app in self.apps if app.state in states]
@@ -247,10 +251,7 @@ class ModelBackend:
 
     def report(self, application_id: str) -> ApplicationReport:
         self.world.step()
-        for app in self.world.shown():
-            if app.application_id == application_id:
-                return app.report()
-        raise NotFound(f"no {application_id}")
+        return self.world.shown_as(application_id).report()
 
     def kill(self, application_id: str) -> None:
         self.world.step()
@@ -267,16 +268,25 @@ class ModelBackend:
             newest = self.world.new_id()
             if int(newest.rpartition("_")[2]) - int(record.reserved_id.rpartition("_")[2]) > KEPT_BY_DEFAULT // 2:
                 raise OutcomeUnknown("it may have run and been forgotten")
-            return self._post(record.reserved_id, number)
+            return self._post(record.reserved_id, number, record, is_again=True)
         if self.launcher == "rest":
             self.world.step()
-            return self._post(record.reserved(self.world.new_id()), number)
+            reserved = self.world.new_id()
+            chosen = record.reserved(reserved)
+            return self._post(chosen, number, record, is_again=chosen != reserved)
         return self._by_program(number, record, signals)
 
-    def _post(self, application_id: str, number: int) -> str:
+    def _post(self, application_id: str, number: int, record: Any, *, is_again: bool) -> str:
         world = self.world
+        world.clock.sleep(world.staging_s)
+        record.posting()
         if world.launch_goes == "refuses" and all(app.application_id != application_id for app in world.shown()):
-            raise ClusterRefused("no")
+            refused = ClusterRefused("no")
+            if is_again:
+                raise OutcomeUnknown("an earlier call may have posted it")
+            manager: Any = Manager(world)
+            unless_posted(application_id, refused, manager, record)
+            raise refused
         try:
             world.step()
         except Crash:
@@ -305,77 +315,6 @@ class ModelBackend:
         program.is_open = True
         world.step()
         return application_of(world, program, RUN_ID, QUIET, signals)
-
-
-SCRIPT = ShippedFile("/job.py", "job.py", "--script")
-SPEC = JobSpec(JobType.CUSTOM, "n", RUN_ID, "", date(2026, 1, 31), "yarn", "cluster", "/", SCRIPT, (), None, {})
-PLAN = SubmissionPlan(SPEC, ("spark-submit",), {}, {}, (), Fingerprint({"script": "x"}))
-LIMITS = LookLimits(settle_s=1.0, rm_patience_s=5.0, program_patience_s=2.0)
-NO_SIGNALS = SimpleNamespace(received=[], first=0)
-
-
-@dataclass
-class Call:
-    """One call of our program on a host."""
-
-    world: World
-    host: Host
-    launcher: str = "spark-submit"
-
-    def __post_init__(self) -> None:
-        world = self.world
-        world.nonces += 1
-        services = SimpleNamespace(
-            clock=world.clock,
-            terminal=QUIET,
-            host=self.host.name,
-            os_user=USER,
-            processes=HostProcesses(world, self.host),
-        )
-        self.context: Any = SimpleNamespace(services=services)
-        self.backend: Any = ModelBackend(world, self.host, self.launcher)
-        self.claims = Claims(self.context, RUN_ID, USER, Folder(world), nonce=f"n{world.nonces}")  # type: ignore[arg-type]
-        self.ledger: Any = Records(world, self.host)
-
-    def _looked(self) -> Recorder:
-        self.claims.look()
-        assert self.claims.problem is None
-        self.claims.refuse_another_job(Fingerprint({"script": "x"}), DAY)
-        new = Run(RUN_ID, "n", "custom", "yarn", "c", USER, self.host.name, "t", DAY, "f", {"script": "x"})
-        services = self.context.services
-        return Recorder(self.ledger, services.clock, services.terminal, self.ledger.load(RUN_ID) or new)
-
-    def submit(self) -> tuple[str, str]:
-        """``submit --run-id``: what was done, and the application; raises what the program would end with."""
-        recorder = self._looked()
-        deciding = Deciding(self.context.services, self.backend, self.claims, recorder, NO_SIGNALS, LIMITS)  # type: ignore[arg-type]
-        decision, seen = deciding.decide()
-        if decision.action is not Action.SUBMIT:
-            accepted = once._resume(self.context, recorder, decision, self.claims)
-            return decision.action.value, accepted.application_id
-        once._record_ended_tries(recorder, seen)
-        signals: Any = NO_SIGNALS
-        return "submit", once._launch(self.context, self.backend, recorder, PLAN, decision, signals, self.claims)
-
-    def decides(self) -> Action:
-        """What it would do now."""
-        recorder = self._looked()
-        known = what_is_known(self.context.services, self.claims, recorder.run)
-        return decision_of(self.backend, known, what_shows(self.backend, RUN_ID, known)).action
-
-    def number(self) -> int:
-        """Of the try that a person would decide about."""
-        return what_is_known(self.context.services, self.claims, self._looked().run).number
-
-    def give_up(self) -> None:
-        """``resolve --not-submitted --force``."""
-        recorder = self._looked()
-        known = what_is_known(self.context.services, self.claims, recorder.run)
-        decision = decision_of(self.backend, known, what_shows(self.backend, RUN_ID, known))
-        run = recorder.run if self.host.record else None
-        kept = recorder if run is not None else None
-        case = _Case(self.context, self.backend, RUN_ID, run, self.claims, kept, known, decision, f"{USER} on x")
-        _give_up(case, force=True)
 
 
 def restarted(world: World, *, remembers: bool) -> None:

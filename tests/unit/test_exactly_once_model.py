@@ -19,8 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batch_submit.errors import BatchSubmitError, ClusterRefused, OutcomeUnknown, UsageError
 from batch_submit.plan.resume import Action
+from tests.unit.modelled_calls import Call
 from tests.unit.modelled_launch import ITS_LEADER_DIES, LEADERLESS, ModelChild
-from tests.unit.modelled_world import BAD, GOOD, KILLED, LIVE, Call, Crash, World, many_others, restarted
+from tests.unit.modelled_world import BAD, GOOD, KILLED, LIVE, Crash, World, many_others, restarted
 
 HOSTS = st.sampled_from([0, 1])
 LAUNCHERS = st.sampled_from(["spark-submit", "rest"])
@@ -67,8 +68,9 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     # --- what our program does --------------------------------------------------------------------------------------
 
-    @initialize(host=HOSTS, launcher=LAUNCHERS, goes=GOES, dies_at=DIES)
-    def first(self, host: int, launcher: str, goes: str, dies_at: int) -> None:
+    @initialize(host=HOSTS, launcher=LAUNCHERS, goes=GOES, dies_at=DIES, staging_s=st.sampled_from([0.0, 60.0]))
+    def first(self, host: int, launcher: str, goes: str, dies_at: int, staging_s: float) -> None:
+        self.world.staging_s = staging_s
         self.call(host, launcher, goes, dies_at)
 
     @rule(host=HOSTS, launcher=LAUNCHERS, goes=GOES, dies_at=DIES)

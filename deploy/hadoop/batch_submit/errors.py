@@ -15,6 +15,7 @@
     ├── ClusterUnreachable               5  retry safely: nothing was submitted
     ├── LockHeld                         5    another run holds the lock: nothing was submitted
     ├── OutcomeUnknown                   8  run again with the same run id: it re-attaches
+    │   └── TryPassedOver                8    the run goes on without the try that this call was about to launch
     └── Interrupted              129/130/143  a signal came before anything was launched
 
 A run that was accepted and has ended is not an error but a :class:`batch_submit.model.Verdict`; its exit codes
@@ -140,6 +141,10 @@ class OutcomeUnknown(BatchSubmitError):
     """An application may be running and this call can't tell. Never raised where we know better."""
 
     exit_code = ExitCode.UNKNOWN
+
+
+class TryPassedOver(OutcomeUnknown):
+    """This call has launched nothing of its try, and must not: the run goes on without it, or as a newer one."""
 
 
 class Interrupted(BatchSubmitError):

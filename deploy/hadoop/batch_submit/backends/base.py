@@ -71,6 +71,26 @@ class LaunchRecord(Protocol):
             As for :meth:`launching`.
         """
 
+    def posting(self) -> None:
+        """What was staged under a reserved id is about to be posted.
+
+        Raises
+        ------
+        TryPassedOver
+            The run goes on without this try: nothing may be posted.
+        BatchSubmitError
+            That can't be known: nothing may be posted.
+        """
+
+    def is_posted_too(self, application_id: str) -> bool:
+        """Whether another call may be posting under the id that this one has reserved.
+
+        Raises
+        ------
+        BatchSubmitError
+            That can't be known.
+        """
+
 
 class Backend(Protocol):
     """Where runs go. Every implementation passes ``tests/contracts/backend_suite.py``."""

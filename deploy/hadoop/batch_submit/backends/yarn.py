@@ -140,8 +140,8 @@ class YarnBackend:
             else:
                 self.terminal.debug("launcher: rest")
                 if record.reserved_id:
-                    return launcher.post_again(job, record.reserved_id, signals)
-                return launcher.launch(job, signals, record.reserved, able, shared=record.shared)
+                    return launcher.post_again(job, signals, record)
+                return launcher.launch(job, signals, record, able)
         from batch_submit.launchers.slots import one_of_the_slots
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 

@@ -8,7 +8,7 @@ application. So an id is only ever posted in its own epoch, and the epoch is loo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from batch_submit.adapters import submission
 from batch_submit.adapters.http_reply import CannotConnect, RemoteFailure
@@ -34,6 +34,27 @@ _FIRST_POLL_S, _LAST_POLL_S = 0.03, 0.5
 #: A gateway's answers that leave open what became of the request behind it.
 _UNDECIDED = (408, 502, 504)
 _AGAIN = "run the same command again with the same run id: it looks for this application first"
+
+
+class IdRecord(Protocol):
+    """What a launch notes of the id that it posts under, and learns of others; see `backends.base.LaunchRecord`."""
+
+    @property
+    def reserved_id(self) -> str:
+        """An earlier call's; "" for none."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other hosts' calls can read an id that is reserved, and post under it."""
+
+    def reserved(self, application_id: str) -> str:
+        """An id was reserved; the one to post under."""
+
+    def posting(self) -> None:
+        """Raises where nothing may be posted any more."""
+
+    def is_posted_too(self, application_id: str) -> bool:
+        """Whether another call may be posting under it."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 from fnmatch import fnmatchcase
@@ -39,10 +39,18 @@ from batch_submit.errors import (
     Interrupted,
     NotFound,
     OutcomeUnknown,
+    TryPassedOver,
     UsageError,
 )
-from batch_submit.launchers.posting import Poster
-from batch_submit.launchers.rest_errors import NeedsSparkSubmit, internal, not_posted_again, unless_posted, words
+from batch_submit.launchers.posting import IdRecord, Poster
+from batch_submit.launchers.rest_errors import (
+    NeedsSparkSubmit,
+    internal,
+    not_posted_again,
+    refuse_too_large,
+    unless_posted,
+    words,
+)
 from batch_submit.model import Result, judge
 from batch_submit.plan.rest.properties import properties_text
 from batch_submit.plan.rest.resources import (
@@ -125,7 +133,7 @@ class RestLauncher:
             reserved = submission.reserve(self.resource_manager)
         except (ClusterRefused, ClusterUnreachable, HostNotReady) as error:
             raise NeedsSparkSubmit(f"the ResourceManager takes no submission over REST: {words(error)}") from error
-        self._check_size(job, reserved)
+        refuse_too_large(job.size, reserved)
         folder = self._folder(reserved.application_id)
         try:
             self._tried(job, folder)
@@ -158,14 +166,10 @@ class RestLauncher:
         self,
         job: RestJob,
         signals: SignalCount,
-        on_reserved: Callable[[str], str],
+        record: IdRecord,
         reserved: submission.Reserved | None = None,
-        *,
-        shared: bool = False,
     ) -> str:
         """Submit; the application id. `reserved` is an id that was given for it already.
-
-        With `shared` other hosts' calls can read what `on_reserved` notes, and post under this id.
 
         Raises
         ------
@@ -175,55 +179,62 @@ class RestLauncher:
             A signal came before the POST; nothing of it is left in staging.
         OutcomeUnknown
             The reply to the POST was lost and the ResourceManager stays away; or another call has posted it, or may.
+        TryPassedOver
+            The run goes on without this try; nothing of it is left in staging.
         """
         reserved = reserved or submission.reserve(self.resource_manager)
-        self._check_size(job, reserved)
+        refuse_too_large(job.size, reserved)
         folder = self._folder(reserved.application_id)
-        folder.shared = shared
+        folder.shared = record.shared
         try:
-            application_id = on_reserved(reserved.application_id)
+            application_id = record.reserved(reserved.application_id)
             if application_id == reserved.application_id:
                 context = self._staged(job, application_id, folder, signals)
+                record.posting()
         except BaseException as error:
             self._undo(folder)
-            if shared and isinstance(error, Exception):
-                unless_posted(reserved.application_id, error, self.resource_manager)
+            if isinstance(error, Exception) and folder.shared:
+                unless_posted(reserved.application_id, error, self.resource_manager, record)
             if isinstance(error, Exception) and not isinstance(error, BatchSubmitError):
                 raise internal(error) from error
             raise
         if application_id != reserved.application_id:
             self._undo(folder)  # what `asked_whether_able` has put there
-            return self._post_beside(job, application_id, signals)
-        return self._post(context, signals, folder)
+            return self._post_beside(job, application_id, signals, record)
+        return self._post(context, signals, folder, record)
 
-    def post_again(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
-        """Stage and post under an id that another call reserved and may have posted, in the same epoch.
+    def post_again(self, job: RestJob, signals: SignalCount, record: IdRecord) -> str:
+        """Stage and post under the id that another call reserved and may have posted, in the same epoch.
 
         Raises
         ------
         OutcomeUnknown
             It could not be staged or posted: the earlier post may still show, so that no other id may take its place.
             Or it is so old that the ResourceManager may have forgotten it.
+        TryPassedOver
+            As for :meth:`launch`.
         """
+        application_id = record.reserved_id
         try:
             self._poster.refuse_if_forgotten(application_id, self.completed_kept)
         except OutcomeUnknown:
             raise
         except BatchSubmitError as error:
             raise not_posted_again(application_id, error) from error
-        return self._post_beside(job, application_id, signals)
+        return self._post_beside(job, application_id, signals, record)
 
-    def _post_beside(self, job: RestJob, application_id: str, signals: SignalCount) -> str:
+    def _post_beside(self, job: RestJob, application_id: str, signals: SignalCount, record: IdRecord) -> str:
         """Stage beside whoever else posts this id, and post it."""
         folder = self._folder(application_id, f"again-{os.urandom(4).hex()}")
         try:
             context = self._staged(job, application_id, folder, signals)
+            record.posting()
         except BaseException as error:
             self._undo(folder)  # it alone: the rest of the application's folder may be in use
-            if isinstance(error, BatchSubmitError):
+            if isinstance(error, BatchSubmitError) and not isinstance(error, TryPassedOver):
                 raise not_posted_again(application_id, error) from error
             raise
-        return self._post(context, signals, folder, _EARLIER_POST)
+        return self._post(context, signals, folder, record, _EARLIER_POST)
 
     def shown(self, job: RestJob) -> dict[str, Any]:
         """Return what would be posted and staged, for people and programs to read: asks nobody, holds no secret.
@@ -271,7 +282,14 @@ class RestLauncher:
     def _poster(self) -> Poster:
         return Poster(self.resource_manager, self.clock, self.terminal)
 
-    def _post(self, context: Mapping[str, Any], signals: SignalCount, folder: StagingFolder, doubt: str = "") -> str:
+    def _post(
+        self,
+        context: Mapping[str, Any],
+        signals: SignalCount,
+        folder: StagingFolder,
+        record: IdRecord,
+        doubt: str = "",
+    ) -> str:
         """Post what is staged in `folder`; a refusal takes that away, and nothing that another call may use."""
         application_id = str(context["application-id"])
         self.terminal.debug(f"staged in {folder.path}; posting {application_id}")
@@ -282,7 +300,7 @@ class RestLauncher:
         except BatchSubmitError as error:
             self._undo(folder)
             if folder.shared:
-                unless_posted(application_id, error, self.resource_manager)
+                unless_posted(application_id, error, self.resource_manager, record)
             raise
         report = self._poster.accepted(context, signals)
         verdict = judge(report) if report is not None else None
@@ -292,17 +310,6 @@ class RestLauncher:
         if verdict is not None and verdict.result is Result.REFUSED:
             self._cancel_tokens()
         return application_id
-
-    def _check_size(self, job: RestJob, most: submission.Reserved) -> None:
-        asked_for = (("memory", job.size.memory_mib, most.memory_mib), ("vCores", job.size.vcores, most.vcores))
-        for what, asked, limit in asked_for:
-            if limit and asked > limit:
-                unit = " MiB (heap and overhead)" if what == "memory" else ""
-                raise ClusterRefused(
-                    f"the driver asks for {asked:,}{unit} of {what}, and a container of this cluster has at most "
-                    f"{limit:,}",
-                    next_step="lower driver_memory or driver_cores",
-                )
 
     def _staged(
         self, job: RestJob, application_id: str, folder: StagingFolder, signals: SignalCount | None = None

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch_submit.errors import BatchSubmitError, Interrupted, NotFound, OutcomeUnknown
+from batch_submit.errors import (
+    BatchSubmitError,
+    ClusterRefused,
+    Interrupted,
+    NotFound,
+    OutcomeUnknown,
+    TryPassedOver,
+)
 
 if TYPE_CHECKING:
     from batch_submit.adapters.resource_manager import ResourceManager
+    from batch_submit.adapters.submission import Reserved
+    from batch_submit.launchers.posting import IdRecord
+    from batch_submit.plan.rest.master import Size
 
 
 class NeedsSparkSubmit(Exception):
@@ -37,28 +47,56 @@ def internal(error: Exception) -> BatchSubmitError:
     )
 
 
-def unless_posted(application_id: str, error: Exception, manager: ResourceManager) -> None:
+def refuse_too_large(size: Size, most: Reserved) -> None:
+    """Refuse a driver that no container of this cluster can hold.
+
+    Raises
+    ------
+    ClusterRefused
+        It is too large.
+    """
+    for what, asked, limit in (("memory", size.memory_mib, most.memory_mib), ("vCores", size.vcores, most.vcores)):
+        if limit and asked > limit:
+            unit = " MiB (heap and overhead)" if what == "memory" else ""
+            raise ClusterRefused(
+                f"the driver asks for {asked:,}{unit} of {what}, and a container of this cluster has at most {limit:,}",
+                next_step="lower driver_memory or driver_cores",
+            )
+
+
+def unless_posted(application_id: str, error: Exception, manager: ResourceManager, record: IdRecord) -> None:
     """Look for the application before an error is told as "nothing was submitted": another host's call, which has read
-    the id in the run's claim, may have posted it.
+    the id in the run's claim, may have posted it, or have said that it does.
 
     Raises
     ------
     OutcomeUnknown
-        It is there, or can't be looked for.
+        It is there, or may come, or can't be looked for.
     """
+    if isinstance(error, TryPassedOver):
+        return  # whoever made the call looks for it again, and for a newer one
     try:
         manager.application(application_id)
+        found = "another call has posted it"
     except NotFound:
-        return
+        found = _may_come(application_id, record)
     except BatchSubmitError as asked:
         found = f"whether another call has posted it can't be asked: {asked.message}"
-    else:
-        found = "another call has posted it"
+    if not found:
+        return
     raise OutcomeUnknown(
-        f"{application_id} was not posted by this call, which ended too soon; {found}",
+        f"{application_id} was not submitted by this call; {found}",
         details=_why(error),
         next_step="run the same command again with the same run id: it looks for this application first",
     ) from error
+
+
+def _may_come(application_id: str, record: IdRecord) -> str:
+    """Why an application that does not show may do so in a moment; "" when nobody else posts it."""
+    try:
+        return "another call may be posting it" if record.is_posted_too(application_id) else ""
+    except BatchSubmitError as asked:
+        return f"whether another call is posting it can't be looked at: {asked.message}"
 
 
 def _why(error: Exception) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from batch_submit.adapters.claims import ClaimFolder
 from batch_submit.adapters.http_session import HttpSession
@@ -12,6 +13,7 @@ from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import YarnBackend
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import NotFound
+from batch_submit.operations.claiming import CLAIM_NONE, Claims
 from batch_submit.operations.context import Context
 from batch_submit.plan.claims import Claim, Held, most_telling, newest
 from batch_submit.plan.storage import hdfs_path, qualify, storage_root
@@ -118,3 +120,34 @@ def claim_place(context: Context, backend: Backend) -> ClaimPlace | None:
     root = storage_root(context.config, backend.name, config_folder=context.config_folder)
     base = hdfs_path(qualify(str(named.value), root=root, backend=backend.name), servers.default_fs)
     return ClaimPlace(servers.webhdfs, servers.session, base, shared=True)
+
+
+def open_claims(context: Context, run_id: str, backend: Backend, choice: str, *, explicit: bool = True) -> Claims:
+    """The claims of a run, not looked at yet.
+
+    Parameters
+    ----------
+    explicit
+        The run id was given; ours are random, and nothing is claimed.
+    choice
+        ``--claim``: `CLAIM_AUTO` or `CLAIM_NONE`.
+
+    Raises
+    ------
+    UsageError
+        ``execution.claims_dir`` lies on another file system.
+    """
+    made = Claims(context, run_id, backend.user, nonce=context.services.clock.random_text(16))
+    if not explicit:
+        return replace(made, none_because="the run id is random")
+    if not isinstance(backend, YarnBackend):
+        return replace(made, none_because=f"backend {backend.name}")
+    if choice == CLAIM_NONE:
+        context.services.terminal.note(
+            f"run {made.run_id} is not claimed (--claim {CLAIM_NONE}): a call on another host may submit it too"
+        )
+        return replace(made, none_because=f"--claim {CLAIM_NONE}")
+    place = claim_place(context, backend)
+    if place is None:
+        return replace(made, none_because="no NameNode with a web address is known")
+    return replace(made, folder=place.of_run(made.run_id))

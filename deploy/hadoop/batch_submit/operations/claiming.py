@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.claims import ClaimFolder
 from batch_submit.adapters.run_logging import mask_text
-from batch_submit.backends.base import Backend
-from batch_submit.backends.yarn import YarnBackend
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, OutcomeUnknown, RunConflict
-from batch_submit.operations.claim_place import claim_place
+from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, OutcomeUnknown, TryPassedOver
 from batch_submit.operations.recording import stamp
-from batch_submit.plan.claims import Claim, Held, Step, most_telling, newest
-from batch_submit.plan.identity import Fingerprint
+from batch_submit.plan.claims import Claim, Held, Step, most_telling, newest, why_passed_over
+from batch_submit.plan.identity import Fingerprint, refuse_another_job
 
 if TYPE_CHECKING:
     from batch_submit.operations.context import Context
 
 #: ``--claim``.
 CLAIM_AUTO, CLAIM_NONE = "auto", "none"
-#: Lines of what differs from the run that a run id was used for.
-MOST_SHOWN = 10
+#: Whoever won the right to launch a try less than so many seconds ago need not look whether it was given up meanwhile.
+FRESH_S = 1.0
 _NO_CLAIM = f"--claim {CLAIM_NONE} submits by this host's record alone, which other hosts don't see"
 
 
@@ -55,6 +52,7 @@ class Claims:
     _day: str = ""
     _fingerprint: Mapping[str, str] = field(default_factory=dict)
     _won: int = 0
+    _sure_at: float = float("-inf")
 
     @property
     def told(self) -> str:
@@ -165,6 +163,8 @@ class Claims:
         ------
         OutcomeUnknown
             Another host has it, and only that host can go on; or its id is closed, or may be.
+        TryPassedOver
+            The run goes on without this try.
         ClusterUnreachable
             It can't be claimed.
         """
@@ -175,6 +175,7 @@ class Claims:
             return self._joined(number, then.application_id)
         there = self._claim(number, Step.RESERVED, application_id=application_id)
         self.held = Held(number, self.held.of(number) | {Step.RESERVED}, there)
+        self._sure_at = self.context.services.clock.monotonic()
         if there.nonce == self.nonce:
             self._won = number
             return application_id
@@ -194,8 +195,11 @@ class Claims:
         """The id that another call reserved, once it is claimed that we post it too, and it is not closed for that."""
         try:
             if Step.AGAIN not in self.held.of(number):
+                self._refuse_passed_over(number)  # first, because what is claimed after the id was closed only confuses
                 self._claim(number, Step.AGAIN, application_id=application_id)
-            newest_number, steps = self._steps_now()
+            steps = self._refuse_passed_over(number, but_closed=True)
+        except OutcomeUnknown:
+            raise
         except BatchSubmitError as error:
             raise OutcomeUnknown(
                 f"{application_id}, which an earlier call reserved, could not be posted again: {error.message}",
@@ -203,14 +207,70 @@ class Claims:
                 details=error.details,
                 next_step="mend that, and run the same command again with the same run id",
             ) from error
-        if newest_number != number or steps & {Step.CLOSED, Step.GIVEN_UP}:
+        if Step.CLOSED in steps:
             raise OutcomeUnknown(
-                f"run {self.run_id}: another call found that try {number} led to nothing, and goes on to the next one",
+                f"run {self.run_id}: {application_id} was refused to the call that had reserved it, and closed while"
+                " this call was about to post it too; this call did not",
                 details=self.lines(),
-                next_step="run the same command again with the same run id: it looks for that one first",
+                next_step="run the same command again with the same run id: it goes on if the other call did; and once"
+                f" you know that nothing came of {application_id}: batch-submit resolve {self.run_id} --not-submitted",
             )
         self.held = Held(number, steps, self.held.claim)
         return application_id
+
+    def _refuse_passed_over(self, number: int, *, but_closed: bool = False) -> frozenset[Step]:
+        """Look again whether a try is still to be launched; what is claimed of it now."""
+        newest_number, steps = self._steps_now()
+        why = why_passed_over(number, newest_number, steps)
+        if not why and Step.CLOSED in steps and not but_closed:
+            why = "its application id was refused and closed"
+        if why:
+            raise TryPassedOver(
+                f"run {self.run_id}: try {number} is not launched by this call: {why}",
+                next_step="run the same command again with the same run id: it goes on with what the run is now",
+            )
+        self._sure_at = self.context.services.clock.monotonic()
+        return steps
+
+    def refuse_if_passed_over(self, number: int) -> None:
+        """Just before a POST: look again, where that takes long after the right to it was won.
+
+        Raises
+        ------
+        TryPassedOver
+            A person has given the try up meanwhile, or there is a newer one: it must not be posted any more.
+        ClusterUnreachable
+            It can't be looked at.
+        """
+        if self.folder is not None and self.context.services.clock.monotonic() - self._sure_at >= FRESH_S:
+            self._refuse_passed_over(number, but_closed=True)
+
+    def why_passed_over(self, number: int) -> str:
+        """Once a try was accepted: why it may not be the run's only application; "" when nothing says so.
+
+        Raises
+        ------
+        ClusterUnreachable
+            It can't be looked at.
+        """
+        return "" if self.folder is None else why_passed_over(number, *self._steps_now())
+
+    def is_posted_too(self, number: int, application_id: str) -> bool:
+        """Whether another call has claimed that it posts the application id that this one has reserved.
+
+        Raises
+        ------
+        ClusterUnreachable
+            It can't be looked at.
+        OutcomeUnknown
+            That claim can't be read.
+        """
+        assert self.folder is not None
+        try:
+            name = f"{number}-{Step.AGAIN.value}.json"
+            return name in (self.folder.names() or ()) and self._read(name).application_id == application_id
+        except (ClusterRefused, ClusterUnreachable) as error:
+            raise self._unable(error, "its claims can't be looked at") from error
 
     def close_id(self, number: int) -> bool:
         """Claim that nobody may post a refused try's id any more; whether nobody had begun to.
@@ -233,7 +293,7 @@ class Claims:
         try:
             return newest(self.folder.names() or ())
         except (ClusterRefused, ClusterUnreachable) as error:
-            raise self._unable(error) from error
+            raise self._unable(error, "its claims can't be looked at") from error
 
     def submitted(self, number: int, application_id: str) -> None:
         """Claim that a try was accepted; a failure is no reason to stop: the cluster shows the application."""
@@ -308,9 +368,9 @@ class Claims:
         except (ClusterRefused, ClusterUnreachable) as error:
             raise self._unable(error) from error
 
-    def _unable(self, error: BatchSubmitError) -> ClusterUnreachable:
+    def _unable(self, error: BatchSubmitError, what: str = "it can't be claimed") -> ClusterUnreachable:
         return ClusterUnreachable(
-            f"run {self.run_id} can't be claimed: {error.message}",
+            f"run {self.run_id}: {what}: {error.message}",
             where=error.where,
             details=error.details,
             next_step=f"mend that, or name a folder of yours in execution.claims_dir; {_NO_CLAIM}",
@@ -319,51 +379,3 @@ class Claims:
     @staticmethod
     def _origin(claim: Claim) -> str:
         return f"host {claim.host} at {claim.at}"
-
-
-def open_claims(context: Context, run_id: str, backend: Backend, choice: str, *, explicit: bool = True) -> Claims:
-    """The claims of a run, not looked at yet.
-
-    Parameters
-    ----------
-    explicit
-        The run id was given; ours are random, and nothing is claimed.
-    choice
-        ``--claim``: `CLAIM_AUTO` or `CLAIM_NONE`.
-
-    Raises
-    ------
-    UsageError
-        ``execution.claims_dir`` lies on another file system.
-    """
-    made = Claims(context, run_id, backend.user, nonce=context.services.clock.random_text(16))
-    if not explicit:
-        return replace(made, none_because="the run id is random")
-    if not isinstance(backend, YarnBackend):
-        return replace(made, none_because=f"backend {backend.name}")
-    if choice == CLAIM_NONE:
-        context.services.terminal.note(
-            f"run {made.run_id} is not claimed (--claim {CLAIM_NONE}): a call on another host may submit it too"
-        )
-        return replace(made, none_because=f"--claim {CLAIM_NONE}")
-    place = claim_place(context, backend)
-    if place is None:
-        return replace(made, none_because="no NameNode with a web address is known")
-    return replace(made, folder=place.of_run(made.run_id))
-
-
-def refuse_another_job(run_id: str, origin: str, now: Fingerprint, then: Mapping[str, str]) -> None:
-    """One run id is one job.
-
-    Raises
-    ------
-    RunConflict
-        Showing at most `MOST_SHOWN` of the differences.
-    """
-    if difference := now.difference(then):
-        more = [f"and {len(difference) - MOST_SHOWN} more"] if len(difference) > MOST_SHOWN else []
-        raise RunConflict(
-            f"run id {run_id} was used {origin} for another job",
-            details=[*difference[:MOST_SHOWN], *more],
-            next_step="choose another --run-id, or repeat the call exactly",
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import field, replace
 from typing import TypeVar
 
 from batch_submit.adapters.rm_replies import queue_matches
@@ -11,12 +12,14 @@ from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, NotFound, OutcomeUnknown, UsageError
 from batch_submit.ledger import Run, Try, TryState
-from batch_submit.model import ApplicationReport, Verdict
+from batch_submit.model import ApplicationReport, Verdict, judge
 from batch_submit.operations.context import Context, Selection, local_backend, open_backend, open_context
 from batch_submit.operations.listing import with_records
 from batch_submit.operations.recorded import recorded_end
 from batch_submit.operations.targets import Target, resolve_in, resolve_local
 from batch_submit.operations.watch import kill_and_confirm
+from batch_submit.plan.backend_choice import LOCAL
+from batch_submit.plan.resume import seen_under, try_number_of
 from batch_submit.plan.tags import LOCAL_PREFIX, OUR_TAG
 from batch_submit.render.listing import listing_table
 from batch_submit.services import Services
@@ -24,6 +27,8 @@ from batch_submit.services import Services
 #: How long, in one call, a ResourceManager may be away: a failover passes in that time.
 _RM_PATIENCE_S = 30.0
 _RM_PAUSE_S = 1.0
+#: So often applications of a run may appear while others of it are ended.
+_MOST_ROUNDS = 10
 _Answer = TypeVar("_Answer")
 
 
@@ -102,9 +107,10 @@ def kill_applications(services: Services, selection: Selection, options: KillOpt
     code = ExitCode.SUCCEEDED
     became: list[dict[str, object]] = []
     for text in texts:
-        done, its_code = _kill_one(services, context, backend, text, asking, quiet=options.as_json)
-        became.append(done)
-        code = max(code, its_code)
+        killing = _Killing(services, text, asking, quiet=options.as_json)
+        killing.named(context, backend)
+        became += killing.told
+        code = max(code, killing.code)
     if options.as_json:
         services.terminal.answer(json.dumps(became))
     return int(code)
@@ -144,37 +150,137 @@ def _is_ours_and_lives(report: ApplicationReport, backend: Backend) -> bool:
     return report.user == backend.user and OUR_TAG in report.tags and not report.state.terminal
 
 
-def _kill_one(
-    services: Services, context: Context | None, backend: Backend, text: str, asking: _Asking, *, quiet: bool
-) -> tuple[dict[str, object], ExitCode]:
-    """Kill one and tell it; what it became, and the exit code that this deserves."""
-    try:
-        target, ended = asking.answer(lambda: _end(services, context, backend, text))
-    except BatchSubmitError as error:
-        services.terminal.error(error.lines())
-        return {"target": text, "error": error.message}, error.exit_code
-    told: dict[str, object] = {"target": text, "application_id": target.application_id}
-    if ended is None:
-        services.terminal.warn(f"{target.application_id} was asked to end and has not yet")
-        return {**told, "result": "asked to end"}, ExitCode.UNKNOWN
-    if isinstance(ended, Try):
-        if not quiet:
-            services.terminal.answer(f"{target.application_id} {ended.result} (as recorded)")
-        state = {"state": ended.yarn_state, "final_status": ended.final_status}
-        return {**told, "result": ended.result, **state, "forgotten": True}, ExitCode.SUCCEEDED
-    if target.recorder is not None:
-        target.recorder.finished(ended)
-    target.backend.after_failure(target.application_id)
-    if not quiet:
-        services.terminal.answer(f"{target.application_id} {ended.result.value}")
-    state = {"state": ended.state.value, "final_status": ended.final_status.value}
-    return {**told, "result": ended.result.value, **state, "forgotten": False}, ExitCode.SUCCEEDED
+@dataclass
+class _Killing:
+    """What one text meant, and what became of it.
+
+    Parameters
+    ----------
+    told
+        One row for each application, for JSON.
+    code
+        The exit code that they deserve.
+    """
+
+    services: Services
+    text: str
+    asking: _Asking
+    quiet: bool
+    told: list[dict[str, object]] = field(default_factory=list)
+    code: ExitCode = ExitCode.SUCCEEDED
+
+    def named(self, context: Context | None, backend: Backend) -> None:
+        """End what the text names: an application, or of a run every one that lives."""
+        try:
+            target = self.asking.answer(lambda: _resolved(self.services, context, backend, self.text))
+            if not target.run_id or target.backend.name == LOCAL:
+                self._end(target)
+            else:
+                self._end_run(target)
+        except BatchSubmitError as error:
+            self._failed(error)
+
+    def _end_run(self, target: Target) -> None:
+        """The older ones first: who waits for one of them goes on with a newer one, and with none once all have ended.
+
+        Raises
+        ------
+        OutcomeUnknown
+            Another one may come, or they appear faster than they can be ended.
+        """
+        asked: set[str] = set()
+        for _ in range(_MOST_ROUNDS):
+            live = self.asking.answer(lambda: target.backend.find_run(target.run_id))
+            meant = [one for one in _of_the_run(target, live) if one.application_id not in asked]
+            if not meant:
+                return _refuse_if_launching(target, live, asked)
+            for one in meant:
+                asked.add(one.application_id)
+                try:
+                    self._end(one)
+                except BatchSubmitError as error:
+                    self._failed(error, one.application_id)
+        raise OutcomeUnknown(
+            f"run {target.run_id}: applications of it appear faster than they can be ended",
+            next_step=f"find out who submits with the tag run:{target.run_id}",
+        )
+
+    def _end(self, target: Target) -> None:
+        """End one and tell it."""
+        ended = self.asking.answer(lambda: _ended(self.services, target))
+        told: dict[str, object] = {"target": self.text, "application_id": target.application_id}
+        if ended is None:
+            self.services.terminal.warn(f"{target.application_id} was asked to end and has not yet")
+            self.told.append({**told, "result": "asked to end"})
+            self.code = max(self.code, ExitCode.UNKNOWN)
+            return
+        if isinstance(ended, Try):
+            state = {"state": ended.yarn_state, "final_status": ended.final_status}
+            self._say(f"{target.application_id} {ended.result} (as recorded)")
+            self.told.append({**told, "result": ended.result, **state, "forgotten": True})
+            return
+        if target.recorder is not None:
+            target.recorder.finished(ended, _number_of(target))
+        target.backend.after_failure(target.application_id)
+        state = {"state": ended.state.value, "final_status": ended.final_status.value}
+        self._say(f"{target.application_id} {ended.result.value}")
+        self.told.append({**told, "result": ended.result.value, **state, "forgotten": False})
+
+    def _failed(self, error: BatchSubmitError, application_id: str = "") -> None:
+        self.services.terminal.error(error.lines())
+        which = {"application_id": application_id} if application_id else {}
+        self.told.append({"target": self.text, **which, "error": error.message})
+        self.code = max(self.code, error.exit_code)
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            self.services.terminal.answer(line)
 
 
-def _end(
-    services: Services, context: Context | None, backend: Backend, text: str
-) -> tuple[Target, Verdict | Try | None]:
-    """Find one and end it: its verdict, or the try of a forgotten one whose end is on record, or ``None`` so far.
+def _of_the_run(target: Target, seen: Sequence[ApplicationReport]) -> list[Target]:
+    """The live applications of a run in the order of their tries, and with them what it stands by, however it is."""
+    by_try = sorted(seen, key=lambda one: (try_number_of(one), one.application_id))
+    meant = [
+        replace(target, application_id=one.application_id, report=one)
+        for one in by_try
+        if judge(one) is None and one.application_id != target.application_id
+    ]
+    number = _number_of(target)
+    newer = [one for one in meant if number and _number_of(one) > number]
+    return [*(one for one in meant if one not in newer), target, *newer]
+
+
+def _number_of(target: Target) -> int:
+    """Which try an application is, by its tags or this host's record; 0 when neither tells."""
+    if target.report is not None and try_number_of(target.report):
+        return try_number_of(target.report)
+    tries = target.run.tries if target.run is not None else ()
+    return next((one.number for one in reversed(tries) if one.application_id == target.application_id), 0)
+
+
+def _refuse_if_launching(target: Target, seen: Sequence[ApplicationReport], asked: set[str]) -> None:
+    """Nothing is ended for good while the newest try on record is being launched, and does not show.
+
+    Raises
+    ------
+    OutcomeUnknown
+        It may come.
+    """
+    run = target.recorder.run if target.recorder is not None else target.run
+    last = run.last if run is not None else None
+    if run is None or last is None or last.state is not TryState.LAUNCHING:
+        return
+    if last.application_id in asked or seen_under(last.number, seen):
+        return  # what became of it was told
+    raise OutcomeUnknown(
+        f"try {last.number} of run {run.run_id} is being launched, or its launch was cut off: its application may still"
+        " come",
+        next_step=f"batch-submit kill {run.run_id}   (again, in a few seconds)",
+    )
+
+
+def _ended(services: Services, target: Target) -> Verdict | Try | None:
+    """End one: its verdict, or the try of a forgotten one whose end is on record, or ``None`` so far.
 
     Raises
     ------
@@ -183,13 +289,12 @@ def _end(
     OutcomeUnknown
         It is being launched: it may be there in a moment.
     """
-    target = _resolved(services, context, backend, text)
     try:
-        return target, kill_and_confirm(target.backend, target.application_id, services.clock)
+        return kill_and_confirm(target.backend, target.application_id, services.clock)
     except NotFound as gone:
         one = recorded_end(target.run, target.application_id)
         if one is not None:
-            return target, one
+            return one
         _refuse_if_under_way(target.run, target.application_id)
         if target.run is not None:
             gone.details = (*gone.details, f"run {target.run.run_id} is on record, and nobody has seen how it ended")

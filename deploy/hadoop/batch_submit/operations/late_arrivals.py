@@ -72,11 +72,17 @@ class Beside:
 
     Only an earlier try's that was given up can, so that a run of one try is not looked at until its application has
     ended (:meth:`last_look`): another host may have repeated it, and then this host's record does not tell.
+
+    Parameters
+    ----------
+    passed_over
+        This try itself was given up before it was accepted, so that a newer one may come beside it.
     """
 
     services: Services
     backend: Backend
     recorder: Recorder
+    passed_over: bool = False
     _looked: float = float("-inf")
 
     def look(self) -> None:
@@ -92,9 +98,9 @@ class Beside:
 
     @property
     def has_more(self) -> bool:
-        """Whether by this host's record the run has had a try before its newest one."""
+        """Whether the run may have another live application than that of its newest try on this host's record."""
         run = self.recorder.run
-        return len(run.tries) > 1 or (run.last is not None and run.last.number > 1)
+        return self.passed_over or len(run.tries) > 1 or (run.last is not None and run.last.number > 1)
 
     def last_look(self) -> list[ApplicationReport]:
         """The applications of the run, but for those that must not live beside another one, which are ended.

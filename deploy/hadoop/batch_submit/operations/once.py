@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import BatchSubmitError, ClusterUnreachable, Interrupted, OutcomeUnknown
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, Interrupted, OutcomeUnknown, TryPassedOver
 from batch_submit.ledger import Ledger, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict, judge
-from batch_submit.operations.claiming import CLAIM_AUTO, Claims, open_claims, refuse_another_job
+from batch_submit.operations.claim_place import open_claims
+from batch_submit.operations.claiming import CLAIM_AUTO, Claims
 from batch_submit.operations.context import Context
-from batch_submit.operations.deciding import Deciding, adopted, knows_as_much, limits_of, uncertain
+from batch_submit.operations.deciding import (
+    Deciding,
+    adopted,
+    knows_as_much,
+    limits_of,
+    uncertain,
+    what_is_known,
+    what_shows,
+)
 from batch_submit.operations.launch_errors import after_launch
 from batch_submit.operations.prepare import (
     Identified,
@@ -27,10 +36,12 @@ from batch_submit.operations.prepare import (
     with_preparation,
 )
 from batch_submit.operations.record_alone import attach_by_record
-from batch_submit.operations.recording import Recorder, TryRecord, refuse_without_record, stamp
+from batch_submit.operations.recording import Recorder, refuse_without_record, stamp
+from batch_submit.operations.try_record import TryRecord
 from batch_submit.plan.claims import Step
 from batch_submit.plan.command import fingerprint_of, shell_command
-from batch_submit.plan.resume import Action, Decision, try_number_of
+from batch_submit.plan.identity import refuse_another_job
+from batch_submit.plan.resume import Action, Decision, counting, try_number_of
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
 
 if TYPE_CHECKING:
@@ -51,12 +62,19 @@ class SubmitOptions:
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a submission led to: an application to follow, or a run that had succeeded before."""
+    """What a submission led to: an application to follow, or a run that had succeeded before.
+
+    Parameters
+    ----------
+    passed_over
+        Its try was given up before it was accepted, or that can't be known: another one may come beside it.
+    """
 
     application_id: str
     recorder: Recorder | None
     attached: bool = False
     verdict: Verdict | None = None
+    passed_over: bool = False
 
 
 def submit_once(
@@ -72,6 +90,29 @@ def submit_once(
 
     With `again` this call has seen an earlier try fail, and makes another one.
     """
+    try:
+        return _submitted(context, identified, backend, ledger, signals, options, again)
+    except TryPassedOver as passed:
+        context.services.terminal.note(f"{passed.message}; nothing was submitted, looking what the run is now")
+        return _submitted(context, identified, backend, ledger, signals, options, again)
+
+
+def _submitted(
+    context: Context,
+    identified: Identified,
+    backend: Backend,
+    ledger: Ledger,
+    signals: Signals,
+    options: SubmitOptions,
+    again: Again | None,
+) -> tuple[JobSpec, Accepted]:
+    """One look at the run, and one launch at most.
+
+    Raises
+    ------
+    TryPassedOver
+        It was not launched, for the run goes on without it: another look will tell.
+    """
     earlier = ledger.load(identified.run_id.value)
     claims = open_claims(context, identified.run_id.value, backend, options.claim, explicit=identified.explicit)
     claims.look()
@@ -86,10 +127,11 @@ def submit_once(
     run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
     recorder = Recorder(ledger, context.services.clock, context.services.terminal, run, needs_record=needs_record)
     decision, seen = Decision(Action.SUBMIT), list[ApplicationReport]()
+    deciding = Deciding(context.services, backend, claims, recorder, signals, limits_of(context))
     try:
         spec = with_preparation(backend, spec)
         if identified.explicit or again is not None:
-            decision, seen = Deciding(context.services, backend, claims, recorder, signals, limits_of(context)).decide()
+            decision, seen = deciding.decide()
     except ClusterUnreachable as error:
         if again is not None:
             raise  # the record's last application has ended: whoever tries again waits and asks once more
@@ -104,7 +146,7 @@ def submit_once(
     tell_of(context, plan)
     context.services.terminal.debug(shell_command(plan))
     application_id = _launch(context, backend, recorder, plan, decision, signals, claims, again)
-    return spec, Accepted(application_id, recorder)
+    return spec, _beside(context, deciding, decision.number, application_id, wait=options.wait)
 
 
 def _checked_spec(
@@ -159,8 +201,14 @@ def _new_run(context: Context, identified: Identified, spec: JobSpec, backend: B
     )
 
 
-def _resume(context: Context, recorder: Recorder, decision: Decision, claims: Claims) -> Accepted:
-    """A run id that was used before and is live, done, or uncertain."""
+def _resume(context: Context, recorder: Recorder, decision: Decision, claims: Claims, launched: str = "") -> Accepted:
+    """A run id that was used before and is live, done, or uncertain.
+
+    Parameters
+    ----------
+    launched
+        The application that this call has submitted, which is not the run's; "" for none.
+    """
     run, terminal = recorder.run, context.services.terminal
     if decision.action is Action.UNCERTAIN:
         raise uncertain(recorder, claims, decision.reason)
@@ -169,16 +217,17 @@ def _resume(context: Context, recorder: Recorder, decision: Decision, claims: Cl
         recorder.submitted(decision.number, decision.application_id, adopted(recorder, decision))
     if claims.held.of(decision.number) - {Step.AGAIN} == {Step.PLANNED, Step.RESERVED}:
         claims.submitted(decision.number, decision.application_id)  # who reserved it did not come to say so
+    ours = f"{launched}, which this call submitted, is not the run's any more" if launched else ""
     if decision.action is Action.ATTACH:
-        terminal.note(
-            f"run {run.run_id}: attached to {decision.application_id} ({decision.reason}); nothing was submitted"
-        )
+        then = ours or "nothing was submitted"
+        terminal.note(f"run {run.run_id}: attached to {decision.application_id} ({decision.reason}); {then}")
         return Accepted(decision.application_id, recorder, attached=True)
     verdict = judge(decision.report) if decision.report is not None else None
     if verdict is not None and (recorded is None or recorded.state is not TryState.FINISHED):
         recorder.finished(verdict)  # it ended while nobody was watching
     when = _when(recorded, decision.report)
-    terminal.note(f"run {run.run_id} already succeeded{when} as {decision.application_id}; nothing was run")
+    then = ours or "nothing was run"
+    terminal.note(f"run {run.run_id} already succeeded{when} as {decision.application_id}; {then}")
     verdict = verdict or Verdict(Result.SUCCEEDED, decision.application_id)
     return Accepted(decision.application_id, recorder, attached=True, verdict=verdict)
 
@@ -194,15 +243,7 @@ def _try_record(
     services: Services, backend: Backend, recorder: Recorder, decision: Decision, claims: Claims
 ) -> TryRecord:
     """What the launch notes about itself; an id that an earlier call reserved is claimed for us too."""
-    record = TryRecord(
-        recorder,
-        decision.number,
-        services.processes,
-        backend.marks,
-        decision.application_id,
-        claims.reserve,
-        shared=claims.folder is not None,
-    )
+    record = TryRecord(recorder, decision.number, claims, services.processes, backend.marks, decision.application_id)
     if not decision.application_id:
         return record
     return replace(record, reserved_id=record.reserved(decision.application_id))  # perhaps made without a claim
@@ -243,6 +284,9 @@ def _launch(
     try:
         record = _try_record(services, backend, recorder, decision, claims)
         application_id = backend.submit(plan, number, signals, record)
+    except TryPassedOver as passed:
+        recorder.not_submitted(number, passed.message)
+        raise
     except OutcomeUnknown as error:
         _name_way_on(error, plan.spec.run_id, decision.application_id)
         raise
@@ -261,3 +305,55 @@ def _launch(
     took = services.clock.monotonic() - began
     services.terminal.note(f"submitted as {application_id} ({took:.1f} s)")
     return application_id
+
+
+def _beside(context: Context, deciding: Deciding, number: int, application_id: str, *, wait: bool) -> Accepted:
+    """What the run is, once an application of this call was accepted: mostly that one.
+
+    A launch can take long. Meanwhile a person may have given its try up, and a call on another host may have made a
+    newer one. Who made the first try looks whether that happened, and who made a later one what lives beside it, both
+    after their own acceptance: whatever happens at once, at least one of two sees the other.
+
+    Raises
+    ------
+    OutcomeUnknown
+        It lives beside another one, and that can't be ended; or without `wait`, where nobody looks again, this call
+        knows that its try was given up and not what lives beside it.
+    """
+    claims, recorder, why = deciding.claims, deciding.recorder, ""
+    ours = Accepted(application_id, recorder)
+    if claims.folder is None:
+        return ours
+    try:
+        if number == 1:
+            why = claims.why_passed_over(number)
+            if not why:
+                return ours
+            recorder.submitted(number, application_id, f"{application_id} was accepted although {why}")
+        shown = counting(_shown_beside(deciding, number), number)
+    except OutcomeUnknown:
+        raise
+    except BatchSubmitError as error:
+        doubt = f"whether another application of the run lives beside {application_id} can't be asked: {error.message}"
+        if why and not wait:
+            raise OutcomeUnknown(
+                f"run {recorder.run.run_id}: {why} before {application_id} was accepted, and {doubt}",
+                next_step="run the same command again with the same run id: it leaves one",
+            ) from error
+        context.services.terminal.warn(f"run {recorder.run.run_id}: {doubt}")
+        return replace(ours, passed_over=True)
+    if shown is None or shown.application_id == application_id:
+        return replace(ours, passed_over=bool(why))
+    return _resume(context, recorder, shown, claims, application_id)
+
+
+def _shown_beside(deciding: Deciding, number: int) -> list[ApplicationReport]:
+    """The applications of the run now, of which at most one is left alive.
+
+    Of a first try the claims told that there is something to see, and are read: a newer one may be of another user.
+    """
+    if number > 1:
+        return deciding.leave_one(deciding.backend.find_run(deciding.run_id))
+    deciding.claims.look()
+    known = what_is_known(deciding.services, deciding.claims, deciding.recorder.run)
+    return deciding.leave_one(what_shows(deciding.backend, deciding.run_id, known))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batch_submit.adapters.run_logging import mask_text
 from batch_submit.adapters.terminal import Terminal
@@ -20,9 +20,6 @@ from batch_submit.plan.run_states import Event, after
 from batch_submit.plan.secrets import mask, mask_arguments
 from batch_submit.plan.submission import SubmissionPlan
 from batch_submit.services import Clock
-
-if TYPE_CHECKING:
-    from batch_submit.adapters.processes import Processes
 
 
 def stamp(moment: datetime) -> str:
@@ -324,50 +321,6 @@ def recorded_plan(plan: SubmissionPlan) -> dict[str, Any]:
 def _is_end_of(one: Try, verdict: Verdict) -> bool:
     ended = one.state is TryState.FINISHED
     return ended and (one.application_id, one.result) == (verdict.application_id, verdict.result.value)
-
-
-@dataclass(frozen=True)
-class TryRecord:
-    """One try's side of `backends.base.LaunchRecord`.
-
-    Parameters
-    ----------
-    processes
-        This host's.
-    marks
-        Asks how the cluster stands.
-    claim
-        Claims the right to launch it, by number and application id ("" for none); the id to launch it under.
-    shared
-        Other hosts can read that claim.
-    """
-
-    recorder: Recorder
-    number: int
-    processes: Processes
-    marks: Callable[[], Marks] = Marks
-    reserved_id: str = ""
-    claim: Callable[[int, str], str] = lambda _number, application_id: application_id
-    shared: bool = False
-
-    def at_gate(self, pid: int) -> None:
-        """See `backends.base.LaunchRecord`."""
-        program = Program(pid, self.processes.start_of(pid), self.processes.here())
-        try:
-            marks = self.marks()
-        except BatchSubmitError:
-            marks = Marks()  # the launch may go well all the same; only a repeat will know less
-        self.recorder.at_gate(self.number, program, marks)
-
-    def launching(self) -> None:
-        """See `backends.base.LaunchRecord`."""
-        self.claim(self.number, "")
-
-    def reserved(self, application_id: str) -> str:
-        """See `backends.base.LaunchRecord`."""
-        chosen = self.claim(self.number, application_id)
-        self.recorder.reserved(self.number, chosen)
-        return chosen
 
 
 def known_of(run: Run | None, here: Here | None = None) -> Known:

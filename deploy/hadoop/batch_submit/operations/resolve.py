@@ -9,7 +9,8 @@ from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode, NotFound, UsageError
 from batch_submit.ledger import Run
 from batch_submit.model import ApplicationReport, judge
-from batch_submit.operations.claiming import CLAIM_AUTO, Claims, open_claims
+from batch_submit.operations.claim_place import open_claims
+from batch_submit.operations.claiming import CLAIM_AUTO, Claims
 from batch_submit.operations.context import Context, Selection, ledger_of, open_backend, open_context
 from batch_submit.operations.deciding import decision_of, live_processes, what_is_known, what_shows
 from batch_submit.operations.launch_errors import nothing_submitted

@@ -239,6 +239,7 @@ def _follow(
             save_logs_to=logs_folder(context, backend),
             learn=found.append,
             run_id=spec.run_id,
+            passed_over=accepted.passed_over,
         )
         waited = wait_for_end(waiting, signals)
         verdict, code = waited.verdict, waited.code

@@ -227,7 +227,9 @@ def _runs_named(services: Services, backend: Backend, name: str, seen: list[Appl
 def _newest_try(
     services: Services, backend: Backend, run: Run, last: Try, context: Context, *, changing: bool = False
 ) -> Target:
-    """The application of a run's newest try; an earlier try's would be another answer to another question.
+    """The application by which a run stands: its newest try's, or an earlier one's that lives or has succeeded.
+
+    That another one has ended badly would be another answer to another question.
 
     Raises
     ------
@@ -246,13 +248,13 @@ def _newest_try(
         raise _not_submitted(run, last)
     if last.application_id or last.state is TryState.NOT_SUBMITTED:
         return _counting_try(services, backend, run, last, context, changing=changing)
-    from batch_submit.plan.resume import standing_for, try_number_of
+    from batch_submit.plan.resume import standing_for
 
     try:
         if backend.name == LOCAL:
             report = backend.find_try(run.run_id, last.number)
         else:
-            report = standing_for([one for one in backend.find_run(run.run_id) if try_number_of(one) >= last.number])
+            report = standing_for(backend.find_run(run.run_id), last.number)
     except ClusterUnreachable as error:
         from batch_submit.operations.record_alone import may_run, outcome_unknown  # status has to start fast
 
@@ -274,14 +276,15 @@ def _counting_try(
 ) -> Target:
     """The application by which a run stands, whose newest try on record has an application or is known to have none.
 
-    Another host may have repeated it, and a try that was given up may show after all.
+    Another host may have repeated it, and a try that was given up may show after all. Who changes something asks for
+    these even while the newest try on record lives: of two that live it is the newest that stays.
     """
     one = last.application_id
     by_record = replace(_target(services, backend, one, context, run), run_id=run.run_id) if one else None
     other: ApplicationReport | None = None
     why = ""
     try:
-        if one and last.state is not TryState.FINISHED:
+        if one and last.state is not TryState.FINISHED and not changing:
             report = _seen(backend, one)
             verdict = judge(report) if report is not None else None
             if report is not None and (verdict is None or verdict.result is Result.SUCCEEDED):

@@ -41,6 +41,8 @@ class Waiting:
         Gets the diagnosis of a bad end.
     run_id
         The run that is waited for, whichever application it goes on as; "" waits for this application alone.
+    passed_over
+        Its try was given up before it was accepted; see :class:`batch_submit.operations.late_arrivals.Beside`.
     """
 
     services: Services
@@ -58,6 +60,7 @@ class Waiting:
     save_logs_to: str = ""
     learn: Callable[[Diagnosis], None] | None = None
     run_id: str = ""
+    passed_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> Waited:
     while True:
         beside = None
         if waiting.recorder is not None:
-            beside = Beside(services, waiting.backend, waiting.recorder)
+            beside = Beside(services, waiting.backend, waiting.recorder, waiting.passed_over)
         watcher = _watcher(waiting, signals, services.clock.monotonic() - began, beside)
         verdict = watcher.run()
         known = of_the_run(waiting, beside, verdict) if verdict is not None else None

@@ -143,6 +143,21 @@ def newest(names: Iterable[str]) -> tuple[int, frozenset[Step]]:
     return number, frozenset(found.get(number, ()))
 
 
+def why_passed_over(number: int, newest_number: int, steps: frozenset[Step]) -> str:
+    """Why the run goes on without a try whose launch may still be on its way; "" when it does not.
+
+    Parameters
+    ----------
+    newest_number, steps
+        The newest try that is claimed now, and its steps.
+    """
+    if newest_number > number:
+        return f"another call has made try {newest_number} of it"
+    if newest_number == number and Step.GIVEN_UP in steps:
+        return "a person decided that it led to nothing"
+    return ""
+
+
 def most_telling(number: int, steps: frozenset[Step]) -> str:
     """The name of the file to read of a try; "" when it has none worth it."""
     return next((f"{number}-{step.value}.json" for step in _TELLING if step in steps), "")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import UsageError
+from batch_submit.errors import RunConflict, UsageError
 from batch_submit.plan.tags import OUR_TAG, RUN_PREFIX, TRY_PREFIX, run_tag, try_tag
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "local_application_id",
     "make_run_id",
     "normalise_run_id",
+    "refuse_another_job",
     "run_tag",
     "slug",
     "try_tag",
@@ -32,6 +33,8 @@ RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 #: Limits of YARN (``yarn.resourcemanager.application.max-tags``, ``max-tag.length``); Spark refuses more.
 MAX_TAGS = 10
 MAX_TAG_LENGTH = 100
+#: Lines of what differs from the run that a run id was used for.
+MOST_SHOWN = 10
 #: With these tags a run is found again, so nobody else's may begin like them.
 _OUR_PREFIXES = (RUN_PREFIX, TRY_PREFIX)
 
@@ -189,3 +192,20 @@ def _short(value: object) -> str:
     """A value as a line can hold it: what is missing on the other side may be a whole job's parameters."""
     text = value if isinstance(value, str) else _text(value)
     return text if isinstance(value, str) or len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def refuse_another_job(run_id: str, origin: str, now: Fingerprint, then: Mapping[str, str]) -> None:
+    """One run id is one job.
+
+    Raises
+    ------
+    RunConflict
+        Showing at most `MOST_SHOWN` of the differences.
+    """
+    if difference := now.difference(then):
+        more = [f"and {len(difference) - MOST_SHOWN} more"] if len(difference) > MOST_SHOWN else []
+        raise RunConflict(
+            f"run id {run_id} was used {origin} for another job",
+            details=[*difference[:MOST_SHOWN], *more],
+            next_step="choose another --run-id, or repeat the call exactly",
+        )

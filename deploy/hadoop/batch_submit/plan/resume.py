@@ -183,7 +183,7 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
     """
     last = known.number - 1 if known.is_open else known.number
     number = max(last, *(try_number_of(report) for report in seen), 0) + 1
-    shown = _live_or_succeeded(seen, number - 1)
+    shown = counting(seen, number - 1)
     if shown is not None:
         return shown
     if known.result == Result.SUCCEEDED.value:
@@ -219,7 +219,7 @@ def decide(known: Known, seen: Sequence[ApplicationReport], epoch: str = "") -> 
     return Decision(Action.SUBMIT, number, "", f"try {number}")
 
 
-def _live_or_succeeded(seen: Sequence[ApplicationReport], last: int) -> Decision | None:
+def counting(seen: Sequence[ApplicationReport], last: int) -> Decision | None:
     """The application that counts, a live one first; of the try ``last`` where its tags name none."""
     verdicts = [(report, judge(report)) for report in seen]
     for report, verdict in verdicts:
