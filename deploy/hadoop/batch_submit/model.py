@@ -81,6 +81,10 @@ class AttemptReport:
     finished_ms: int = 0
 
 
+#: An expiry that YARN holds counts as the one that was put as long as they differ by no more than this.
+LIFETIME_TOLERANCE_MS = 2000
+
+
 @dataclass(frozen=True)
 class ApplicationReport:
     """What the ResourceManager says of one application (``/ws/v1/cluster/apps/{id}``), absent numbers as 0 or -1.
@@ -122,6 +126,14 @@ class ApplicationReport:
     preempted_containers: int = 0
     lifetime_expiry_ms: int = 0
     lifetime_left_s: int = -1
+
+    def is_limited_to(self, timeout_s: float) -> bool:
+        """Whether YARN holds a LIFETIME that ends it so many seconds after its start, or earlier.
+
+        A queue's default may be a later one: that is no limit of the run's own.
+        """
+        latest_ms = self.started_ms + int(timeout_s * 1000) + LIFETIME_TOLERANCE_MS
+        return 0 < self.lifetime_expiry_ms <= latest_ms
 
     @property
     def was_launched(self) -> bool:

@@ -32,7 +32,6 @@ EVENT_LOG = "spark.eventLog.enabled"
 EVENT_LOG_FOLDER = "spark.eventLog.dir"
 #: Looked at when nothing names an event-log folder; where most installations keep it.
 DEFAULT_EVENT_LOG_FOLDER = "/spark-logs"
-_LIFETIME_TOLERANCE_MS = 2000
 
 
 @dataclass
@@ -249,13 +248,15 @@ class YarnBackend:
 
     def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
         """PUT the LIFETIME; expiry is the application's own start time plus the limit, never our clock."""
+        from batch_submit.model import LIFETIME_TOLERANCE_MS
+
         report = self.report(application_id)
         if report.state.terminal or report.started_ms <= 0:
             return report.state.terminal
         expiry_ms = report.started_ms + int(timeout_s * 1000)
         held = self.servers.resource_manager.set_lifetime(application_id, expiry_ms)
         # A cluster with a maximum of its own, or an earlier limit, may answer 200 and hold another time.
-        return held is not None and abs(held.expiry_ms - expiry_ms) <= _LIFETIME_TOLERANCE_MS
+        return held is not None and abs(held.expiry_ms - expiry_ms) <= LIFETIME_TOLERANCE_MS
 
     def leave(self) -> bool:
         """In client mode the driver is our child and ends with us; in cluster mode nothing is held."""

@@ -64,13 +64,25 @@ def _how_it_stands(facts: ApplicationFacts) -> dict[str, str]:
         found["launched"] = f"{local_time(report.launched_ms)} (waited {waited})"
     found["finished"] = local_time(report.finished_ms)
     found["elapsed"] = format_duration(report.elapsed_ms // 1000) if report.elapsed_ms else "-"
-    if report.lifetime_expiry_ms and not report.state.terminal:
-        left = f" ({format_duration(report.lifetime_left_s)} left)" if report.lifetime_left_s > 0 else ""
-        found["killed at"] = f"{local_time(report.lifetime_expiry_ms)}{left}, unless it has ended (LIFETIME)"
-    elif facts.limit_s is not None and facts.source == "ResourceManager" and not report.state.terminal:
-        limit = format_duration(facts.limit_s)
-        found["killed at"] = f"no limit is set, though its --timeout is {limit}; next: batch-submit wait {facts.run_id}"
+    if limit := _limit(facts):
+        found["killed at"] = limit
     return found
+
+
+def _limit(facts: ApplicationFacts) -> str:
+    """When YARN kills it, and whether that is its own ``--timeout``; "" for no limit."""
+    report = facts.listed.report
+    if report.state.terminal:
+        return ""
+    missing = ""
+    if facts.limit_s is not None and facts.source == "ResourceManager" and not report.is_limited_to(facts.limit_s):
+        limit = format_duration(facts.limit_s)
+        missing = f"though its --timeout is {limit}; next: batch-submit wait {facts.run_id}"
+    if not report.lifetime_expiry_ms:
+        return f"no limit is set, {missing}" if missing else ""
+    left = f" ({format_duration(report.lifetime_left_s)} left)" if report.lifetime_left_s > 0 else ""
+    told = f"{local_time(report.lifetime_expiry_ms)}{left}, unless it has ended (LIFETIME)"
+    return f"{told}: the limit of its queue, {missing}" if missing else told
 
 
 def _resources(facts: ApplicationFacts) -> dict[str, str]:
