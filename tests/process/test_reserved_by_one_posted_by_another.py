@@ -19,11 +19,11 @@ WAIT = (
     "import os, time",
     "from batch_submit.errors import ClusterUnreachable",
     "from batch_submit.launchers import posting, rest",
-    "from batch_submit.operations import recording",
+    "from batch_submit.operations import try_record",
     "def wait():",
     "    open(os.environ['GATE'] + '.reached', 'w').close()",
     "    while not os.path.exists(os.environ['GATE']): time.sleep(0.05)",
-    "placed, reserved = rest.RestLauncher._placed, recording.TryRecord.reserved",
+    "placed, reserved = rest.RestLauncher._placed, try_record.TryRecord.reserved",
 )
 STAGING = (
     *WAIT,
@@ -39,7 +39,7 @@ CLAIMING = (
     "    reserved(*given)",
     "    wait()",
     "    raise ClusterUnreachable('the answer was lost')",
-    "recording.TryRecord.reserved = held",
+    "try_record.TryRecord.reserved = held",
 )
 POSTING = (
     *WAIT,

@@ -27,7 +27,8 @@ from batch_submit.operations.prepare import (
     with_preparation,
 )
 from batch_submit.operations.record_alone import attach_by_record
-from batch_submit.operations.recording import Recorder, TryRecord, refuse_without_record, stamp
+from batch_submit.operations.recording import Recorder, refuse_without_record, stamp
+from batch_submit.operations.try_record import TryRecord
 from batch_submit.plan.claims import Step
 from batch_submit.plan.command import fingerprint_of, shell_command
 from batch_submit.plan.resume import Action, Decision, try_number_of

@@ -3,10 +3,10 @@ launched twice for want of it; see :func:`refuse_without_record`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batch_submit.adapters.run_logging import mask_text
 from batch_submit.adapters.terminal import Terminal
@@ -20,9 +20,6 @@ from batch_submit.plan.run_states import Event, after
 from batch_submit.plan.secrets import mask, mask_arguments
 from batch_submit.plan.submission import SubmissionPlan
 from batch_submit.services import Clock
-
-if TYPE_CHECKING:
-    from batch_submit.adapters.processes import Processes
 
 
 def stamp(moment: datetime) -> str:
@@ -194,14 +191,15 @@ class Recorder:
             )
 
     def finished(self, verdict: Verdict, number: int = 0, why: str = "") -> None:
-        """A verdict from a terminal state.
+        """A verdict from a terminal state. The first end on record stays: one that differs is added to its history.
 
         Parameters
         ----------
         number
             0 means the newest try of that application.
         why
-            Stands in the record before the cluster's own words.
+            Stands in the record before the cluster's own words. An end with a reason of ours, or a person's, takes the
+            place of one that was seen before: it tells what was decided since.
         """
         one = self._of_application(self.run, verdict.application_id)
         last = self.run.last
@@ -214,6 +212,7 @@ class Recorder:
             number,
             Event.END,
             detail=verdict.result.value,
+            replaces=bool(why),
             application_id=verdict.application_id,
             result=verdict.result.value,
             exit_code=int(verdict.exit_code),
@@ -249,6 +248,7 @@ class Recorder:
         strictly: bool = False,
         detail: str = "",
         passed: str = "",
+        replaces: bool = False,
         **fields: object,
     ) -> None:
         """Change one try of the record as it is now: another process may have added a newer try meanwhile.
@@ -259,6 +259,8 @@ class Recorder:
             What happened to it; ``None`` leaves its state.
         passed
             A state for its history only.
+        replaces
+            This end counts more than one that is on record.
         """
         at = self._now()
 
@@ -267,6 +269,8 @@ class Recorder:
             state = after(one.state, event) if event is not None else one.state
             if event is not None and state is one.state and event is not _SAYS.get(state):
                 return run  # what is known says more than the event
+            if event is Event.END and one.state is TryState.FINISHED and one.result and not replaces:
+                return run.with_try(_looked_at_later(one, at, fields))
             one = replace(one, **{**fields, "state": state})  # type: ignore[arg-type]
             through = passed or (state.value if event is not None else "")
             return run.with_try(one.passed(through, at, detail) if through else one)
@@ -321,53 +325,20 @@ def recorded_plan(plan: SubmissionPlan) -> dict[str, Any]:
     return {**masked, "secret_keys": sorted(plan.secrets)}
 
 
+def _looked_at_later(one: Try, at: str, seen: Mapping[str, object]) -> Try:
+    """A try whose end is on record, with what a later look says of it, if that is something else."""
+    if (one.application_id, one.result) == (seen["application_id"], seen["result"]):
+        return one
+    of = f" of {seen['application_id']}" if seen["application_id"] != one.application_id else ""
+    detail = f"a later look: {seen['result']}{of} ({seen['yarn_state']}/{seen['final_status']})"
+    if any(line.detail == detail for line in one.history):
+        return one
+    return one.passed(TryState.FINISHED.value, at, detail)
+
+
 def _is_end_of(one: Try, verdict: Verdict) -> bool:
     ended = one.state is TryState.FINISHED
     return ended and (one.application_id, one.result) == (verdict.application_id, verdict.result.value)
-
-
-@dataclass(frozen=True)
-class TryRecord:
-    """One try's side of `backends.base.LaunchRecord`.
-
-    Parameters
-    ----------
-    processes
-        This host's.
-    marks
-        Asks how the cluster stands.
-    claim
-        Claims the right to launch it, by number and application id ("" for none); the id to launch it under.
-    shared
-        Other hosts can read that claim.
-    """
-
-    recorder: Recorder
-    number: int
-    processes: Processes
-    marks: Callable[[], Marks] = Marks
-    reserved_id: str = ""
-    claim: Callable[[int, str], str] = lambda _number, application_id: application_id
-    shared: bool = False
-
-    def at_gate(self, pid: int) -> None:
-        """See `backends.base.LaunchRecord`."""
-        program = Program(pid, self.processes.start_of(pid), self.processes.here())
-        try:
-            marks = self.marks()
-        except BatchSubmitError:
-            marks = Marks()  # the launch may go well all the same; only a repeat will know less
-        self.recorder.at_gate(self.number, program, marks)
-
-    def launching(self) -> None:
-        """See `backends.base.LaunchRecord`."""
-        self.claim(self.number, "")
-
-    def reserved(self, application_id: str) -> str:
-        """See `backends.base.LaunchRecord`."""
-        chosen = self.claim(self.number, application_id)
-        self.recorder.reserved(self.number, chosen)
-        return chosen
 
 
 def known_of(run: Run | None, here: Here | None = None) -> Known:
