@@ -28,6 +28,7 @@ CODES = {
     "ClusterUnreachable": 5,
     "LockHeld": 5,
     "OutcomeUnknown": 8,
+    "EndUnseen": 8,
 }
 
 

@@ -15,6 +15,7 @@
     ├── ClusterUnreachable               5  retry safely: nothing was submitted
     ├── LockHeld                         5    another run holds the lock: nothing was submitted
     ├── OutcomeUnknown                   8  run again with the same run id: it re-attaches
+    │   └── EndUnseen                    8    it runs no more, and nobody saw how it ended
     └── Interrupted              129/130/143  a signal came before anything was launched
 
 A run that was accepted and has ended is not an error but a :class:`batch_submit.model.Verdict`; its exit codes
@@ -140,6 +141,10 @@ class OutcomeUnknown(BatchSubmitError):
     """An application may be running and this call can't tell. Never raised where we know better."""
 
     exit_code = ExitCode.UNKNOWN
+
+
+class EndUnseen(OutcomeUnknown):
+    """What ran is known to run no more, and how it ended is not known and never will be."""
 
 
 class Interrupted(BatchSubmitError):

@@ -27,7 +27,7 @@ class StateSeen:
     at
         When this host saw or made it; ISO 8601 in UTC.
     detail
-        With ``FINISHED`` the result, or that a later look saw another one; with ``PLANNED`` that it was planned again, and
+        With ``FINISHED`` the result, or what a later look saw instead; with ``PLANNED`` that it was planned again, and
         why nothing had come of it.
     """
 
