@@ -27,6 +27,7 @@ CODES = {
     "NotFound": 4,
     "ClusterUnreachable": 5,
     "LockHeld": 5,
+    "RunKilled": 6,
     "OutcomeUnknown": 8,
     "EndUnseen": 8,
 }

@@ -14,6 +14,7 @@
     │   └── NotFound                     4    the cluster says that there is no such thing
     ├── ClusterUnreachable               5  retry safely: nothing was submitted
     ├── LockHeld                         5    another run holds the lock: nothing was submitted
+    ├── RunKilled                        6  somebody ended the run before its next try
     ├── OutcomeUnknown                   8  run again with the same run id: it re-attaches
     │   └── EndUnseen                    8    it runs no more, and nobody saw how it ended
     └── Interrupted              129/130/143  a signal came before anything was launched
@@ -135,6 +136,12 @@ class LockHeld(BatchSubmitError):
     """Another run holds the named lock. Nothing was submitted."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class RunKilled(BatchSubmitError):
+    """Somebody ended the run while it waited for its next try, which is not made."""
+
+    exit_code = ExitCode.KILLED
 
 
 class OutcomeUnknown(BatchSubmitError):

@@ -214,6 +214,10 @@ class ApplicationFacts:
         By its tags or its record.
     limit_s
         The time limit on record; ``None`` for none, or without a record.
+    next_try
+        The further try that a living call may make of the run, for people; "" for none.
+    next_try_at
+        When that one is due, ISO 8601 in UTC; "" as long as it is not decided on.
     """
 
     listed: Listed
@@ -222,6 +226,8 @@ class ApplicationFacts:
     run_id: str = ""
     history: SparkHistoryReport | None = None
     limit_s: float | None = None
+    next_try: str = ""
+    next_try_at: str = ""
 
 
 class Result(str, Enum):

@@ -118,6 +118,11 @@ class Processes:
         process = look_at(pid)
         return process.start if process is not None else 0
 
+    def lives(self, pid: int, start: int) -> bool:
+        """Whether the process that had this number and start time has not ended."""
+        process = look_at(pid)
+        return process is not None and process.start == start and not process.is_gone
+
     def live_in_session(self, pid: int, start: int) -> tuple[int, ...]:
         """See :func:`live_in_session`."""
         return live_in_session(pid, start)

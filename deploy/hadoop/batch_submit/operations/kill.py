@@ -11,12 +11,13 @@ from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, NotFound, OutcomeUnknown, UsageError
 from batch_submit.ledger import Run, Try, TryState
-from batch_submit.model import ApplicationReport, Verdict
+from batch_submit.model import ApplicationReport, Result, Verdict
 from batch_submit.operations.context import Context, Selection, local_backend, open_backend, open_context
 from batch_submit.operations.listing import with_records
 from batch_submit.operations.recorded import recorded_end
 from batch_submit.operations.targets import Target, resolve_in, resolve_local
 from batch_submit.operations.watch import kill_and_confirm
+from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.tags import LOCAL_PREFIX, OUR_TAG
 from batch_submit.render.listing import listing_table
 from batch_submit.services import Services
@@ -149,11 +150,14 @@ def _kill_one(
 ) -> tuple[dict[str, object], ExitCode]:
     """Kill one and tell it; what it became, and the exit code that this deserves."""
     try:
-        target, ended = asking.answer(lambda: _end(services, context, backend, text))
+        target, ended, stopped = asking.answer(lambda: _end_run(services, context, backend, text))
     except BatchSubmitError as error:
         services.terminal.error(error.lines())
         return {"target": text, "error": error.message}, error.exit_code
     told: dict[str, object] = {"target": text, "application_id": target.application_id}
+    if stopped:
+        told["stopped"] = stopped
+        services.terminal.note(stopped)
     if ended is None:
         services.terminal.warn(f"{target.application_id} was asked to end and has not yet")
         return {**told, "result": "asked to end"}, ExitCode.UNKNOWN
@@ -169,6 +173,38 @@ def _kill_one(
         services.terminal.answer(f"{target.application_id} {ended.result.value}")
     state = {"state": ended.state.value, "final_status": ended.final_status.value}
     return {**told, "result": ended.result.value, **state, "forgotten": False}, ExitCode.SUCCEEDED
+
+
+def _end_run(
+    services: Services, context: Context | None, backend: Backend, text: str
+) -> tuple[Target, Verdict | Try | None, str]:
+    """The same, and where a run was named, the try that a living call would make after this one; "" for none.
+
+    Raises
+    ------
+    HostNotReady
+        It can't be written down that there is to be no further try.
+    """
+    while True:
+        target, ended = _end(services, context, backend, text)
+        recorder = target.recorder
+        is_run = bool(target.run_id) or target.backend.name == LOCAL
+        last = recorder.ledger.load(recorder.run.run_id) if recorder is not None and is_run else None
+        if recorder is None or last is None or last.last is None or not last.last.retried_by:
+            return target, ended, ""
+        from batch_submit.operations.retry_marks import next_try_of, stop
+
+        recorder.run = last
+        if next_try_of(services, last) is None or not _has_failed(ended):
+            return target, ended, ""
+        stopped = stop(services, recorder, f"{backend.user} on {services.host}")
+        if stopped is not None:
+            return target, ended, f"run {last.run_id}: killed; {stopped.told}: it is not made any more"
+
+
+def _has_failed(ended: Verdict | Try | None) -> bool:
+    """Whether this end is one after which a run may be tried again."""
+    return ended is not None and (ended.result if isinstance(ended, Try) else ended.result.value) == Result.FAILED.value
 
 
 def _end(

@@ -14,6 +14,7 @@ from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, HostNotReady, OutcomeUnknown
 from batch_submit.ledger import Ledger, LedgerTooNew, LedgerUnwritable, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict
+from batch_submit.operations.stopped_runs import refuse_stopped
 from batch_submit.plan.command import plan_json
 from batch_submit.plan.resume import Here, Known, Marks
 from batch_submit.plan.run_states import Event, after
@@ -103,12 +104,16 @@ class Recorder:
             When the record can't be written, and the run needs one.
         OutcomeUnknown
             It is on record that it may have been launched.
+        RunKilled
+            A retry, and somebody has ended the run meanwhile.
         """
         planned, at, shown = TryState.PLANNED, self._now(), mask_arguments(plan.argv)
         one = Try(number, planned, at, claim=claim, why=why, plan=recorded_plan(plan), nonce=nonce)
 
         def change(run: Run) -> Run:
             before = run.try_of(number)
+            if why:
+                refuse_stopped(run, number)  # with the record in hand: a kill comes before this or finds this try
             return replace(run, argv=shown).with_try(
                 _planned_again(run, before, one) if before else one.passed(planned.value, at)
             )
@@ -230,6 +235,17 @@ class Recorder:
         one = self._of_application(self.run, application_id)
         if one is not None and (one.rule, one.cause) != (rule, mask_text(cause)):
             self._change(one.number, None, rule=rule, cause=mask_text(cause))
+
+    def note(self, change: Callable[[Run], Run], *, must: bool = False) -> Run:
+        """Change what stands beside the states of a run, as it is on record now; the run as it is then.
+
+        Raises
+        ------
+        HostNotReady
+            With `must`, when it can't be written down.
+        """
+        self._write(change, must=must, strictly=must)
+        return self.run
 
     @staticmethod
     def _of_application(run: Run, application_id: str) -> Try | None:

@@ -53,6 +53,8 @@ def _how_it_stands(facts: ApplicationFacts) -> dict[str, str]:
     }
     if facts.listed.result:
         found["result"] = facts.listed.result
+    if facts.next_try:
+        found["next try"] = f"{facts.next_try}; to end the run: batch-submit kill {facts.run_id}"
     found["source"] = (
         f"{facts.source}; the ResourceManager has forgotten it" if facts.listed.forgotten else facts.source
     )
@@ -162,6 +164,7 @@ def status_json(facts: ApplicationFacts) -> dict[str, object]:
         "preempted_containers": report.preempted_containers,
         "lifetime_expiry_ms": report.lifetime_expiry_ms,
         "lifetime_left_s": report.lifetime_left_s,
+        "next_try_at": facts.next_try_at,
         "attempts": [_attempt_json(one) for one in facts.attempts],
         "spark_history": _history_json(facts.history) if facts.history is not None else None,
     }
