@@ -50,9 +50,7 @@ def test_a_queue_s_later_limit_is_not_shown_as_the_run_s_own() -> None:
     bound = replace(RUNNING, lifetime_expiry_ms=RUNNING.started_ms + 86_400_000)
     facts = replace(FACTS, listed=Listed(bound), source="ResourceManager", run_id="r1", limit_s=3600.0)
     told = facts_of(status_lines(facts))["killed at"]
-    assert told.endswith(
-        "(LIFETIME): the limit of its queue, though its --timeout is 1h; next: batch-submit wait r1"
-    )
+    assert told.endswith("(LIFETIME): the limit of its queue, though its --timeout is 1h; next: batch-submit wait r1")
     own = replace(facts, limit_s=86_400.0)
     assert facts_of(status_lines(own))["killed at"].endswith("unless it has ended (LIFETIME)")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,8 @@ class YarnBackend:
         Values of ``spark.yarn.stagingDir`` under which an application may have left files, besides the user's home.
     shared_dir
         The folder of files that many runs share: absolute, or a URI; "" is one below the user's home.
+    submit_settle_s
+        ``execution.submit_settle``.
     max_spark_submits
         How many spark-submits may run at once on this host; 0: as many as it has cores and GiB of memory.
     acts_for
@@ -67,6 +69,7 @@ class YarnBackend:
     launcher: str = SPARK_SUBMIT
     shared_dir: str = ""
     max_spark_submits: int = 0
+    submit_settle_s: float = 30.0
     acts_for: str = ""
     _child: Child | None = None
 
@@ -145,11 +148,17 @@ class YarnBackend:
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 
         by_program = SparkSubmitLauncher(
-            self.servers.resource_manager, self.environment, _usable(self.folder), self.clock, self.terminal
+            self.servers.resource_manager,
+            self.environment,
+            _usable(self.folder),
+            self.clock,
+            self.terminal,
+            self.submit_settle_s,
         )
-        with one_of_the_slots(plan, by_program, signals, self.max_spark_submits):
+        with ExitStack() as slot:
+            slot.enter_context(one_of_the_slots(plan, by_program, signals, self.max_spark_submits))
             record.launching()
-            launched = by_program.launch(plan, number, signals, record.at_gate)
+            launched = by_program.launch(plan, number, signals, record.at_gate, slot.close)
         self._child = launched.child
         return launched.application_id
 
