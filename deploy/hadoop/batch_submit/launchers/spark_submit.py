@@ -172,12 +172,7 @@ class SparkSubmitLauncher:
         A wrapper that does not ``exec`` may end, or be killed, while the JVM that it started is still uploading: as
         long as a process of the session lives that could submit, nothing is known. Where it failed by itself and what
         is left is neither a JVM nor spark-submit, it is most likely a helper: that is waited for no longer than it
-        takes to look, and its outcome stays unknown.
-
-        Parameters
-        ----------
-        output
-            What it wrote; ``None`` in client mode, where the driver wrote to our stderr.
+        takes to look, and its outcome stays unknown. `output` is ``None`` in client mode: there it wrote to our stderr.
         """
         self.terminal.debug(f"spark-submit ended with {status}; its output: {output or 'above'}")
         settle_s = _settle_s(status, output)
@@ -200,11 +195,7 @@ class SparkSubmitLauncher:
             if left:
                 # With whom of them the last word lies its status does not tell.
                 empty_since, settle_s = float("inf"), 10 * SETTLE_S
-                if now - said >= _SAY_S:
-                    if said < 0 and output is not None and status:
-                        self.terminal.warn("\n  ".join(cause_of(_written(output)).lines()))
-                    said = now
-                    self.terminal.note(_goes_on(status, left))
+                said = self._say_of_left(status, left, said, now, output)
                 if helpers.are_over(now, is_quiet=not is_submitting and error is None):
                     raise _left_unknown(tag, status, left)
             elif now - (empty_since := min(empty_since, now)) >= settle_s:
@@ -216,6 +207,15 @@ class SparkSubmitLauncher:
             self.clock.sleep(pause)
             pause = min(1.0, pause * 2)
         raise _without_application(tag, status, output, unknown, patience.signals)
+
+    def _say_of_left(self, status: int, left: tuple[int, ...], said: float, now: float, output: Path | None) -> float:
+        """Say now and then what is waited for, at first also why spark-submit failed; when it was said last."""
+        if now - said < _SAY_S:
+            return said
+        if said < 0 and _failed_by_itself(status, output):
+            self.terminal.warn("\n  ".join(cause_of(_written(output)).lines()))
+        self.terminal.note(_goes_on(status, left))
+        return now
 
     def _asked(self, tag: str) -> tuple[str, BatchSubmitError | None]:
         """The newest application under a tag, "" for none; or why it can't be told.

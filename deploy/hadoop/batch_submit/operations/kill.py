@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -189,17 +190,20 @@ def _end_run(
         target, ended = _end(services, context, backend, text)
         recorder = target.recorder
         is_run = bool(target.run_id) or target.backend.name == LOCAL
-        last = recorder.ledger.load(recorder.run.run_id) if recorder is not None and is_run else None
-        if recorder is None or last is None or last.last is None or not last.last.retried_by:
+        if recorder is None or not is_run or not _has_failed(ended):
+            return target, ended, ""
+        with contextlib.suppress(BatchSubmitError):  # else by what was read of it a moment ago
+            recorder.run = recorder.ledger.load(recorder.run.run_id) or recorder.run
+        run = recorder.run
+        if run.last is None or not run.last.retried_by:
             return target, ended, ""
         from batch_submit.operations.retry_marks import next_try_of, stop
 
-        recorder.run = last
-        if next_try_of(services, last) is None or not _has_failed(ended):
+        if next_try_of(services, run) is None:
             return target, ended, ""
         stopped = stop(services, recorder, f"{backend.user} on {services.host}")
         if stopped is not None:
-            return target, ended, f"run {last.run_id}: killed; {stopped.told}: it is not made any more"
+            return target, ended, f"run {run.run_id}: killed; {stopped.told}: it is not made any more"
 
 
 def _has_failed(ended: Verdict | Try | None) -> bool:

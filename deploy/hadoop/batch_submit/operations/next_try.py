@@ -13,6 +13,7 @@ from batch_submit.model import ApplicationReport, Result, Verdict
 from batch_submit.operations.retry_marks import NextTry, is_ours, next_try_of, number_of, stop
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.moments import utc_ms
+from batch_submit.plan.resume import try_number_of
 from batch_submit.plan.units import format_duration
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def after_failure(
     is_run = bool(waiting.run_id) or waiting.backend.name == LOCAL
     if recorder is None or verdict.result is not Result.FAILED or not is_run:
         return verdict
-    number = number_of(recorder, verdict.application_id)
+    # By its tags first: on backend local all tries of a run share one id.
+    number = try_number_of(verdict.report) if verdict.report is not None else 0
+    number = number or number_of(recorder, verdict.application_id)
     if is_ours(waiting.services, recorder.run.try_of(number)):
         return verdict  # this call decides about the next try: two that do must not wait for each other
     return _Wait(waiting, verdict, signals, number).until_known(wait_left_s)
