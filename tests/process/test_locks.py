@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
+from batch_submit.adapters.processes import look_at
 from tests.process.canned_rm import Mode
 from tests.process.door import RUNNING, Door, Running, until
 
@@ -195,6 +198,42 @@ def test_on_this_host_alone_it_works_too(laptop: Door) -> None:
     gate.touch()
     assert first.end().code == 0
     assert laptop.submit("--lock", "nightly").code == 0
+
+
+def local_run_under(laptop: Door) -> Path:
+    """A local run that holds the lock ``nightly`` and that nobody waits for; the file that tells of its processes."""
+    laptop.holds("wait_before")
+    assert laptop.submit("--lock", "nightly", "--run-id", "one", "--no-wait").code == 0
+    (file,) = until(lambda: list(laptop.state.glob("local/one/1/process.json")), "the driver runs")
+    until(lambda: laptop.calls, "the driver has begun")
+    return Path(file)
+
+
+@pytest.mark.parametrize("flags", [[], ["--skip-if-running"]])
+def test_a_local_run_whose_processes_were_killed_holds_it_no_more(laptop: Door, flags: list[str]) -> None:
+    """Nobody was left to write down its end: the processes are the truth, and not the record."""
+    process = json.loads(local_run_under(laptop).read_text())
+    assert laptop.submit("--lock", "nightly", *flags).code == (0 if flags else 5)
+    os.kill(process["pid"], signal.SIGKILL)
+    assert laptop.submit("--lock", "nightly", *flags).code == (0 if flags else 5), "the driver lives"
+    assert len(laptop.calls) == 1
+    os.kill(process["driver_pid"], signal.SIGKILL)
+    until(lambda: (one := look_at(process["driver_pid"])) is None or one.is_gone, "the driver is gone")
+    laptop.recorder()
+    outcome = laptop.submit("--lock", "nightly", *flags)
+    assert outcome.code == 0 and len(laptop.calls) == 2, outcome.err
+    assert outcome.said("lock nightly: run one holds it no more: its processes are gone")
+
+
+@pytest.mark.parametrize("flags", [[], ["--skip-if-running"]])
+def test_a_local_run_of_another_host_holds_it_as_long_as_nobody_tells_its_end(laptop: Door, flags: list[str]) -> None:
+    file = local_run_under(laptop)
+    about = file.with_name("about.json")
+    there = {"host": "edge-2", "machine": "another", "boot_id": "another"}
+    about.write_text(json.dumps({**json.loads(about.read_text()), **there}))
+    outcome = laptop.submit("--lock", "nightly", *flags)
+    assert (outcome.code, len(laptop.calls)) == (0 if flags else 5, 1), outcome.err
+    assert outcome.said("run one: it was started on host edge-2", "nothing was submitted")
 
 
 @pytest.mark.parametrize(

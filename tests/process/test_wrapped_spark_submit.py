@@ -6,12 +6,16 @@ While that one lives nothing is known, and nothing may be launched beside it.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from batch_submit.adapters.processes import look_at
+from batch_submit.adapters.processes import live_in_session, look_at
 from tests.process.door import RECORDER, RUNNING, SUCCEEDED, Door, until
 from tests.process.killed_call import claims, hosts, tries
 
@@ -156,3 +160,61 @@ def test_in_client_mode_a_signal_ends_the_driver_below_a_killed_wrapper_too(host
     program = look_at(door.call.pid)  # whose parent is gone: its status may not have been asked for yet
     assert program is None or program.is_gone
     assert tries(door)[0]["state"] == "NOT_SUBMITTED" and door.rm.applications == {}
+
+
+def failing_beside(door: Door, helper: str) -> None:
+    """A wrapper that starts a helper in its session and fails before it starts anything else."""
+    wrapped(door, f'{helper} >/dev/null 2>&1 &\necho "JAVA_HOME is not set" >&2\nexit 1\n')
+
+
+def left_in(session: int) -> list[int]:
+    """What lives in the session of a launch."""
+    process = look_at(session)
+    start = process.start if process is not None else 0
+    return list(live_in_session(session, start))
+
+
+@pytest.fixture
+def helpers(hosts: Hosts) -> Iterator[Door]:
+    """The door; what a wrapper has left of its session is ended afterwards."""
+    door, _ = hosts
+    yield door
+    for one in all_tries(door):
+        for pid in left_in(one["pid"]):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_helper_that_can_submit_nothing_does_not_hold_up_the_failure(helpers: Door) -> None:
+    failing_beside(helpers, "sleep 1000")
+    outcome = helpers.submit("--run-id", "r1", program=helpers.changed_program(SHORT_SETTLE))
+    assert (outcome.code, outcome.out) == (3, "") and "JAVA_HOME is not set" in outcome.err, outcome.err
+    assert left_in(tries(helpers)[0]["pid"]), "the helper goes on"
+    assert tries(helpers)[0]["state"] == "NOT_SUBMITTED"
+
+
+def test_a_helper_of_which_that_can_not_be_known_leaves_it_unknown_soon(helpers: Door) -> None:
+    """Its cause is said at once; the slot of this host is free while it is waited for."""
+    failing_beside(helpers, f"{sys.executable} -c 'import time; time.sleep(1000)'")
+    env = {"BATCH_SUBMIT_EXECUTION__SUBMIT_SETTLE": "5s", "BATCH_SUBMIT_EXECUTION__MAX_SPARK_SUBMITS": "1"}
+    program = helpers.changed_program(SHORT_SETTLE)
+    running = helpers.submitting("--run-id", "r1", program=program, env=env)
+    running.wait_until_said("of its session may still submit")
+    assert "JAVA_HOME is not set" in running.err
+    other = helpers.submitting("--run-id", "r2", program=program, env=env)
+    other.wait_until_said("of its session may still submit")
+    assert running.process.poll() is None, "both are waited for at once, with one slot"
+    outcome = running.end()
+    (left,) = left_in(next(one for one in all_tries(helpers) if one["run_id"] == "r1")["pid"])
+    assert (outcome.code, outcome.out) == (8, ""), outcome.err
+    assert outcome.said(f"process {left} of its session may still submit it", f"kill {left}")
+    assert other.end().code == 8
+    os.kill(left, signal.SIGKILL)
+    quick = {"BATCH_SUBMIT_EXECUTION__SUBMIT_SETTLE": "1s"}
+    shutil.rmtree(helpers.folder / "wrapper")
+    helpers.submits(SUCCEEDED)
+    assert helpers.submit("--run-id", "r1", env=quick).code == 0, "the way on that was named is one"
+
+
+def all_tries(door: Door) -> list[dict[str, Any]]:
+    """The newest try of each run on record, with the id of its run."""
+    return [{**record["tries"][-1], "run_id": record["run_id"]} for record in door.records()]

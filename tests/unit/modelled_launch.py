@@ -58,6 +58,9 @@ class ModelChild:
             self._ends(submits=self.goes.endswith("submits"))
         return (self.pid,) if self.program.is_alive else ()
 
+    def is_submitting(self, pids: tuple[int, ...]) -> bool:
+        return self.pid in pids  # a JVM, as far as its name tells
+
     def _ends(self, *, submits: bool) -> None:
         if self.program.is_alive:
             self.program.is_alive = False

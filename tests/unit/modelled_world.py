@@ -214,7 +214,7 @@ class HostProcesses:
     def start_of(self, pid: int) -> int:
         return pid
 
-    def live_in_session(self, pid: int, start: int) -> tuple[int, ...]:
+    def may_submit_in_session(self, pid: int, start: int) -> tuple[int, ...]:
         self.world.step()
         return tuple(
             one.pid for one in self.world.programs if one.is_alive and one.pid == pid and one.host is self.host

@@ -27,7 +27,9 @@ CODES = {
     "NotFound": 4,
     "ClusterUnreachable": 5,
     "LockHeld": 5,
+    "RunKilled": 6,
     "OutcomeUnknown": 8,
+    "EndUnseen": 8,
 }
 
 

@@ -19,6 +19,7 @@ from batch_submit.plan.history import parse_moment, parse_record_states, parse_r
 from batch_submit.plan.identity import Fingerprint
 from batch_submit.plan.resume import Action, decide
 from batch_submit.plan.retention import LATELY, NOT_ENDED, Retention, TryEnd
+from batch_submit.plan.run_states import Event, after
 from tests.unit.test_ledger import RUN
 
 NOW = datetime(2026, 3, 29, 12, 0, 0, tzinfo=timezone.utc)
@@ -197,6 +198,17 @@ def test_a_claim_adds_nothing_to_a_record_that_knows_more() -> None:
     found = with_claim(launching, held(Step.SUBMITTED, application_id="a2"), "/c", **WHERE)
     assert found is not None and found.tries[1].application_id == "a2"
     assert with_claim(older, Held(), "/c", **WHERE) is older
+
+
+@pytest.mark.parametrize("state", TryState)
+@pytest.mark.parametrize("steps", [(Step.PLANNED,), (Step.RESERVED,), (Step.SUBMITTED,)])
+def test_a_claim_moves_a_try_by_the_table_of_states_alone(state: TryState, steps: tuple[Step, ...]) -> None:
+    """Whether an application was accepted is never taken back because a claim tells of an earlier step."""
+    run = replace(RUN, run_id="r1", tries=(Try(2, state, "t"),))
+    found = with_claim(run, held(*steps, application_id="application_1_0007"), "/c", **WHERE)
+    assert found is not None and found.last is not None
+    event = {Step.RESERVED: Event.LAUNCH, Step.SUBMITTED: Event.ACCEPT}.get(steps[0])
+    assert found.last.state is (after(state, event) if event is not None else state)
 
 
 def test_of_two_records_the_one_that_knows_more_counts() -> None:

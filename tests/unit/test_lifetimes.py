@@ -17,6 +17,7 @@ from batch_submit.operations.watch import Watcher, WatchLimits
 from tests.unit.fake_clock import FakeClock
 
 APP = "application_1785360606021_0002"
+STARTED_MS = 1_785_360_700_000
 AWAY, REFUSED = ClusterUnreachable("no ResourceManager answers"), ClusterRefused("not yours")
 #: An answer, and another limit held than was asked for.
 OTHER = False
@@ -40,7 +41,13 @@ class FakeCluster:
         state, final = (State.KILLED, FinalStatus.KILLED) if killed else (State.RUNNING, FinalStatus.UNDEFINED)
         elapsed = int(self.clock.seconds * 1000)
         return ApplicationReport(
-            APP, state=state, final_status=final, elapsed_ms=elapsed, launched_ms=1, lifetime_expiry_ms=self.expiry_ms
+            APP,
+            state=state,
+            final_status=final,
+            elapsed_ms=elapsed,
+            started_ms=STARTED_MS,
+            launched_ms=STARTED_MS,
+            lifetime_expiry_ms=self.expiry_ms,
         )
 
     def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
@@ -144,10 +151,17 @@ def test_a_no_of_the_cluster_and_a_signal_end_the_trying() -> None:
     assert here.cluster.puts == [0]
 
 
-def test_who_only_watches_leaves_a_limit_that_is_there() -> None:
-    here = world(expiry_ms=1_700_000_000_000)
+@pytest.mark.parametrize("expiry_ms", [STARTED_MS + 60_000, STARTED_MS + 3_600_000, STARTED_MS + 3_602_000])
+def test_who_only_watches_leaves_a_limit_that_is_there(expiry_ms: int) -> None:
+    here = world(expiry_ms=expiry_ms)
     lifetime = here.lifetime(only_missing=True)
     assert lifetime.put() and not lifetime.was_put and here.cluster.puts == []
+
+
+def test_a_later_limit_is_the_queue_s_and_does_not_stand_for_the_run_s() -> None:
+    here = world(expiry_ms=STARTED_MS + 86_400_000)
+    lifetime = here.lifetime(only_missing=True)
+    assert lifetime.put() and lifetime.was_put and here.cluster.puts == [0]
 
 
 @pytest.mark.parametrize(("timeout_s", "backend"), [(None, "yarn"), (3600.0, "local")])

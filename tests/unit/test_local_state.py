@@ -15,7 +15,7 @@ import pytest
 
 from batch_submit.adapters.local_supervisor import age_ms, boot_id, start_ticks
 from batch_submit.backends.local import LocalBackend
-from batch_submit.errors import ClusterUnreachable, ExitCode, NotFound, OutcomeUnknown
+from batch_submit.errors import ClusterUnreachable, EndUnseen, ExitCode, NotFound, OutcomeUnknown
 from batch_submit.model import FinalStatus, Result, State, judge
 from batch_submit.plan.resume import Here
 from tests.unit.fake_clock import START, FakeClock
@@ -29,7 +29,7 @@ HERE = Here("edge-1", "m1", boot_id(), "pid:[1]")
 
 
 def backend_at(folder: Path, here: Here = HERE) -> LocalBackend:
-    processes: Any = SimpleNamespace(here=lambda: here)
+    processes: Any = SimpleNamespace(here=lambda: here, live_in_session=lambda pid, start: ())
     return LocalBackend(folder, {}, FakeClock(), "alice", processes=processes)  # type: ignore[arg-type]
 
 
@@ -175,6 +175,19 @@ def test_a_record_of_an_earlier_release_does_not_name_its_host(backend: LocalBac
     assert "driver.log" in caught.value.next_step
     put(backend, 2, process=ALIVE)
     assert backend.report("local-nightly").state is State.RUNNING
+
+
+def test_gone_without_a_word_is_told_from_a_driver_that_has_left_something(backend: LocalBackend) -> None:
+    """Of the first it is known that nothing runs any more; of the second it is not."""
+    put(backend, about=started(), process={**REUSED, "boot_id": boot_id()})
+    with pytest.raises(EndUnseen, match="how the driver ended was not written down"):
+        backend.report("local-nightly")
+    seen: list[tuple[int, int]] = []
+    left: Any = SimpleNamespace(here=lambda: HERE, live_in_session=lambda *leader: seen.append(leader) or (77,))
+    backend.processes = left
+    with pytest.raises(OutcomeUnknown, match="process 77, which the driver started, still lives") as caught:
+        backend.report("local-nightly")
+    assert not isinstance(caught.value, EndUnseen) and seen[0] == (os.getpid(), 2)
 
 
 def test_a_process_that_ends_before_the_signal_is_no_error(

@@ -59,7 +59,7 @@ class Host:
     def here(self) -> Here:
         return Here(boot_id="boot")
 
-    def live_in_session(self, _pid: int, _start: int) -> tuple[int, ...]:
+    def may_submit_in_session(self, _pid: int, _start: int) -> tuple[int, ...]:
         return tuple(self.processes)
 
     def call(self, run_id: str) -> _Lock:

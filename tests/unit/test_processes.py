@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_submit.adapters.processes import live_in_session, look_at, this_host
+from batch_submit.adapters.processes import live_in_session, look_at, may_submit, submits, this_host
 
 
 def stat(pid: int, *, start: int, session: int, state: str = "S", name: str = "java") -> tuple[int, str]:
@@ -72,3 +72,38 @@ def test_a_host_without_proc_tells_nothing_by_which_it_could_be_mistaken(tmp_pat
     assert not here.sees(here)
     real = this_host("edge")
     assert real.boot_id and real.namespace.startswith("pid:[") and real.sees(real)
+
+
+def program(proc: Path, pid: int, *, exe: str = "", comm: str = "", argv: str = "") -> Path:
+    """One process's program, as far as it lets itself be known."""
+    folder = proc / str(pid)
+    folder.mkdir(parents=True, exist_ok=True)
+    if exe:
+        (folder / "exe").symlink_to(exe)
+    (folder / "comm").write_text(f"{comm}\n")
+    (folder / "cmdline").write_bytes(argv.replace(" ", "\0").encode() + b"\0")
+    return proc
+
+
+@pytest.mark.parametrize(
+    ("how", "may", "does"),
+    [
+        ({"exe": "/usr/lib/jvm/bin/java", "comm": "java", "argv": "java -cp x"}, True, True),
+        ({"exe": "/usr/bin/bash", "comm": "spark-submit", "argv": "bash /opt/bin/spark-submit --x"}, True, True),
+        ({"exe": "/usr/bin/python3", "comm": "helper", "argv": "python3 helper.py"}, True, False),
+        ({"exe": "/usr/bin/ssh-agent (deleted)", "comm": "ssh-agent", "argv": "ssh-agent"}, False, False),
+        # An agent's executable can't be read; its name is the kernel's and its own.
+        ({"comm": "ssh-agent", "argv": "/usr/bin/ssh-agent -s"}, False, False),
+        # A script of that name is its interpreter, whatever the kernel calls it.
+        ({"comm": "ssh-agent", "argv": "/bin/bash /opt/ssh-agent"}, True, False),
+        ({"exe": "/bin/busybox", "comm": "sleep", "argv": "sleep 9"}, True, False),
+        ({"comm": "x", "argv": ""}, True, False),
+    ],
+)
+def test_what_a_process_of_a_session_could_do(tmp_path: Path, how: dict[str, str], may: bool, does: bool) -> None:
+    proc = program(tmp_path, 70, **how)
+    assert (may_submit(70, proc), submits(70, proc)) == (may, does)
+
+
+def test_of_a_process_that_is_gone_nothing_is_known(tmp_path: Path) -> None:
+    assert may_submit(70, tmp_path) and not submits(70, tmp_path)

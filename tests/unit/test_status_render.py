@@ -46,6 +46,15 @@ def test_a_bound_on_its_life_is_shown_while_it_lives() -> None:
     assert "killed at" not in facts_of(status_lines(replace(FACTS, listed=Listed(over))))
 
 
+def test_a_queue_s_later_limit_is_not_shown_as_the_run_s_own() -> None:
+    bound = replace(RUNNING, lifetime_expiry_ms=RUNNING.started_ms + 86_400_000)
+    facts = replace(FACTS, listed=Listed(bound), source="ResourceManager", run_id="r1", limit_s=3600.0)
+    told = facts_of(status_lines(facts))["killed at"]
+    assert told.endswith("(LIFETIME): the limit of its queue, though its --timeout is 1h; next: batch-submit wait r1")
+    own = replace(facts, limit_s=86_400.0)
+    assert facts_of(status_lines(own))["killed at"].endswith("unless it has ended (LIFETIME)")
+
+
 def test_a_forgotten_one_is_marked_and_nothing_is_made_up() -> None:
     history = SparkHistoryReport("x", "nightly", "alice", "4.3.0", 1, 1, 2, True, "http://shs/history/x/")
     report = replace(RUNNING, state=State.UNKNOWN, allocated_memory_mib=-1, memory_seconds=0, tracking_url="")

@@ -30,6 +30,8 @@ class Scene:
     shows_at_s: float = NEVER
     away_s: Times = (NEVER, NEVER)
     signals_at_s: Sequence[float] = ()
+    submits: bool = True
+    freed_at_s: float = NEVER
     clock: FakeClock = field(default_factory=FakeClock)
     err: io.StringIO = field(default_factory=io.StringIO)
     ended: int = 0
@@ -40,6 +42,13 @@ class Scene:
 
     def left(self) -> tuple[int, ...]:
         return (4711,) if self.clock.seconds < self.lives_until_s else ()
+
+    def is_submitting(self, pids: tuple[int, ...]) -> bool:
+        assert pids == (4711,)
+        return self.submits
+
+    def freed(self) -> None:
+        self.freed_at_s = min(self.freed_at_s, self.clock.seconds)
 
     def end(self) -> None:
         self.ended += 1
@@ -55,7 +64,8 @@ class Scene:
         clock: Any = self.clock
         terminal = Terminal(io.StringIO(), self.err)
         patience = Patience(clock, terminal, this, LAUNCH_PATIENCE_S)
-        return Launcher(this, {}, Path("/nonexistent"), clock, terminal)._led_to(this, TAG, status, patience, output)
+        launcher = Launcher(this, {}, Path("/nonexistent"), clock, terminal, 30.0)
+        return launcher._led_to(this, TAG, status, patience, output, self.freed)
 
 
 @pytest.fixture
@@ -92,6 +102,40 @@ def test_while_something_of_the_session_lives_nothing_is_concluded(output: Path,
     kind, took_s = came_to(scene, status, output)
     assert kind is OutcomeUnknown and LAUNCH_PATIENCE_S <= took_s <= LAUNCH_PATIENCE_S + 1
     assert scene.err.getvalue().count("process 4711 of its session may still submit") > 60, "it is said all the time"
+
+
+def test_what_may_be_a_helper_is_waited_for_no_longer_than_the_look_takes(output: Path) -> None:
+    """It failed by itself, and no JVM is left: why is said at once, its slot is free, and its outcome unknown."""
+    scene = Scene(lives_until_s=NEVER, submits=False)
+    with pytest.raises(OutcomeUnknown) as caught:
+        scene.led_to(1, output)
+    assert 30 <= scene.clock.seconds <= 32 and scene.freed_at_s == 0
+    assert "process 4711 of its session may still submit it" in caught.value.details
+    assert "kill 4711" in caught.value.next_step and "run the same command again" in caught.value.next_step
+    assert scene.err.getvalue().index("something that no rule knows") < scene.err.getvalue().index("may still submit")
+
+
+def test_a_gap_in_the_answers_begins_the_look_at_a_helper_anew(output: Path) -> None:
+    scene = Scene(lives_until_s=NEVER, submits=False, away_s=(20, 40))
+    kind, took_s = came_to(scene, 1, output)
+    assert kind is OutcomeUnknown and 70 <= took_s <= 72
+
+
+def test_a_helper_that_submits_after_all_is_followed(output: Path) -> None:
+    assert Scene(lives_until_s=NEVER, submits=False, shows_at_s=25).led_to(1, output) == APP
+
+
+@pytest.mark.parametrize("status", [0, -9, 137])
+def test_killed_or_well_ended_its_leftovers_may_be_submitting_whatever_they_are(output: Path, status: int) -> None:
+    scene = Scene(lives_until_s=NEVER, submits=False)
+    kind, took_s = came_to(scene, status, output)
+    assert kind is OutcomeUnknown and took_s >= LAUNCH_PATIENCE_S
+
+
+def test_a_slot_is_kept_while_a_jvm_of_the_session_lives(output: Path) -> None:
+    scene = Scene(lives_until_s=600)
+    came_to(scene, 1, output)
+    assert 600 <= scene.freed_at_s <= 602
 
 
 @pytest.mark.parametrize("status", [0, 1, -9])

@@ -14,8 +14,10 @@
     │   └── NotFound                     4    the cluster says that there is no such thing
     ├── ClusterUnreachable               5  retry safely: nothing was submitted
     ├── LockHeld                         5    another run holds the lock: nothing was submitted
+    ├── RunKilled                        6  somebody ended the run before its next try
     ├── OutcomeUnknown                   8  run again with the same run id: it re-attaches
-    │   └── TryPassedOver                8    the run goes on without the try that this call was about to launch
+    │   ├── TryPassedOver                8    the run goes on without the try that this call was about to launch
+    │   └── EndUnseen                    8    it runs no more, and nobody saw how it ended
     └── Interrupted              129/130/143  a signal came before anything was launched
 
 A run that was accepted and has ended is not an error but a :class:`batch_submit.model.Verdict`; its exit codes
@@ -137,6 +139,12 @@ class LockHeld(BatchSubmitError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class RunKilled(BatchSubmitError):
+    """Somebody ended the run while it waited for its next try, which is not made."""
+
+    exit_code = ExitCode.KILLED
+
+
 class OutcomeUnknown(BatchSubmitError):
     """An application may be running and this call can't tell. Never raised where we know better."""
 
@@ -145,6 +153,10 @@ class OutcomeUnknown(BatchSubmitError):
 
 class TryPassedOver(OutcomeUnknown):
     """This call has launched nothing of its try, and must not: the run goes on without it, or as a newer one."""
+
+
+class EndUnseen(OutcomeUnknown):
+    """What ran is known to run no more, and how it ended is not known and never will be."""
 
 
 class Interrupted(BatchSubmitError):

@@ -81,6 +81,10 @@ class AttemptReport:
     finished_ms: int = 0
 
 
+#: An expiry that YARN holds counts as the one that was put as long as they differ by no more than this.
+LIFETIME_TOLERANCE_MS = 2000
+
+
 @dataclass(frozen=True)
 class ApplicationReport:
     """What the ResourceManager says of one application (``/ws/v1/cluster/apps/{id}``), absent numbers as 0 or -1.
@@ -122,6 +126,14 @@ class ApplicationReport:
     preempted_containers: int = 0
     lifetime_expiry_ms: int = 0
     lifetime_left_s: int = -1
+
+    def is_limited_to(self, timeout_s: float) -> bool:
+        """Whether YARN holds a LIFETIME that ends it so many seconds after its start, or earlier.
+
+        A queue's default may be a later one: that is no limit of the run's own.
+        """
+        latest_ms = self.started_ms + int(timeout_s * 1000) + LIFETIME_TOLERANCE_MS
+        return 0 < self.lifetime_expiry_ms <= latest_ms
 
     @property
     def was_launched(self) -> bool:
@@ -202,6 +214,10 @@ class ApplicationFacts:
         By its tags or its record.
     limit_s
         The time limit on record; ``None`` for none, or without a record.
+    next_try
+        The further try that a living call may make of the run, for people; "" for none.
+    next_try_at
+        When that one is due, ISO 8601 in UTC; "" as long as it is not decided on.
     """
 
     listed: Listed
@@ -210,6 +226,8 @@ class ApplicationFacts:
     run_id: str = ""
     history: SparkHistoryReport | None = None
     limit_s: float | None = None
+    next_try: str = ""
+    next_try_at: str = ""
 
 
 class Result(str, Enum):

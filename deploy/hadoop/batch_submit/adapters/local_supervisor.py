@@ -3,7 +3,8 @@
 ``python local_supervisor.py FOLDER TIMEOUT_S -- ARGV…``. Standard library only; imports nothing of this package. It
 writes ``process.json`` (its own and the driver's pid with their start times) before anything else is known, the
 driver's output to ``driver.log``, and ``exit.json`` at the end; each whole, by rename. SIGTERM ends the driver: TERM,
-ten seconds, KILL.
+ten seconds, KILL. So does ``stop.json``, which is looked at before the driver is started and once ``process.json`` is
+there: whoever ends a run writes the one before it looks for the other.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +21,9 @@ from pathlib import Path
 from types import FrameType
 
 GRACE_S = 10.0
+#: Beside ``process.json``: the run is to end, also if its driver has not been started yet.
+STOP = "stop.json"
+_MOST_NOTED = 4096
 
 
 def start_ticks(pid: int) -> int:
@@ -67,16 +72,33 @@ def write_whole(path: Path, value: dict[str, object]) -> None:
     temporary.replace(path)
 
 
-class _Stop(Exception):
-    """SIGTERM came."""
+class _Signals:
+    """SIGTERM, and SIGCHLD to be woken by, as bytes in a pipe.
+
+    No step is cut short by one, so that no driver is started and then forgotten, nor its status asked for and lost.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._from, into = os.pipe()
+        os.set_blocking(self._from, False)
+        os.set_blocking(into, False)
+        signal.set_wakeup_fd(into, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, _noted)
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait for one of them, at most so long; ``None``: without bound."""
+        select.select([self._from], [], [], seconds)
+        with contextlib.suppress(BlockingIOError):
+            self.stopped |= signal.SIGTERM in os.read(self._from, _MOST_NOTED)
 
 
-def _raise_stop(_number: int, _frame: FrameType | None) -> None:
-    raise _Stop
+def _noted(_number: int, _frame: FrameType | None) -> None:
+    """The pipe has it."""
 
 
 def _end(child: subprocess.Popen[bytes]) -> int:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGTERM)
     try:
@@ -91,42 +113,58 @@ def main(argv: list[str]) -> None:
     """Run the driver to its end."""
     folder, timeout_s, separator, *command = argv
     assert separator == "--"
-    place = Path(folder)
-    signal.signal(signal.SIGTERM, _raise_stop)
+    place, signals = Path(folder), _Signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    ended: dict[str, object] = {"killed": False, "timed_out": False}
-    child: subprocess.Popen[bytes] | None = None
     began = time.monotonic()
+    ended: dict[str, object] = {"killed": False, "timed_out": False}
+    ended |= _ran(command, place, signals, began + float(timeout_s) if float(timeout_s) else None)
+    ended |= {"finished_ms": int(time.time() * 1000), "elapsed_ms": int((time.monotonic() - began) * 1000)}
+    for leftover in place.glob("secrets-*.properties"):
+        leftover.unlink(missing_ok=True)
+    write_whole(place / "exit.json", ended)
+
+
+def _ran(command: list[str], place: Path, signals: _Signals, deadline: float | None) -> dict[str, object]:
+    """Start the driver, unless it is to end already; how it ended."""
+    signals.wait(0)
+    if signals.stopped or (place / STOP).exists():
+        return {"killed": True, "returncode": -signal.SIGTERM}
+    child: subprocess.Popen[bytes] | None = None
     try:
         with os.fdopen(_private(place / "driver.log", os.O_APPEND), "ab") as log:
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
-        mine = os.getpid()
-        write_whole(
-            place / "process.json",
-            {
-                "pid": mine,
-                "start": start_ticks(mine),
-                "driver_pid": child.pid,
-                "driver_start": start_ticks(child.pid),
-                "boot_id": boot_id(),
-                "started_ms": int(time.time() * 1000),
-            },
-        )
-        ended["returncode"] = child.wait(float(timeout_s) or None)
-    except subprocess.TimeoutExpired:
-        assert child is not None
-        ended |= {"timed_out": True, "returncode": _end(child)}
-    except _Stop:
-        ended |= {"killed": True, "returncode": _end(child) if child is not None else -signal.SIGTERM}
+        _tell_of(child, place)
     except OSError as error:
-        ended |= {"returncode": 127, "error": f"{command[0]}: {error.strerror or error}"}
-    ended |= {"finished_ms": int(time.time() * 1000), "elapsed_ms": int((time.monotonic() - began) * 1000)}
-    for leftover in place.glob("secrets-*.properties"):
-        leftover.unlink(missing_ok=True)
-    write_whole(place / "exit.json", ended)
+        if child is not None:
+            _end(child)  # a driver that is not written down can't be found again
+        return {"returncode": 127, "error": f"{command[0]}: {error.strerror or error}"}
+    while (code := child.poll()) is None:
+        # The mark of a kill that came before process.json was there; a later one finds it, and sends SIGTERM.
+        if signals.stopped or (place / STOP).exists():
+            return {"killed": True, "returncode": _end(child)}
+        left_s = deadline - time.monotonic() if deadline is not None else None
+        if left_s is not None and left_s <= 0:
+            return {"timed_out": True, "returncode": _end(child)}
+        signals.wait(left_s)
+    return {"returncode": code}
+
+
+def _tell_of(child: subprocess.Popen[bytes], place: Path) -> None:
+    mine = os.getpid()
+    write_whole(
+        place / "process.json",
+        {
+            "pid": mine,
+            "start": start_ticks(mine),
+            "driver_pid": child.pid,
+            "driver_start": start_ticks(child.pid),
+            "boot_id": boot_id(),
+            "started_ms": int(time.time() * 1000),
+        },
+    )
 
 
 if __name__ == "__main__":

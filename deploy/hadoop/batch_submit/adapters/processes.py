@@ -70,6 +70,44 @@ def live_in_session(pid: int, start: int, proc: Path = _PROC) -> tuple[int, ...]
     )
 
 
+#: Programs that start no other one: what is left of them in a session can't submit anything. Any other might.
+_NEVER_START_ANOTHER = frozenset(("ssh-agent", "gpg-agent", "sleep", "tail", "tee", "cat", "logger"))
+_JVM = "java"
+
+
+def program_of(pid: int, proc: Path = _PROC) -> str:
+    """The file name of the program that a process runs; "" when that can't be known.
+
+    By its executable. Agents hide theirs from all but root; they go by their first argument where the kernel's own
+    name for them is the same (a script's is its interpreter there).
+    """
+    folder = proc / str(pid)
+    try:
+        return (folder / "exe").readlink().name.removesuffix(" (deleted)")
+    except OSError:
+        pass
+    try:
+        first = (folder / "cmdline").read_bytes().split(b"\0")[0].decode(errors="replace").rpartition("/")[2]
+        return first if first and first == _text(folder / "comm") else ""
+    except OSError:
+        return ""
+
+
+def may_submit(pid: int, proc: Path = _PROC) -> bool:
+    """Whether a process that spark-submit has left could still submit, or start what does; unknown is yes."""
+    return program_of(pid, proc) not in _NEVER_START_ANOTHER
+
+
+def submits(pid: int, proc: Path = _PROC) -> bool:
+    """Whether a process is most likely one that submits: a JVM, or spark-submit by its command."""
+    if program_of(pid, proc) == _JVM:
+        return True
+    try:
+        return b"spark-submit" in (proc / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 def this_host(name: str, proc: Path = _PROC, etc: Path = Path("/etc")) -> Here:
     """Which host this is.
 
@@ -118,6 +156,15 @@ class Processes:
         process = look_at(pid)
         return process.start if process is not None else 0
 
+    def lives(self, pid: int, start: int) -> bool:
+        """Whether the process that had this number and start time has not ended."""
+        process = look_at(pid)
+        return process is not None and process.start == start and not process.is_gone
+
     def live_in_session(self, pid: int, start: int) -> tuple[int, ...]:
         """See :func:`live_in_session`."""
         return live_in_session(pid, start)
+
+    def may_submit_in_session(self, pid: int, start: int) -> tuple[int, ...]:
+        """Those of them that could still submit something; see :func:`may_submit`."""
+        return tuple(one for one in live_in_session(pid, start) if may_submit(one))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from batch_submit.adapters.own_files import open_private
-from batch_submit.adapters.processes import live_in_session, look_at
+from batch_submit.adapters.processes import live_in_session, look_at, may_submit, submits
 from batch_submit.adapters.terminal import LOGGER
 from batch_submit.errors import HostNotReady
 
@@ -171,11 +171,19 @@ class Child:
         return self._process.poll()
 
     def left(self) -> tuple[int, ...]:
-        """The live processes of its session: what it started goes on when it ends, or is killed."""
+        """The live processes of its session that could submit: what it started goes on when it ends, or is killed."""
+        return tuple(pid for pid in self._session() if may_submit(pid))
+
+    @staticmethod
+    def is_submitting(pids: Sequence[int]) -> bool:
+        """Whether one of these processes is a JVM, or spark-submit by its command."""
+        return any(map(submits, pids))
+
+    def _session(self) -> tuple[int, ...]:
         return live_in_session(self.pid, self._start) if self._start else ()
 
     def end(self) -> None:
         """Ask the whole group to end, if anything of it lives: its number may be another's afterwards."""
-        if self.left():
+        if self._session():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGTERM)

@@ -22,7 +22,7 @@ from batch_submit.adapters.spark_submit import Child, write_secret_properties
 from batch_submit.backends.base import LaunchRecord, Preparation
 from batch_submit.container_logs import ApplicationLogs
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import ClusterUnreachable, HostNotReady, NotFound, OutcomeUnknown, UsageError
+from batch_submit.errors import ClusterUnreachable, EndUnseen, HostNotReady, NotFound, OutcomeUnknown, UsageError
 from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, AttemptReport, FinalStatus, Search, State
 from batch_submit.plan.identity import OUR_TAG, RUN_ID, local_application_id, run_tag, try_tag
 from batch_submit.plan.resume import Here, Marks
@@ -84,7 +84,7 @@ class LocalBackend:
         try:
             about = {
                 "name": plan.spec.name,
-                "submitted_ms": int(self.clock.now_utc().timestamp() * 1000),
+                "submitted_ms": self._now_ms(),
                 "pid": child.pid,  # the shell at the gate becomes the supervisor
                 "start": local_supervisor.start_ticks(child.pid),
                 **asdict(self.processes.here()),
@@ -109,6 +109,8 @@ class LocalBackend:
         place = self.folder / plan.spec.run_id / str(number)
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Of a kill before this launch: an earlier call of the same try never came to start its driver.
+            (place / local_supervisor.STOP).unlink(missing_ok=True)
         except OSError as error:
             raise HostNotReady(
                 f"the run's folder can't be written: {error.strerror or error}",
@@ -116,6 +118,9 @@ class LocalBackend:
                 next_step="make it writable, or set XDG_STATE_HOME to a folder that is",
             ) from error
         return place
+
+    def _now_ms(self) -> int:
+        return int(self.clock.now_utc().timestamp() * 1000)
 
     def epoch(self) -> str:
         """See :class:`batch_submit.backends.base.Backend`; no id is reserved here."""
@@ -165,14 +170,22 @@ class LocalBackend:
         report = self._report(place, run_id)
         if report.state is State.UNKNOWN:
             about = _read(place / "about.json")
-            there = about.get("host") if self._is_elsewhere(about, {}) else None
+            is_elsewhere = self._is_elsewhere(about, _read(place / "process.json"))
+            there = about.get("host") if is_elsewhere else None
             look = f"run the same command on host {there}, or read" if there else "read"
-            raise OutcomeUnknown(
+            raise (OutcomeUnknown if is_elsewhere or self._driver_left(place) else EndUnseen)(
                 report.diagnostics,
                 where=str(place),
                 next_step=f"{look} {place / 'driver.log'}; if its work is not done, use another --run-id",
             )
         return report
+
+    def _driver_left(self, place: Path) -> tuple[int, ...]:
+        """The processes of this host that a driver has left in its session: what it started may go on without it."""
+        process = _read(place / "process.json")
+        if not process.get("driver_pid") or process.get("boot_id") != local_supervisor.boot_id():
+            return ()
+        return self.processes.live_in_session(int(process["driver_pid"]), int(process.get("driver_start") or 0))
 
     def _is_elsewhere(self, about: Mapping[str, Any], process: Mapping[str, Any]) -> bool:
         """Whether a try was started where its processes can't be seen from here: by another host, or in a container.
@@ -188,7 +201,7 @@ class LocalBackend:
         process, about = _read(place / "process.json"), _read(place / "about.json")
         ended, is_elsewhere = _read(place / "exit.json"), self._is_elsewhere(about, process)
         started = int(process.get("started_ms") or about.get("submitted_ms") or 0)
-        now = int(self.clock.now_utc().timestamp() * 1000)
+        now = self._now_ms()
         state, final, diagnostics = State.RUNNING, FinalStatus.UNDEFINED, ""
         finished = int(ended.get("finished_ms", 0))
         if ended:
@@ -201,7 +214,7 @@ class LocalBackend:
             # Written between the two looks above, or never: the processes are gone.
             ended = _read(place / "exit.json")
             finished = int(ended.get("finished_ms", now))
-            state, final, diagnostics = _outcome(ended) if ended else _without_a_word(about)
+            state, final, diagnostics = _outcome(ended) if ended else _without_a_word(about, self._driver_left(place))
         elif not process and (_alive(about, "pid", "start") or (place / "process.json").exists()):
             state = State.SUBMITTED  # the second: it was written after the first look above
         elif not process:
@@ -235,9 +248,12 @@ class LocalBackend:
     def kill(self, application_id: str) -> None:
         """See :class:`batch_submit.backends.base.Backend`. Only processes whose start time is ours are touched."""
         place = self._place(application_id)
-        process = _read(place / "process.json")
-        if self._is_elsewhere(_read(place / "about.json"), process):
+        if self._is_elsewhere(_read(place / "about.json"), _read(place / "process.json")):
             return  # what has its numbers here is something else; its report says where it is
+        # Before the look: a supervisor that has not started its driver yet finds the mark when it has.
+        with contextlib.suppress(OSError):  # a full disk keeps no signal from being sent
+            local_supervisor.write_whole(place / local_supervisor.STOP, {"asked_ms": self._now_ms()})
+        process = _read(place / "process.json")
         with contextlib.suppress(ProcessLookupError):  # it ended between the look and the signal
             if _alive(process, "pid", "start"):
                 os.kill(int(process["pid"]), signal.SIGTERM)
@@ -354,7 +370,7 @@ def _of_another_host(about: Mapping[str, Any], here: Here) -> tuple[State, Final
     return State.UNKNOWN, FinalStatus.UNDEFINED, text
 
 
-def _without_a_word(about: Mapping[str, Any]) -> tuple[State, FinalStatus, str]:
+def _without_a_word(about: Mapping[str, Any], left: tuple[int, ...]) -> tuple[State, FinalStatus, str]:
     """How a run of this host ended whose processes are gone without ``exit.json``; state UNKNOWN: nobody can tell.
 
     After a restart of the host it was killed. Else the supervisor was, and the driver may have gone on to a good end.
@@ -362,6 +378,8 @@ def _without_a_word(about: Mapping[str, Any]) -> tuple[State, FinalStatus, str]:
     if about.get("boot_id") and about["boot_id"] != local_supervisor.boot_id():
         return State.KILLED, FinalStatus.KILLED, "its processes are gone: the host restarted"
     text = "its processes are gone, and how the driver ended was not written down: its supervisor was killed"
+    if left:
+        text = f"its driver and supervisor are gone, and process {left[0]}, which the driver started, still lives"
     return State.UNKNOWN, FinalStatus.UNDEFINED, text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,6 @@ EVENT_LOG = "spark.eventLog.enabled"
 EVENT_LOG_FOLDER = "spark.eventLog.dir"
 #: Looked at when nothing names an event-log folder; where most installations keep it.
 DEFAULT_EVENT_LOG_FOLDER = "/spark-logs"
-_LIFETIME_TOLERANCE_MS = 2000
 
 
 @dataclass
@@ -51,6 +50,8 @@ class YarnBackend:
         Values of ``spark.yarn.stagingDir`` under which an application may have left files, besides the user's home.
     shared_dir
         The folder of files that many runs share: absolute, or a URI; "" is one below the user's home.
+    submit_settle_s
+        ``execution.submit_settle``.
     max_spark_submits
         How many spark-submits may run at once on this host; 0: as many as it has cores and GiB of memory.
     acts_for
@@ -68,6 +69,7 @@ class YarnBackend:
     launcher: str = SPARK_SUBMIT
     shared_dir: str = ""
     max_spark_submits: int = 0
+    submit_settle_s: float = 30.0
     acts_for: str = ""
     _child: Child | None = None
 
@@ -146,11 +148,17 @@ class YarnBackend:
         from batch_submit.launchers.spark_submit import SparkSubmitLauncher
 
         by_program = SparkSubmitLauncher(
-            self.servers.resource_manager, self.environment, _usable(self.folder), self.clock, self.terminal
+            self.servers.resource_manager,
+            self.environment,
+            _usable(self.folder),
+            self.clock,
+            self.terminal,
+            self.submit_settle_s,
         )
-        with one_of_the_slots(plan, by_program, signals, self.max_spark_submits):
+        with ExitStack() as slot:
+            slot.enter_context(one_of_the_slots(plan, by_program, signals, self.max_spark_submits))
             record.launching()
-            launched = by_program.launch(plan, number, signals, record.at_gate)
+            launched = by_program.launch(plan, number, signals, record.at_gate, slot.close)
         self._child = launched.child
         return launched.application_id
 
@@ -249,13 +257,15 @@ class YarnBackend:
 
     def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
         """PUT the LIFETIME; expiry is the application's own start time plus the limit, never our clock."""
+        from batch_submit.model import LIFETIME_TOLERANCE_MS
+
         report = self.report(application_id)
         if report.state.terminal or report.started_ms <= 0:
             return report.state.terminal
         expiry_ms = report.started_ms + int(timeout_s * 1000)
         held = self.servers.resource_manager.set_lifetime(application_id, expiry_ms)
         # A cluster with a maximum of its own, or an earlier limit, may answer 200 and hold another time.
-        return held is not None and abs(held.expiry_ms - expiry_ms) <= _LIFETIME_TOLERANCE_MS
+        return held is not None and abs(held.expiry_ms - expiry_ms) <= LIFETIME_TOLERANCE_MS
 
     def leave(self) -> bool:
         """In client mode the driver is our child and ends with us; in cluster mode nothing is held."""

@@ -50,6 +50,8 @@ class SparkSubmitLauncher:
         The whole environment of the child before the plan's additions.
     folder
         Where the child's output and the secrets file lie while it runs.
+    settle_s
+        How long what a failed spark-submit has left, which may not be submitting at all, is waited for.
     """
 
     resource_manager: ResourceManager
@@ -57,9 +59,15 @@ class SparkSubmitLauncher:
     folder: Path
     clock: Clock
     terminal: Terminal
+    settle_s: float = 30.0
 
     def launch(
-        self, plan: SubmissionPlan, number: int, signals: SignalCount, at_gate: Callable[[int], None]
+        self,
+        plan: SubmissionPlan,
+        number: int,
+        signals: SignalCount,
+        at_gate: Callable[[int], None],
+        freed: Callable[[], None] = lambda: None,
     ) -> Launched:
         """Submit.
 
@@ -67,6 +75,8 @@ class SparkSubmitLauncher:
         ----------
         at_gate
             Called with the pid of spark-submit before it runs; it runs only after that has returned.
+        freed
+            Called once spark-submit has ended and nothing that submits is left of it: its slot is free.
 
         Raises
         ------
@@ -100,7 +110,7 @@ class SparkSubmitLauncher:
                 return self._client(child, tag, patience)
             shown = output if "--verbose" in plan.argv else None
             status = self._finish(child, plan.spec.run_id, patience, shown)
-            return Launched(self._led_to(child, tag, status, patience, output))
+            return Launched(self._led_to(child, tag, status, patience, output, freed))
 
     def _make_folder(self) -> None:
         try:
@@ -148,23 +158,32 @@ class SparkSubmitLauncher:
         self.terminal.driver_output(data.decode("utf-8", errors="replace"))
         return position + len(data)
 
-    def _led_to(self, child: Child, tag: str, status: int, patience: Patience, output: Path | None) -> str:
+    def _led_to(
+        self,
+        child: Child,
+        tag: str,
+        status: int,
+        patience: Patience,
+        output: Path | None,
+        freed: Callable[[], None] = lambda: None,
+    ) -> str:
         """The application of a spark-submit that has ended: its own, or of what goes on in its session without it.
 
         A wrapper that does not ``exec`` may end, or be killed, while the JVM that it started is still uploading: as
-        long as a process of the session lives, nothing is known.
-
-        Parameters
-        ----------
-        output
-            What it wrote; ``None`` in client mode, where the driver wrote to our stderr.
+        long as a process of the session lives that could submit, nothing is known. Where it failed by itself and what
+        is left is neither a JVM nor spark-submit, it is most likely a helper: that is waited for no longer than it
+        takes to look, and its outcome stays unknown. `output` is ``None`` in client mode: there it wrote to our stderr.
         """
         self.terminal.debug(f"spark-submit ended with {status}; its output: {output or 'above'}")
         settle_s = _settle_s(status, output)
         pause, said, empty_since = _POLL_S, -_SAY_S, float("inf")
         unknown: BatchSubmitError | None = None
+        helpers = _Helpers(self.settle_s if _failed_by_itself(status, output) else None)
         while True:
             left = child.left()  # before the question: what one of them submits just before its end is seen by it
+            is_submitting = bool(left) and child.is_submitting(left)
+            if not is_submitting:
+                freed()
             application_id, error = self._asked(tag)
             # One gap in the answers is enough: a ResourceManager that was restarted may not have recovered it yet.
             unknown = error or (None if left else unknown)
@@ -176,9 +195,9 @@ class SparkSubmitLauncher:
             if left:
                 # With whom of them the last word lies its status does not tell.
                 empty_since, settle_s = float("inf"), 10 * SETTLE_S
-                if now - said >= _SAY_S:
-                    said = now
-                    self.terminal.note(_goes_on(status, left))
+                said = self._say_of_left(status, left, said, now, output)
+                if helpers.are_over(now, is_quiet=not is_submitting and error is None):
+                    raise _left_unknown(tag, status, left)
             elif now - (empty_since := min(empty_since, now)) >= settle_s:
                 break
             if output is None and patience.signals.received:
@@ -188,6 +207,15 @@ class SparkSubmitLauncher:
             self.clock.sleep(pause)
             pause = min(1.0, pause * 2)
         raise _without_application(tag, status, output, unknown, patience.signals)
+
+    def _say_of_left(self, status: int, left: tuple[int, ...], said: float, now: float, output: Path | None) -> float:
+        """Say now and then what is waited for, at first also why spark-submit failed; when it was said last."""
+        if now - said < _SAY_S:
+            return said
+        if said < 0 and _failed_by_itself(status, output):
+            self.terminal.warn("\n  ".join(cause_of(_written(output)).lines()))
+        self.terminal.note(_goes_on(status, left))
+        return now
 
     def _asked(self, tag: str) -> tuple[str, BatchSubmitError | None]:
         """The newest application under a tag, "" for none; or why it can't be told.
@@ -215,6 +243,28 @@ class SparkSubmitLauncher:
                 )
             self.clock.sleep(_CLIENT_LOOKUP_S)
         return Launched(self._led_to(child, tag, status, patience, None), child)
+
+
+@dataclass
+class _Helpers:
+    """How long what may be no more than a helper is waited for: without a gap in the ResourceManager's answers.
+
+    Parameters
+    ----------
+    settle_s
+        ``None``: what is left may well be submitting, whatever it is.
+    """
+
+    settle_s: float | None
+    _since: float | None = None
+
+    def are_over(self, now: float, *, is_quiet: bool) -> bool:
+        """Whether, as often as it was asked, nothing that submits was seen, and no application."""
+        if self.settle_s is None or not is_quiet:
+            self._since = None
+            return False
+        self._since = now if self._since is None else self._since
+        return now - self._since >= self.settle_s
 
 
 @dataclass
@@ -252,9 +302,12 @@ def _settle_s(status: int, output: Path | None) -> float:
     Ended by itself and not by a signal, its last word to the ResourceManager was spoken before; and in client mode an
     application does not outlive its driver.
     """
-    if output is None or (0 < status < 128 and not hinted_id(_written(output))):
-        return SETTLE_S
-    return 10 * SETTLE_S
+    return SETTLE_S if output is None or _failed_by_itself(status, output) else 10 * SETTLE_S
+
+
+def _failed_by_itself(status: int, output: Path | None) -> bool:
+    """Whether spark-submit, in cluster mode, ended with an error of its own and has told of no application."""
+    return output is not None and 0 < status < 128 and not hinted_id(_written(output))
 
 
 def _goes_on(status: int, left: tuple[int, ...]) -> str:
@@ -274,7 +327,8 @@ def _left_unknown(tag: str, status: int, left: tuple[int, ...]) -> OutcomeUnknow
         f"spark-submit ended with {status}, and this call before it was known whether an application with the tag {tag}"
         " comes of it",
         details=[f"{_named(left)} of its session may still submit it"] if left else [],
-        next_step="run the same command again with the same run id: it waits for what is left of this, and attaches",
+        next_step="run the same command again with the same run id: it waits for what is left of this, and attaches"
+        + (f"; if that submits nothing, end it first: kill {' '.join(map(str, left[:5]))}" if left else ""),
     )
 
 

@@ -1,7 +1,7 @@
 """What a lost ledger is built again from: its exports, the claims in the cluster, the applications that it shows.
 
-Pure: each function gives the record as it is with what one source adds. A seen end never changes, and nothing is made
-up: what no source tells stays empty.
+Pure: each function gives the record as it is with what one source adds, by the transitions of `plan.run_states`. A seen
+end never changes, and nothing is made up: what no source tells stays empty.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from batch_submit.plan.claims import Claim, Held, Step
 from batch_submit.plan.identity import Fingerprint
 from batch_submit.plan.moments import utc_ms, utc_text
 from batch_submit.plan.resume import try_number_of
-from batch_submit.plan.run_states import TryState
+from batch_submit.plan.run_states import Event, TryState, after
 
 #: How far a state is; of two sources that tell nothing else the farther one is believed. That an application was
 #: accepted is never taken back because somebody else saw nothing of it.
@@ -66,24 +66,29 @@ def with_claim(run: Run | None, held: Held, place: str, *, backend: str, cluster
     if not run.fingerprint_parts:
         digest = Fingerprint(claim.fingerprint).digest
         run = replace(run, fingerprint=digest, fingerprint_parts=dict(claim.fingerprint), day=claim.day)
-    state = _state_of(held)
-    there = run.try_of(held.number)
-    application_id = claim.application_id if state is not TryState.NOT_SUBMITTED else ""
+    event, there = _event_of(held), run.try_of(held.number)
+    told = after(TryState.PLANNED, event) if event is not None else TryState.PLANNED
+    application_id = claim.application_id if told is not TryState.NOT_SUBMITTED else ""
     if there is not None and (there.application_id or there.state is TryState.FINISHED):
         return run
-    if there is not None and not application_id and _FAR.index(there.state) >= _FAR.index(state):
+    if there is not None and not application_id and _FAR.index(there.state) >= _FAR.index(told):
         return run
-    one = there or Try(held.number, state, claim.at, claim=place)
+    one = there or Try(held.number, TryState.PLANNED, claim.at, claim=place)
+    state = after(one.state, event) if event is not None else one.state
+    is_new = there is None or state is not there.state
     one = replace(one, state=state, application_id=application_id, reason=claim.reason)
-    return run.with_try(one.passed(state.value, claim.at))
+    return run.with_try(one.passed(state.value, claim.at) if is_new else one)
 
 
-def _state_of(held: Held) -> TryState:
+def _event_of(held: Held) -> Event | None:
+    """What the claims tell of a try that was planned; ``None``: nothing more."""
     if Step.SUBMITTED in held.steps:
-        return TryState.SUBMITTED
-    if held.steps & {Step.NOT_SUBMITTED, Step.GIVEN_UP}:
-        return TryState.NOT_SUBMITTED
-    return TryState.LAUNCHING if Step.RESERVED in held.steps else TryState.PLANNED
+        return Event.ACCEPT
+    if Step.NOT_SUBMITTED in held.steps:
+        return Event.GIVE_UP
+    if Step.GIVEN_UP in held.steps:
+        return Event.DISMISS
+    return Event.LAUNCH if Step.RESERVED in held.steps else None
 
 
 def _of_claim(claim: Claim, backend: str, cluster: str) -> Run:
@@ -122,16 +127,17 @@ def with_report(run: Run | None, run_id: str, report: ApplicationReport, *, back
     )
     if not run.argv:  # known from a claim alone, which tells neither
         run = replace(run, name=report.name or run.name, queue=report.queue or run.queue)
-    one = run.try_of(number) or Try(number, TryState.SUBMITTED, started)
+    one = run.try_of(number) or Try(number, TryState.PLANNED, started)
     if one.state is TryState.FINISHED:
         return run
+    state = after(one.state, Event.ACCEPT)
     one = replace(
         one,
-        state=TryState.SUBMITTED,
+        state=state,
         application_id=report.application_id,
         tracking_url=report.tracking_url or one.tracking_url,
         logs_url=report.am_container_logs or one.logs_url,
-    ).passed(TryState.SUBMITTED.value, started)
+    ).passed(state.value, started)
     return run.with_try(_ended(one, report))
 
 
@@ -139,10 +145,10 @@ def _ended(one: Try, report: ApplicationReport) -> Try:
     verdict = judge(report)
     if verdict is None:
         return one
-    finished = utc_text(report.finished_ms)
+    state, finished = after(one.state, Event.END), utc_text(report.finished_ms)
     return replace(
         one,
-        state=TryState.FINISHED,
+        state=state,
         result=verdict.result.value,
         exit_code=int(verdict.exit_code),
         yarn_state=report.state.value,
@@ -151,7 +157,7 @@ def _ended(one: Try, report: ApplicationReport) -> Try:
         finished_at=finished,
         memory_seconds=report.memory_seconds,
         vcore_seconds=report.vcore_seconds,
-        history=(*one.history, StateSeen(TryState.FINISHED.value, finished, verdict.result.value)),
+        history=(*one.history, StateSeen(state.value, finished, verdict.result.value)),
     )
 
 

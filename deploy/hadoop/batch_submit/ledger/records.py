@@ -27,7 +27,8 @@ class StateSeen:
     at
         When this host saw or made it; ISO 8601 in UTC.
     detail
-        With ``FINISHED`` the result; with ``PLANNED`` that it was planned again, and why nothing had come of it.
+        With ``FINISHED`` the result, or what a later look saw instead; with ``PLANNED`` that it was planned again, and
+        why nothing had come of it.
     """
 
     state: str
@@ -60,6 +61,13 @@ class Try:
         Of a retry: what ended the try before it, and what was raised; else "".
     exit_code
         What its end is to a shell; ``None`` while nobody has seen one.
+    retried_by
+        The calls that may make a further try once this one has failed, each by what tells its process from any other:
+        `pid`, `start`, `host`, `machine`, `boot_id`, `namespace`. A call that makes none takes itself out.
+    again_at
+        When the next try was or is due; "" as long as none was decided on.
+    stopped_by, stopped_at
+        Who ended the run (``kill``) before a further try was made, as ``user on host``.
     rule, cause
         The diagnosis of a bad end: id of the rule (``diagnosis.rules``), probable cause.
     plan
@@ -97,6 +105,10 @@ class Try:
     submitted_before: int = -1
     decided_by: str = ""
     decided_at: str = ""
+    again_at: str = ""
+    stopped_by: str = ""
+    stopped_at: str = ""
+    retried_by: list[dict[str, Any]] = field(default_factory=list)
     plan: dict[str, Any] = field(default_factory=dict)
     history: tuple[StateSeen, ...] = ()
 

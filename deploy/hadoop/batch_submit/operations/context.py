@@ -250,9 +250,15 @@ def open_backend(context: Context) -> Backend:
         staging_dirs=(str(staging.value),) if staging is not None and staging.value else (),
         launcher=str(context.config.value("execution.launcher") or SPARK_SUBMIT),
         shared_dir="" if context.reading else _shared_dir(context),
+        submit_settle_s=_seconds(context, "execution.submit_settle", YarnBackend.submit_settle_s),
         max_spark_submits=int(str(context.config.value("execution.max_spark_submits") or 0)),
         acts_for=str(context.config.value("security_config.proxy_user") or "").strip(),
     )
+
+
+def _seconds(context: Context, key: str, otherwise: float) -> float:
+    named = context.config.duration_s(key)
+    return otherwise if named is None else float(named)
 
 
 def _shared_dir(context: Context) -> str:

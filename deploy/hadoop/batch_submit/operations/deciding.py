@@ -259,7 +259,7 @@ def live_processes(services: Services, one: Try) -> tuple[int, ...]:
     processes = services.processes
     if one.process_start <= 0 or processes.here().boot_id != one.boot_id:
         return ()
-    return processes.live_in_session(one.pid, one.process_start)
+    return processes.may_submit_in_session(one.pid, one.process_start)
 
 
 def knows_as_much(run: Run | None, held: Held) -> bool:

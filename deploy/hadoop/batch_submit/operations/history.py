@@ -23,7 +23,7 @@ def show_history(services: Services, filters: HistoryFilters, *, as_json: bool) 
     more = replace(filters, limit=limit + 1 if limit is not None else None)
     runs = [run for ledger in _ledgers(services, filters.cluster, filters.user) for run in ledger.search(more)]
     runs.sort(key=lambda run: (run.created_at, run.run_id), reverse=True)
-    rows = [_row(run) for run in runs[:limit]]
+    rows = [_row(services, run) for run in runs[:limit]]
     if as_json:
         services.terminal.answer(json.dumps([history_json(row) for row in rows]))
         return ExitCode.SUCCEEDED
@@ -41,8 +41,13 @@ def _ledgers(services: Services, cluster: str, user: str) -> list[SqliteLedger]:
     ]
 
 
-def _row(run: Run) -> HistoryRow:
+def _row(services: Services, run: Run) -> HistoryRow:
     last = run.last
+    coming = None
+    if last is not None and last.retried_by and last.again_at:
+        from batch_submit.operations.retry_marks import next_try_of
+
+        coming = next_try_of(services, run)
     return HistoryRow(
         run_id=run.run_id,
         name=run.name,
@@ -64,6 +69,7 @@ def _row(run: Run) -> HistoryRow:
         cluster=run.cluster,
         host=run.host,
         tracking_url=last.tracking_url if last is not None else "",
+        next_try_at=coming.due_at if coming is not None else "",
     )
 
 

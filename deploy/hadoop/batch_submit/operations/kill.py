@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
@@ -170,13 +171,16 @@ class _Killing:
     code: ExitCode = ExitCode.SUCCEEDED
 
     def named(self, context: Context | None, backend: Backend) -> None:
-        """End what the text names: an application, or of a run every one that lives."""
+        """End what the text names: an application, or of a run every one that lives, and every one that was to come."""
         try:
-            target = self.asking.answer(lambda: _resolved(self.services, context, backend, self.text))
-            if not target.run_id or target.backend.name == LOCAL:
-                self._end(target)
-            else:
-                self._end_run(target)
+            more = True
+            while more:
+                target = self.asking.answer(lambda: _resolved(self.services, context, backend, self.text))
+                if not target.run_id or target.backend.name == LOCAL:
+                    self._end(target)
+                else:
+                    self._end_run(target)
+                more = self._next_try_began(target, f"{backend.user} on {self.services.host}")
         except BatchSubmitError as error:
             self._failed(error)
 
@@ -204,6 +208,34 @@ class _Killing:
             f"run {target.run_id}: applications of it appear faster than they can be ended",
             next_step=f"find out who submits with the tag run:{target.run_id}",
         )
+
+    def _next_try_began(self, target: Target, who: str) -> bool:
+        """Put down that a living call makes no further try of the run; whether it has begun one in this moment.
+
+        Raises
+        ------
+        HostNotReady
+            It can't be written down.
+        """
+        recorder = target.recorder
+        if recorder is None or not (target.run_id or target.backend.name == LOCAL):
+            return False
+        with contextlib.suppress(BatchSubmitError):  # else by what was read of it a moment ago
+            recorder.run = recorder.ledger.load(recorder.run.run_id) or recorder.run
+        run = recorder.run
+        if run.last is None or not run.last.retried_by:
+            return False
+        from batch_submit.operations.retry_marks import next_try_of, stop
+
+        if next_try_of(self.services, run) is None:
+            return False
+        stopped = stop(self.services, recorder, who)
+        if stopped is None:
+            return True
+        told = f"run {run.run_id}: killed; {stopped.told}: it is not made any more"
+        self.told[-1]["stopped"] = told
+        self.services.terminal.note(told)
+        return False
 
     def _end(self, target: Target) -> None:
         """End one and tell it."""

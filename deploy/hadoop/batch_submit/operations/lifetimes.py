@@ -33,7 +33,7 @@ class Lifetime:
     Parameters
     ----------
     only_missing
-        A limit that YARN holds already is left as it is, whatever it says.
+        A limit that YARN holds already is left as it is, unless it is later than this one: the default of the queue.
     held
         YARN ends the application by itself, or it has ended.
     was_put
@@ -68,7 +68,7 @@ class Lifetime:
 
     def _needs_none(self) -> bool:
         report = self.backend.report(self.application_id)
-        return judge(report) is not None or (self.only_missing and report.lifetime_expiry_ms > 0)
+        return judge(report) is not None or (self.only_missing and report.is_limited_to(self.timeout_s))
 
     def put_within(self, patience_s: float, stop: Callable[[], bool]) -> bool:
         """Try again and again, unless the cluster says no, for so many seconds or until ``stop`` says so."""
@@ -128,7 +128,7 @@ def set_where_missing(services: Services, target: Target) -> Lifetime | None:
         lifetime.tell(f"nothing ends it at that time; it is put again every {AGAIN_S:.0f} s while this call watches")
     elif lifetime.was_put:
         services.terminal.note(
-            f"{target.application_id} had no time limit (who submitted it was gone before); set now:"
+            f"{target.application_id} had no time limit of its own (who submitted it was gone before); set now:"
             f" {format_duration(timeout_s)}"
         )
     return lifetime

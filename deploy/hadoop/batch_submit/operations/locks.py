@@ -11,7 +11,7 @@ from batch_submit.adapters.clock import Signals
 from batch_submit.adapters.named_locks import LockFile
 from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import Interrupted, LockHeld, NotFound
+from batch_submit.errors import EndUnseen, Interrupted, LockHeld, NotFound, OutcomeUnknown
 from batch_submit.ledger import Ledger, Run, Try
 from batch_submit.model import ApplicationReport, Search, State
 from batch_submit.operations.context import Context, ledger_of
@@ -134,7 +134,13 @@ class _Lock:
         while True:
             # Before the question: a launch that ends between them is seen by it.
             launching = bool(live_processes(self.services, last))
-            seen = self._seen(run.run_id, last)
+            try:
+                seen = self._seen(run.run_id, last)
+            except EndUnseen as gone:
+                self.services.terminal.note(f"lock {self.wish.name}: run {run.run_id} holds it no more: {gone.message}")
+                return ""
+            except OutcomeUnknown as unknown:
+                return f"run {run.run_id}: {unknown.message}"
             if seen is not None:
                 return "" if seen.state.terminal else _told(seen)
             if launching:

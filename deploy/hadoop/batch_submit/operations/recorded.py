@@ -42,12 +42,23 @@ def ended_before(services: Services, target: Target) -> Verdict | None:
         if recorded is not None or target.run is None:
             target.backend.report(target.application_id)
     except ClusterUnreachable as error:
+        if recorded is not None and recorded.result is Result.FAILED and _goes_on(services, target):
+            return None  # the call that makes the next try waits for the cluster too
         return _told(services, recorded, error.message)
     except (NotFound, OutcomeUnknown) as error:
         if recorded is None:
             raise
         return _told(services, recorded, error.message)
     return None
+
+
+def _goes_on(services: Services, target: Target) -> bool:
+    """Whether a living call may make a further try of the run that was meant."""
+    if target.run is None or target.run.last is None or not target.run.last.retried_by:
+        return False
+    from batch_submit.operations.retry_marks import next_try_of
+
+    return next_try_of(services, target.run) is not None
 
 
 def _told(services: Services, recorded: Verdict | None, why: str) -> Verdict | None:

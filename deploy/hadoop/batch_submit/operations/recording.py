@@ -3,7 +3,7 @@ launched twice for want of it; see :func:`refuse_without_record`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, HostNotReady, OutcomeUnknown
 from batch_submit.ledger import Ledger, LedgerTooNew, LedgerUnwritable, Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict
+from batch_submit.operations.stopped_runs import refuse_stopped
 from batch_submit.plan.command import plan_json
 from batch_submit.plan.resume import Here, Known, Marks
 from batch_submit.plan.run_states import Event, after
@@ -103,12 +104,16 @@ class Recorder:
             When the record can't be written, and the run needs one.
         OutcomeUnknown
             It is on record that it may have been launched.
+        RunKilled
+            A retry, and somebody has ended the run meanwhile.
         """
         planned, at, shown = TryState.PLANNED, self._now(), mask_arguments(plan.argv)
         one = Try(number, planned, at, claim=claim, why=why, plan=recorded_plan(plan), nonce=nonce)
 
         def change(run: Run) -> Run:
             before = run.try_of(number)
+            if why:
+                refuse_stopped(run, number)  # with the record in hand: a kill comes before this or finds this try
             return replace(run, argv=shown).with_try(
                 _planned_again(run, before, one) if before else one.passed(planned.value, at)
             )
@@ -191,14 +196,15 @@ class Recorder:
             )
 
     def finished(self, verdict: Verdict, number: int = 0, why: str = "") -> None:
-        """A verdict from a terminal state.
+        """A verdict from a terminal state. The first end on record stays: one that differs is added to its history.
 
         Parameters
         ----------
         number
             0 means the newest try of that application.
         why
-            Stands in the record before the cluster's own words.
+            Stands in the record before the cluster's own words. An end with a reason of ours, or a person's, takes the
+            place of one that was seen before: it tells what was decided since.
         """
         one = self._of_application(self.run, verdict.application_id)
         last = self.run.last
@@ -211,6 +217,7 @@ class Recorder:
             number,
             Event.END,
             detail=verdict.result.value,
+            replaces=bool(why),
             application_id=verdict.application_id,
             result=verdict.result.value,
             exit_code=int(verdict.exit_code),
@@ -229,6 +236,17 @@ class Recorder:
         if one is not None and (one.rule, one.cause) != (rule, mask_text(cause)):
             self._change(one.number, None, rule=rule, cause=mask_text(cause))
 
+    def note(self, change: Callable[[Run], Run], *, must: bool = False) -> Run:
+        """Change what stands beside the states of a run, as it is on record now; the run as it is then.
+
+        Raises
+        ------
+        HostNotReady
+            With `must`, when it can't be written down.
+        """
+        self._write(change, must=must, strictly=must)
+        return self.run
+
     @staticmethod
     def _of_application(run: Run, application_id: str) -> Try | None:
         """The newest try of an application: on backend local all tries of a run share one id."""
@@ -246,6 +264,7 @@ class Recorder:
         strictly: bool = False,
         detail: str = "",
         passed: str = "",
+        replaces: bool = False,
         **fields: object,
     ) -> None:
         """Change one try of the record as it is now: another process may have added a newer try meanwhile.
@@ -256,6 +275,8 @@ class Recorder:
             What happened to it; ``None`` leaves its state.
         passed
             A state for its history only.
+        replaces
+            This end counts more than one that is on record.
         """
         at = self._now()
 
@@ -264,6 +285,8 @@ class Recorder:
             state = after(one.state, event) if event is not None else one.state
             if event is not None and state is one.state and event is not _SAYS.get(state):
                 return run  # what is known says more than the event
+            if event is Event.END and one.state is TryState.FINISHED and one.result and not replaces:
+                return run.with_try(_looked_at_later(one, at, fields))
             one = replace(one, **{**fields, "state": state})  # type: ignore[arg-type]
             through = passed or (state.value if event is not None else "")
             return run.with_try(one.passed(through, at, detail) if through else one)
@@ -316,6 +339,17 @@ def recorded_plan(plan: SubmissionPlan) -> dict[str, Any]:
     masked = mask("", told)
     assert isinstance(masked, dict)
     return {**masked, "secret_keys": sorted(plan.secrets)}
+
+
+def _looked_at_later(one: Try, at: str, seen: Mapping[str, object]) -> Try:
+    """A try whose end is on record, with what a later look says of it, if that is something else."""
+    if (one.application_id, one.result) == (seen["application_id"], seen["result"]):
+        return one
+    of = f" of {seen['application_id']}" if seen["application_id"] != one.application_id else ""
+    detail = f"a later look: {seen['result']}{of} ({seen['yarn_state']}/{seen['final_status']})"
+    if any(line.detail == detail for line in one.history):
+        return one
+    return one.passed(TryState.FINISHED.value, at, detail)
 
 
 def _is_end_of(one: Try, verdict: Verdict) -> bool:

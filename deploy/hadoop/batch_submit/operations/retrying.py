@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batch_submit.errors import BatchSubmitError, ClusterUnreachable, Interrupted, OutcomeUnknown
+from batch_submit.errors import BatchSubmitError, ClusterUnreachable, Interrupted, OutcomeUnknown, RunKilled
+from batch_submit.model import Result
+from batch_submit.operations import retry_marks
 from batch_submit.operations.context import Context
+from batch_submit.operations.stopped_runs import refuse_stopped
 from batch_submit.plan.retries import Again, RetryPolicy, back_off_s, decide_again, reason_of
 from batch_submit.plan.units import format_duration
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from batch_submit.operations.submit import Ended
 
 _JITTER_LETTERS = 4
+#: How often a call that waits for its next try looks whether somebody has killed the run.
+_LOOK_S = 2.0
 
 
 def try_again(
@@ -41,33 +46,56 @@ def try_again(
     ------
     OutcomeUnknown, Interrupted
         It is not known whether the next try was submitted; a signal came, and it was not by this call.
+
+    Notes
+    -----
+    While it waits its record says so (`retry_marks`). A run that is killed then has been killed: exit code 6.
     """
-    terminal = context.services.terminal
     made = 0
-    while not signals.received:
-        reason = reason_of(ended.verdict, ended.rule, ended.quoted) if ended.verdict is not None else None
-        if reason is None:
-            return ended
-        decided = decide_again(policy, made, reason, ended.spec.conf, context.config.section("resource_limits"))
-        if isinstance(decided, str):
-            terminal.note(decided)
-            return ended
-        wait_s = back_off_s(policy.wait_s, made, _fraction(context))
-        left_s = ended.wait_left_s
-        if left_s is not None and wait_s >= left_s:
-            terminal.note(f"not tried again: --wait-timeout leaves {format_duration(round(max(0.0, left_s)))}")
-            return ended
-        terminal.note(
-            f"try {made + 2} of {policy.retries + 1} in {format_duration(round(wait_s) or wait_s)}: {decided.why}"
-        )
-        if not _waited(context, signals, wait_s):
-            return _stopped(context, signals, ended)
-        made += 1
-        after = _next(context, signals, ended, decided, make_try, patience_s, policy.wait_s)
-        if after is None:
-            return _stopped(context, signals, ended) if signals.received else ended
-        ended = after
-    return ended
+    try:
+        while not signals.received:
+            decided = _worth_it(context, policy, ended, made)
+            if decided is None:
+                return ended
+            again, wait_s = decided
+            retry_marks.back_off(context.services, ended.accepted.recorder, _number(ended), wait_s)
+            if not _waited(context, signals, ended, wait_s):
+                return _stopped(context, signals, ended)
+            made += 1
+            after = _next(context, signals, ended, again, make_try, patience_s, policy.wait_s)
+            if after is None:
+                return _stopped(context, signals, ended) if signals.received else ended
+            ended = after
+        return ended
+    except RunKilled as killed:
+        return _killed(context, ended, killed)
+    finally:
+        retry_marks.withdraw(context.services, ended.accepted.recorder, _number(ended))
+
+
+def _worth_it(context: Context, policy: RetryPolicy, ended: Ended, made: int) -> tuple[Again, float] | None:
+    """The next try and the seconds until then; ``None``: there is none, and where that has to be said, why."""
+    terminal = context.services.terminal
+    reason = reason_of(ended.verdict, ended.rule, ended.quoted) if ended.verdict is not None else None
+    if reason is None:
+        return None
+    decided = decide_again(policy, made, reason, ended.spec.conf, context.config.section("resource_limits"))
+    if isinstance(decided, str):
+        terminal.note(decided)
+        return None
+    wait_s = back_off_s(policy.wait_s, made, _fraction(context))
+    left_s = ended.wait_left_s
+    if left_s is not None and wait_s >= left_s:
+        terminal.note(f"not tried again: --wait-timeout leaves {format_duration(round(max(0.0, left_s)))}")
+        return None
+    terminal.note(
+        f"try {made + 2} of {policy.retries + 1} in {format_duration(round(wait_s) or wait_s)}: {decided.why}"
+    )
+    return decided, wait_s
+
+
+def _number(ended: Ended) -> int:
+    return retry_marks.number_of(ended.accepted.recorder, ended.accepted.application_id)
 
 
 def _next(
@@ -88,7 +116,7 @@ def _next(
     while True:
         try:
             return make_try(again)
-        except OutcomeUnknown:
+        except (OutcomeUnknown, RunKilled):
             raise
         except ClusterUnreachable as error:
             left_s = deadline - clock.monotonic()
@@ -96,7 +124,7 @@ def _next(
                 _not_submitted(context, ended, error)
                 return None
             terminal.warn(f"the next try could not be submitted: {error.message}; once more in a moment")
-            if not _waited(context, signals, min(pause_s, left_s)):
+            if not _waited(context, signals, ended, min(pause_s, left_s)):
                 return None
         except Interrupted as stopped:
             # Not in our own back-off: another call may hold the run's lock and be submitting it, or an earlier call's
@@ -118,13 +146,42 @@ def _not_submitted(context: Context, ended: Ended, error: BatchSubmitError) -> N
     context.services.terminal.error([head, *rest, f"  {told}"])
 
 
-def _waited(context: Context, signals: Signals, seconds: float) -> bool:
-    """Wait that long; ``False`` when a signal came."""
+def _waited(context: Context, signals: Signals, ended: Ended, seconds: float) -> bool:
+    """Wait that long; ``False`` when a signal came.
+
+    Raises
+    ------
+    RunKilled
+        Somebody has ended the run meanwhile.
+    """
     clock = context.services.clock
     deadline = clock.monotonic() + seconds
-    while not signals.received and (left_s := deadline - clock.monotonic()) > 0:
-        clock.sleep(left_s)
-    return not signals.received
+    while not signals.received:
+        _refuse_killed(ended)
+        left_s = deadline - clock.monotonic()
+        if left_s <= 0:
+            return True
+        clock.sleep(min(left_s, _LOOK_S))
+    return False
+
+
+def _refuse_killed(ended: Ended) -> None:
+    recorder = ended.accepted.recorder
+    if recorder is None:
+        return
+    try:
+        run = recorder.ledger.load(recorder.run.run_id)
+    except BatchSubmitError:
+        return  # it can't be read now; when the next try is planned it is looked at again
+    if run is not None:
+        refuse_stopped(run, _number(ended) + 1)
+
+
+def _killed(context: Context, ended: Ended, killed: RunKilled) -> Ended:
+    context.services.terminal.error(killed.lines())
+    assert ended.verdict is not None
+    verdict = replace(ended.verdict, result=Result.KILLED, reason=killed.message)
+    return replace(ended, verdict=verdict, code=int(killed.exit_code))
 
 
 def _stopped(context: Context, signals: Signals, ended: Ended) -> Ended:

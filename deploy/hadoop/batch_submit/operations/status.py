@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batch_submit.errors import BatchSubmitError, ExitCode, NotFound
@@ -58,7 +59,19 @@ def gather(services: Services, target: Target) -> ApplicationFacts:
     source = _THIS_HOST if target.backend.name == "local" else _RESOURCE_MANAGER
     limit_s = target.run.timeout_s if target.run is not None else None
     listed = Listed(report, job_type, result=result)
-    return ApplicationFacts(listed, source, _attempts(services, target), run_id, limit_s=limit_s)
+    facts = ApplicationFacts(listed, source, _attempts(services, target), run_id, limit_s=limit_s)
+    return _with_next_try(services, target, facts) if verdict is not None else facts
+
+
+def _with_next_try(services: Services, target: Target, facts: ApplicationFacts) -> ApplicationFacts:
+    """With the further try that a living call may make after this application, if it is the newest one of its run."""
+    last = target.run.last if target.run is not None else None
+    if last is None or not last.retried_by or last.application_id != target.application_id:
+        return facts
+    from batch_submit.operations.retry_marks import next_try_of
+
+    coming = next_try_of(services, target.run)
+    return replace(facts, next_try=coming.told, next_try_at=coming.due_at) if coming is not None else facts
 
 
 def _attempts(services: Services, target: Target) -> tuple[AttemptReport, ...]:

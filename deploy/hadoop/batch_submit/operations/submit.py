@@ -97,7 +97,7 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
     with services.clock.listening() as signals, _locked(context, backend, signals, identified) as free:
         if not free:
             return ExitCode.SUCCEEDED
-        tries = _Tries(context, identified, backend, signals, options)
+        tries = _Tries(context, identified, backend, signals, options, retries=policy is not None)
         with nothing_submitted():
             spec, accepted = tries.submitted()
         ended = tries.followed(spec, accepted)
@@ -150,6 +150,7 @@ class _Tries:
     backend: Backend
     signals: Signals
     options: SubmitOptions
+    retries: bool = False
     _waiting_since: float | None = None
 
     def submitted(self, again: Again | None = None) -> tuple[JobSpec, Accepted]:
@@ -177,6 +178,10 @@ class _Tries:
         clock = self.context.services.clock
         if self._waiting_since is None:
             self._waiting_since = clock.monotonic()
+        if self.retries and accepted.verdict is None:
+            from batch_submit.operations.retry_marks import announce
+
+            announce(self.context.services, accepted.recorder, accepted.application_id)
         try:
             return _follow(self.context, spec, self.backend, accepted, self.signals, self.options, self._waiting_since)
         except BrokenPipeError:

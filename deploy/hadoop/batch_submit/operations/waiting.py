@@ -93,6 +93,15 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> Waited:
         watcher = _watcher(waiting, signals, services.clock.monotonic() - began, beside)
         verdict = watcher.run()
         known = of_the_run(waiting, beside, verdict) if verdict is not None else None
+        if isinstance(known, Verdict) and known.result is Result.FAILED:
+            from batch_submit.operations.next_try import Left, after_failure
+
+            left_s = waiting.wait_timeout_s
+            left_s = left_s - (services.clock.monotonic() - began) if left_s is not None else None
+            further = after_failure(waiting, known, signals, left_s)
+            if isinstance(further, Left):
+                return Waited(waiting.application_id, further.verdict, further.code)
+            known = further
         if not isinstance(known, ApplicationReport):
             break
         waiting = _going_on_as(waiting, known)

@@ -235,6 +235,8 @@ def kill_and_confirm(
 
     Raises
     ------
+    OutcomeUnknown
+        What became of it nobody can tell, now or later; :class:`EndUnseen`: but it runs no more.
     BatchSubmitError
         When the kill itself was refused.
     """
@@ -247,6 +249,8 @@ def kill_and_confirm(
     while clock.monotonic() < deadline and not stop():
         try:
             verdict = judge(backend.report(application_id))
+        except OutcomeUnknown:
+            raise  # it is not "not yet": the backend knows that it will never know
         except BatchSubmitError:
             verdict = None
         if verdict is not None:

@@ -23,6 +23,8 @@ class HistoryRow:
         How far it came, and how it ended; the result is "" while nobody has seen an end.
     memory_seconds, vcore_seconds
         Of all its tries together.
+    next_try_at
+        When a living call makes the next try; "" for none.
     """
 
     run_id: str
@@ -45,6 +47,7 @@ class HistoryRow:
     cluster: str
     host: str
     tracking_url: str
+    next_try_at: str = ""
 
     @property
     def elapsed_s(self) -> int:
@@ -84,7 +87,7 @@ def _texts(row: HistoryRow) -> tuple[str, ...]:
         row.run_id,
         row.name,
         row.job_type or "-",
-        row.result or row.state.lower().replace("_", " ") or "-",
+        _came_to(row),
         "-" if row.exit_code is None else str(row.exit_code),
         local_time(utc_ms(row.created_at)),
         format_duration(row.elapsed_s) if row.finished_at else "-",
@@ -96,6 +99,11 @@ def _texts(row: HistoryRow) -> tuple[str, ...]:
         row.cluster,
         row.cause or "-",
     )
+
+
+def _came_to(row: HistoryRow) -> str:
+    ended = row.result or row.state.lower().replace("_", " ") or "-"
+    return f"{ended}, try {row.tries + 1} due at {local_time(utc_ms(row.next_try_at))}" if row.next_try_at else ended
 
 
 def history_json(row: HistoryRow) -> dict[str, object]:
@@ -141,6 +149,7 @@ def _try(one: Mapping[str, Any]) -> Iterator[str]:
             "used in sum": used if one["memory_seconds"] or one["vcore_seconds"] else "",
             "tracking URL": str(one["tracking_url"]),
             "driver's log": str(one["logs_url"]),
+            "next try": _next_try(one),
             "claim": str(one["claim"]),
             "launcher's pid": str(one["pid"] or ""),
         },
@@ -152,6 +161,15 @@ def _try(one: Mapping[str, Any]) -> Iterator[str]:
     for line in str(one["reason"]).splitlines():
         if line.strip():
             yield f"    {printable(line.strip())}"
+
+
+def _next_try(one: Mapping[str, Any]) -> str:
+    """What became of the try after this one, as far as the record of this one tells."""
+    if one.get("stopped_by"):
+        return f"killed by {one['stopped_by']} at {one['stopped_at']}: not made"
+    if one.get("again_at") and one.get("retried_by"):
+        return f"due at {one['again_at']}, by process {', '.join(str(each.get('pid')) for each in one['retried_by'])}"
+    return ""
 
 
 def _facts(facts: Mapping[str, str], indent: int = 0) -> list[str]:

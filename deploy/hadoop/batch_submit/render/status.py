@@ -53,6 +53,8 @@ def _how_it_stands(facts: ApplicationFacts) -> dict[str, str]:
     }
     if facts.listed.result:
         found["result"] = facts.listed.result
+    if facts.next_try:
+        found["next try"] = f"{facts.next_try}; to end the run: batch-submit kill {facts.run_id}"
     found["source"] = (
         f"{facts.source}; the ResourceManager has forgotten it" if facts.listed.forgotten else facts.source
     )
@@ -64,13 +66,25 @@ def _how_it_stands(facts: ApplicationFacts) -> dict[str, str]:
         found["launched"] = f"{local_time(report.launched_ms)} (waited {waited})"
     found["finished"] = local_time(report.finished_ms)
     found["elapsed"] = format_duration(report.elapsed_ms // 1000) if report.elapsed_ms else "-"
-    if report.lifetime_expiry_ms and not report.state.terminal:
-        left = f" ({format_duration(report.lifetime_left_s)} left)" if report.lifetime_left_s > 0 else ""
-        found["killed at"] = f"{local_time(report.lifetime_expiry_ms)}{left}, unless it has ended (LIFETIME)"
-    elif facts.limit_s is not None and facts.source == "ResourceManager" and not report.state.terminal:
-        limit = format_duration(facts.limit_s)
-        found["killed at"] = f"no limit is set, though its --timeout is {limit}; next: batch-submit wait {facts.run_id}"
+    if limit := _limit(facts):
+        found["killed at"] = limit
     return found
+
+
+def _limit(facts: ApplicationFacts) -> str:
+    """When YARN kills it, and whether that is its own ``--timeout``; "" for no limit."""
+    report = facts.listed.report
+    if report.state.terminal:
+        return ""
+    missing = ""
+    if facts.limit_s is not None and facts.source == "ResourceManager" and not report.is_limited_to(facts.limit_s):
+        limit = format_duration(facts.limit_s)
+        missing = f"though its --timeout is {limit}; next: batch-submit wait {facts.run_id}"
+    if not report.lifetime_expiry_ms:
+        return f"no limit is set, {missing}" if missing else ""
+    left = f" ({format_duration(report.lifetime_left_s)} left)" if report.lifetime_left_s > 0 else ""
+    told = f"{local_time(report.lifetime_expiry_ms)}{left}, unless it has ended (LIFETIME)"
+    return f"{told}: the limit of its queue, {missing}" if missing else told
 
 
 def _resources(facts: ApplicationFacts) -> dict[str, str]:
@@ -150,6 +164,7 @@ def status_json(facts: ApplicationFacts) -> dict[str, object]:
         "preempted_containers": report.preempted_containers,
         "lifetime_expiry_ms": report.lifetime_expiry_ms,
         "lifetime_left_s": report.lifetime_left_s,
+        "next_try_at": facts.next_try_at,
         "attempts": [_attempt_json(one) for one in facts.attempts],
         "spark_history": _history_json(facts.history) if facts.history is not None else None,
     }

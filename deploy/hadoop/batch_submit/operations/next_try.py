@@ -1,0 +1,162 @@
+"""Waiting on through a retry's back-off: a failed try is not the end of a run that a living call tries again."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from batch_submit.data_classes import dataclass
+from batch_submit.errors import BatchSubmitError, ExitCode
+from batch_submit.ledger import Run, TryState
+from batch_submit.model import ApplicationReport, Result, Verdict
+from batch_submit.operations.retry_marks import NextTry, is_ours, next_try_of, number_of, stop
+from batch_submit.plan.backend_choice import LOCAL
+from batch_submit.plan.moments import utc_ms
+from batch_submit.plan.resume import try_number_of
+from batch_submit.plan.units import format_duration
+
+if TYPE_CHECKING:
+    from batch_submit.adapters.clock import Signals
+    from batch_submit.operations.waiting import Waiting
+
+#: How long the launch of a try that is on record may take; spark-submit may be uploading gigabytes.
+_LAUNCH_PATIENCE_S = 3600.0
+_LOOK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Left:
+    """The waiting is over without a verdict on the run, or the run was killed before its next try; it has been said."""
+
+    code: int
+    verdict: Verdict | None = None
+
+
+def after_failure(
+    waiting: Waiting, verdict: Verdict, signals: Signals, wait_left_s: float | None
+) -> Verdict | ApplicationReport | Left:
+    """What a failed try means for its run: the run's verdict, or the application of the next try.
+
+    That one is waited for as long as the call lives that makes it; its record says so.
+    """
+    recorder = waiting.recorder
+    is_run = bool(waiting.run_id) or waiting.backend.name == LOCAL
+    if recorder is None or verdict.result is not Result.FAILED or not is_run:
+        return verdict
+    # By its tags first: on backend local all tries of a run share one id.
+    number = try_number_of(verdict.report) if verdict.report is not None else 0
+    number = number or number_of(recorder, verdict.application_id)
+    if is_ours(waiting.services, recorder.run.try_of(number)):
+        return verdict  # this call decides about the next try: two that do must not wait for each other
+    return _Wait(waiting, verdict, signals, number).until_known(wait_left_s)
+
+
+@dataclass
+class _Wait:
+    """One wait for the try after one that has failed."""
+
+    waiting: Waiting
+    verdict: Verdict
+    signals: Signals
+    number: int
+    _stage: str = ""
+    _deadline: float = 0.0
+
+    def until_known(self, wait_left_s: float | None) -> Verdict | ApplicationReport | Left:
+        """Look every second until the record tells; see :func:`after_failure`."""
+        services, recorder = self.waiting.services, self.waiting.recorder
+        assert recorder is not None
+        clock = services.clock
+        over = clock.monotonic() + wait_left_s if wait_left_s is not None else None
+        while True:
+            run = self._read()
+            found = self._standing(run)
+            if not isinstance(found, NextTry):
+                return found
+            if not self._stage:
+                recorder.finished(self.verdict)
+            if clock.monotonic() >= self._patience(run, found):
+                return replace(self.verdict, result=Result.UNKNOWN, reason=f"{found.told}, and it is not there")
+            if self.signals.received:
+                return self._left_by_signal(found)
+            if over is not None and clock.monotonic() >= over:
+                limit = format_duration(self.waiting.wait_timeout_s or 0)
+                self._say(f"our waiting passed --wait-timeout ({limit})", found)
+                return Left(int(ExitCode.TIMED_OUT))
+            clock.sleep(_LOOK_S)
+
+    def _read(self) -> Run:
+        recorder = self.waiting.recorder
+        assert recorder is not None
+        try:
+            recorder.run = recorder.ledger.load(recorder.run.run_id) or recorder.run
+        except BatchSubmitError as error:
+            self.waiting.services.terminal.debug(error.message)
+        return recorder.run
+
+    def _standing(self, run: Run) -> Verdict | ApplicationReport | NextTry | Left:
+        """What the record tells now; a try that is still to come is waited for."""
+        one, last = run.try_of(self.number), run.last
+        if one is None or last is None:
+            return self.verdict
+        coming = next_try_of(self.waiting.services, run, self.number)
+        if last.number == self.number:
+            if one.stopped_by and one.again_at:
+                return self._killed(run, one.stopped_by, one.stopped_at)
+            return coming or self.verdict
+        if last.application_id and last.state in (TryState.SUBMITTED, TryState.FINISHED):
+            self.waiting.services.terminal.note(
+                f"{self.verdict.application_id}: failed; run {run.run_id} goes on as {last.application_id}"
+                f" (try {last.number})"
+            )
+            return ApplicationReport(last.application_id)
+        if coming is None and last.state is TryState.LAUNCHING:
+            why = f"try {last.number} of the run was being launched by a call that is gone"
+            return replace(self.verdict, result=Result.UNKNOWN, reason=why)
+        return coming or self.verdict
+
+    def _patience(self, run: Run, coming: NextTry) -> float:
+        """Until when, on the monotonic clock, it is waited for as things stand; each new stage has its own."""
+        last, clock = run.last, self.waiting.services.clock
+        newer = last is not None and last.number > self.number
+        stage = f"try {last.number}" if newer and last is not None else f"due {coming.due_at}"
+        if stage != self._stage:
+            self._stage = stage
+            self.waiting.services.terminal.note(
+                f"{self.verdict.application_id}: failed; {coming.told} of run {run.run_id}: waiting for it"
+            )
+            left_s = max(0.0, utc_ms(coming.due_at) / 1000 - clock.now_utc().timestamp()) if coming.due_at else 0.0
+            grace_s = _LAUNCH_PATIENCE_S if newer else left_s + self.waiting.rm_patience_s
+            self._deadline = clock.monotonic() + grace_s
+        return self._deadline
+
+    def _killed(self, run: Run, by: str, at: str) -> Left:
+        reason = f"run {run.run_id} was killed by {by} at {at}, while it waited for its next try, which is not made"
+        self.waiting.services.terminal.error([f"{self.verdict.application_id}: failed; {reason}"])
+        return Left(int(ExitCode.KILLED), replace(self.verdict, result=Result.KILLED, reason=reason))
+
+    def _left_by_signal(self, coming: NextTry) -> Left:
+        services, recorder = self.waiting.services, self.waiting.recorder
+        name, code = signal.Signals(self.signals.first).name, 128 + self.signals.first
+        assert recorder is not None
+        if not self.waiting.kill_on_exit:
+            self._say(f"{name}: no longer waiting", coming)
+            return Left(code)
+        try:
+            ended = stop(services, recorder, f"{self.waiting.backend.user} on {services.host}")
+        except BatchSubmitError as error:
+            services.terminal.error(error.lines())
+            return Left(code)
+        if ended is None:
+            self._say(f"{name}: not killed (--kill-on-exit)", coming)
+        else:
+            services.terminal.note(f"{name}: killed (--kill-on-exit): try {ended.number} is not made")
+        return Left(code)
+
+    def _say(self, what: str, coming: NextTry) -> None:
+        run = self._read()
+        terminal = self.waiting.services.terminal
+        terminal.note(f"{what}; {self.verdict.application_id} has failed, and {coming.told} of run {run.run_id}")
+        terminal.note(f"  kill it:      batch-submit kill {run.run_id}")
+        terminal.note(f"  wait for it:  batch-submit wait {run.run_id}")
