@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from batch_submit.adapters.terminal import Terminal
+from batch_submit.adapters.terminal import LOGGER, Terminal
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 
@@ -183,13 +183,15 @@ class Services:
         """The login by ``security_config.keytab``, one for all of a command; ``None``: the user's own cache counts."""
         from batch_submit.adapters.auth import KeytabLogin
         from batch_submit.adapters.keytab import PrivateTicket
+        from batch_submit.plan.keytab_login import keytab_login
 
-        keytab = config.local_path("security_config.keytab")
-        principal = str(config.value("security_config.principal") or "")
-        if config.value("security_config.enable_kerberos") is not True or not keytab or not principal:
+        wanted = keytab_login(config)
+        if wanted is None:
             return None
+        principal, keytab = str(wanted.principal.value), str(wanted.keytab.value)
         key = f"ticket:{principal}:{keytab}"
         if key not in self._cache:
+            LOGGER.debug("%s logs in %s: by %s", keytab, principal, wanted.because)
             login = KeytabLogin(principal, keytab)
             self._cache[key] = PrivateTicket(login, self.env, now_s=lambda: self.clock.now_utc().timestamp())
         made = self._cache[key]

@@ -98,8 +98,6 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
             "--save-logs needs the waiting: nobody is there to save them at the end of a run with --no-wait",
             next_step="leave --no-wait out, or set execution.save_logs and use batch-submit wait",
         )
-    if typed["keytab"]:
-        flags[("security_config", "enable_kerberos")] = (True, "--keytab")
     for text in typed["conf"]:
         key, separator, value = text.partition("=")
         if not separator or not key.startswith("spark."):

@@ -193,7 +193,10 @@ def _ticket(scene: Scene) -> Finding:
     """The user's own ticket, or what a login by the configured keytab gives."""
     services = scene.services
     env, now = services.env, services.clock.now_utc().timestamp()
-    private = services.private_ticket(scene.config) if scene.kerberos else None
+    try:
+        private = services.private_ticket(scene.config) if scene.kerberos else None
+    except BatchSubmitError as error:
+        return red("host.ticket", error.message, error.next_step, error.where)
     if private is None:
         state = host_probe.kerberos_ticket(env, now) if scene.kerberos else ("", None)
         return health_host.ticket(scene.kerberos, *state)
