@@ -11,7 +11,14 @@ from pathlib import Path
 
 from batch_submit.adapters.own_files import open_private
 from batch_submit.adapters.terminal import LOGGER, harmless, without_hidden
-from batch_submit.plan.secrets import AUTHORIZED, NAME_BEGINS, SENSITIVE_END, SENSITIVE_WORDS
+from batch_submit.plan.secrets import (
+    AUTHORIZED,
+    NAME_BEGINS,
+    ORACLE_PASSWORD,
+    PRIVATE_KEY,
+    SENSITIVE_END,
+    SENSITIVE_WORDS,
+)
 
 # Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
 _KEY = rf"{NAME_BEGINS}(?:{SENSITIVE_WORDS}[\w.\-]*|{SENSITIVE_END})"
@@ -23,6 +30,8 @@ _SECRETS = (
     re.compile(rf"(?i)({AUTHORIZED}){_VALUE}"),  # Authorization: Bearer value
     re.compile(rf"(?i)((?<!\S)--?{_ARGUMENT}[ \t]+)(?!-){_VALUE}"),  # --key value
     re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)[^/\s@]+(?=@)"),  # scheme://user:password@host
+    ORACLE_PASSWORD,
+    PRIVATE_KEY,
 )
 
 #: A log file with more is put aside, and so many of them are kept.
