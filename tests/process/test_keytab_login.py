@@ -1,4 +1,4 @@
-"""Principal and keytab without ``enable_kerberos``: every verb logs in by them, and none takes who happens to be there."""
+"""Principal and keytab without ``enable_kerberos``: every verb logs in by them; none takes the ticket that is there."""
 
 from __future__ import annotations
 
@@ -42,4 +42,6 @@ def test_an_explicit_false_beside_them_is_told(door: Door) -> None:
     door.write_config(f"security_config: {{enable_kerberos: false, principal: etl@X, keytab: k}}\n{CONFIG}")
     outcome = door.run("list")
     assert outcome.code == 0, outcome.err
-    assert outcome.said("enable_kerberos: false switches the login off", "security_config.principal (job_config.yaml:1)")
+    assert outcome.said(
+        "enable_kerberos: false switches the login off", "security_config.principal (job_config.yaml:1)"
+    )

@@ -1,4 +1,4 @@
-"""Principal and keytab are the wish to log in by them; ``enable_kerberos: false`` takes it back where it stands later."""
+"""Principal and keytab are the wish to log in; ``enable_kerberos: false`` takes it back where it stands later."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def test_what_has_switched_it_on_is_shown() -> None:
     config = build(BOTH)
     login = keytab_login(config)
     assert login is not None and login.because == told and config.warnings == ()
-    assert f"enable_kerberos: true  # {told}" in " ".join(config_text(config, origin=True).split()).replace(
-        " #", "  #"
-    )
+    assert f"enable_kerberos: true  # {told}" in " ".join(config_text(config, origin=True).split()).replace(" #", "  #")
 
 
 def test_a_false_that_stands_later_switches_it_off_and_says_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from contextlib import suppress
@@ -90,7 +91,7 @@ def start_logging(path: Path | None, *, verbose: bool) -> str:
         shown.setFormatter(_MaskingFormatter("debug: %(message)s"))
         shown.addFilter(lambda record: record.levelno <= logging.DEBUG)
         LOGGER.addHandler(shown)
-    if path is None:
+    if path is None or str(path) == os.devnull:
         return ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -159,7 +159,7 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
     "--allow-world-writable",
     is_flag=True,
     default=None,
-    help="Ship a script, jar or Python file although everybody on this host could have changed it.",
+    help="Take the configuration and what is shipped although everybody on this host could have changed it.",
 )
 @click.option("--app-args", metavar='"…"', help="Arguments of the job as one shell-quoted text.")
 @click.option("--app-arg", multiple=True, metavar="X", help="One argument of the job; repeatable.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from batch_submit.adapters.addresses import override_addresses
 from batch_submit.adapters.framework_archive import framework_archive, store
 from batch_submit.adapters.git_revision import git_revision
-from batch_submit.adapters.own_files import who_could_change
+from batch_submit.adapters.open_places import refuse_open, who_could_change
 from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import AUTO, REST
@@ -106,7 +106,7 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
     if call.lock is not None:  # an application of this run holds the lock by it, for every host
         spec = replace(spec, user_tags=(*spec.user_tags, call.lock.tag))
     if context.config.value("execution.allow_world_writable") is not True:
-        _refuse_open_code(spec)
+        _refuse_open_files(spec)
     missing = [f"{one.path} ({one.origin})" for one in spec.local_files() if not Path(one.path).exists()]
     keytab = spec.conf.get("spark.kerberos.keytab")
     if keytab is not None and not os.access(str(keytab.value), os.R_OK):
@@ -118,23 +118,17 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
     return spec
 
 
-def _refuse_open_code(spec: JobSpec) -> None:
-    """Code that runs in our name must not be anybody's to change.
+def _refuse_open_files(spec: JobSpec) -> None:
+    """Code that runs in our name, and what it is given along, must not be anybody's to change.
 
     Raises
     ------
     UsageError
-        The script, a Python file or a jar could be changed by everybody on this host.
+        A file that is shipped could be changed by everybody on this host.
     """
-    code = [one for one in (spec.script, *spec.py_files, *spec.jars) if not one.is_remote]
-    found = [(one, who_could_change(Path(one.path))) for one in code]
-    problems = [f"{one.path} ({one.origin}): {why}" for one, why in found if why]
-    if problems:
-        raise UsageError(
-            f"{len(problems)} file(s) of code could have been changed by anybody on this host",
-            details=problems,
-            next_step="chmod o-w what is named, or --allow-world-writable (execution.allow_world_writable)",
-        )
+    local = [one for one in spec.shipped if not one.is_remote]
+    found = {one.path: (one, why) for one in local if (why := who_could_change(Path(one.path)))}
+    refuse_open((f"{one.path} ({one.origin}): {why}" for one, why in found.values()), "the job")
 
 
 def with_revision(context: Context, spec: JobSpec) -> JobSpec:

@@ -158,7 +158,11 @@ def _merge(job_type: str | None, layers: Sequence[Layer]) -> Config:
                 profile_values[path] = values[path]
     for path, wanted in profile_values.items():
         winner = values[path]
-        if layers[setter[path]].kind == "job" and winner.value != wanted.value and not set(wanted.items) & set(winner.items):
+        if (
+            layers[setter[path]].kind == "job"
+            and winner.value != wanted.value
+            and not set(wanted.items) & set(winner.items)
+        ):
             warnings.append(
                 f"{wanted.origin}: {wanted.key} is overridden by {winner.key} ({winner.origin}): "
                 "the job type's section comes after the profile"

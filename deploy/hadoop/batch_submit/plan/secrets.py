@@ -49,7 +49,7 @@ PRIVATE_KEY = re.compile(
 
 def is_secret(key: str) -> bool:
     """Whether a value under this key must be masked. Matches anywhere in the key, as Spark's and Hadoop's own do; a
-    variable of Spark's processes (``spark.executorEnv.API_KEY``) also by the rule for names (:func:`is_secret_name`)."""
+    variable of Spark's processes (``spark.executorEnv.API_KEY``) also by :func:`is_secret_name`."""
     if _SECRET.search(key) is not None or _HADOOPS.search(key) is not None:
         return True
     variable = _VARIABLE.search(key)
