@@ -84,6 +84,21 @@ def test_whom_we_trust_is_not_anybodys_to_say(door: Door, key: str) -> None:
     assert door.rm.asked == []
 
 
+@pytest.mark.parametrize("mode", ["cluster", "client"])
+def test_the_stores_of_sparks_tls_are_looked_at(door: Door, mode: str) -> None:
+    store = door.work / "key.p12"
+    store.write_bytes(b"")
+    store.chmod(0o666)
+    door.write_config(
+        "security_config: {enable_ssl: true, keystore_path: key.p12}\n"
+        f"spark_config: {{deploy_mode: {mode}}}\n{CONFIG}"
+    )
+    refused = door.submit("--dry-run")
+    assert refused.code == 2 and refused.said(f"{store} (security_config.keystore_path", "everybody may write"), (
+        refused.err
+    )
+
+
 @as_root
 def test_the_sites_files_are_looked_at_unless_they_are_roots(door: Door) -> None:
     xml = door.folder / "conf" / "yarn-site.xml"
@@ -127,6 +142,21 @@ def test_records_and_caches_that_somebody_else_has_laid_out_are_not_used(door: D
         refused = door.run(*verb, env={variable: str(shared)})
         assert refused.code == 3 and refused.said("can't be ours", str(laid), variable), refused.err
     assert (door.calls, list((door.folder / "target").glob("*")) if what == "link" else []) == ([], [])
+
+
+@as_root
+def test_doctor_finds_them_too(door: Door) -> None:
+    xml = door.folder / "conf" / "yarn-site.xml"
+    xml.parent.chmod(0o777)
+    planted(xml)
+    door.state.mkdir(parents=True)
+    planted(door.state)
+    outcome = door.run("doctor", "--json")
+    assert outcome.code == 3, outcome.err
+    red = {one["id"]: one for one in outcome.json["findings"] if one["severity"] == "red"}
+    assert f"everybody may write to {xml.parent}" in red["config.hadoop-conf"]["what"]
+    assert "not ours alone" in red["host.state-folder"]["what"]
+    assert door.rm.asked == []
 
 
 def test_what_an_open_umask_left_is_closed(door: Door) -> None:

@@ -35,7 +35,8 @@ def own_place(env: Mapping[str, str], variable: str, below_home: str) -> Path:
         raise HostNotReady(
             f"this folder can't be ours: {error.strerror}",
             where=str(place),
-            next_step=f"remove it if it is not yours, or set {variable} to a folder where only you can write",
+            next_step=f"if all that is in it is yours: chmod 700 {place}; else remove it, or set {variable} to a folder"
+            " where only you can write",
         ) from error
     except OSError:
         return place  # not there yet, or no folder, or closed to us: who needs it says so

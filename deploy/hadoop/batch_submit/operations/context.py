@@ -213,7 +213,7 @@ def open_context(services: Services, selection: Selection, *, reading: bool = Fa
         etc_names_resourcemanager=services.etc_names_resourcemanager(),
         cluster_flags=selection.cluster_flags(),
     )
-    _refuse_open_site(config, choice)
+    refuse_open_site(config, choice)
     chosen = f"backend: {choice.backend} ({choice.reason}); config: {path}"
     services.terminal.note(chosen)
     for text in (*([warning] if warning else []), *config.warnings):
@@ -221,8 +221,14 @@ def open_context(services: Services, selection: Selection, *, reading: bool = Fa
     return Context(services, config, path, choice, spark, selection, reading)
 
 
-def _refuse_open_site(config: Config, choice: BackendChoice) -> None:
-    """Hadoop's XML names the servers that we log in to: it must not be anybody's to change."""
+def refuse_open_site(config: Config, choice: BackendChoice) -> None:
+    """Hadoop's XML names the servers that we log in to: it must not be anybody's to change.
+
+    Raises
+    ------
+    UsageError
+        Everybody on this host could have changed it, and ``execution.allow_world_writable`` is not set.
+    """
     if config.value("execution.allow_world_writable") is True:
         return
     from batch_submit.adapters.hadoop_conf import FILES
