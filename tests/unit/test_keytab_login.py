@@ -47,7 +47,7 @@ def test_a_false_that_stands_later_switches_it_off_and_says_so() -> None:
         config = build(main, flags=flags, env="prod" if "prod" in main else None)
         assert logs_in(config) is None
         (warning,) = config.warnings
-        assert "security_config.principal (c.yaml:2) and security_config.keytab (c.yaml:3) not used" in warning
+        assert "security_config.principal (c.yaml:2) and security_config.keytab (c.yaml:3) are not used" in warning
         assert "enable_kerberos: false" in warning
 
 
@@ -65,4 +65,7 @@ def test_one_alone_is_an_error_that_names_the_other(given: str, missing: str) ->
     with pytest.raises(UsageError) as error:
         keytab_login(config)
     assert error.value.message == f"security_config.{given} needs security_config.{missing} too"
-    assert (error.value.where, error.value.next_step) == ("c.yaml:1", f"add {missing}: to security_config")
+    assert (error.value.where, error.value.next_step) == (
+        "c.yaml:1",
+        f"add {missing}: to security_config (submit: --{missing})",
+    )

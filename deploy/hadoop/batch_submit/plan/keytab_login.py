@@ -55,7 +55,8 @@ def settled_switch(values: Mapping[Path, Sourced], rank: Callable[[Path], int]) 
         return None, ""
     told = " and ".join(f"{_SECTION}.{key} ({one.origin})" for key, one in given.items())
     if said is not None and said.value is False and rank(_SWITCH) >= max(rank((_SECTION, key)) for key in given):
-        return None, f"{said.origin}: {_SECTION}.enable_kerberos: false switches the login off: {told} not used"
+        told += " are not used" if len(given) > 1 else " is not used"
+        return None, f"{said.origin}: {_SECTION}.enable_kerberos: false switches the login off: {told}"
     names = " and ".join(f"{_SECTION}.{key}" for key in given)
     return Sourced(True, told if len(given) > 1 else next(iter(given.values())).origin, key=names), ""
 
@@ -78,7 +79,7 @@ def keytab_login(config: Config) -> KeytabLogin | None:
             raise UsageError(
                 f"{switch.key or '.'.join(_SWITCH)} needs {_SECTION}.{key} too",
                 where=switch.origin,
-                next_step=f"add {key}: to {_SECTION}",
+                next_step=f"add {key}: to {_SECTION} (submit: --{key})",
             )
         found[key] = sourced
     path = config.local_path((_SECTION, "keytab"))
