@@ -41,10 +41,12 @@ def test_what_we_write_is_ours_alone_whatever_the_umask(tmp_path: Path) -> None:
         with open_private(tmp_path / "made", "w") as file:
             file.write(b"x")
         assert start_logging(tmp_path / "our.log", verbose=False) == ""
+        assert start_logging(tmp_path / "state" / "our.log", verbose=False) == ""
         kept = store(b"content", tmp_path / "cache", folder="framework", name="x.zip")
     finally:
         os.umask(before)
         stop_logging()
+    assert mode(tmp_path / "state") == 0o700
     assert [mode(tmp_path / "made"), mode(tmp_path / "our.log"), mode(kept), mode(kept.parent)] == [0o600] * 3 + [0o700]
 
 

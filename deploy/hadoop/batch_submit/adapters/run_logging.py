@@ -10,7 +10,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
-from batch_submit.adapters.own_files import open_private
+from batch_submit.adapters.own_files import make_private, open_private
 from batch_submit.adapters.terminal import LOGGER, harmless, without_hidden
 from batch_submit.plan.secrets import (
     AUTHORIZED,
@@ -94,7 +94,7 @@ def start_logging(path: Path | None, *, verbose: bool) -> str:
     if path is None or str(path) == os.devnull:
         return ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         _rotate(path)
         file = _PrivateFile(path, encoding="utf-8")
     except OSError as error:
