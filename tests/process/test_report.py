@@ -58,13 +58,13 @@ def test_by_run_id_name_and_application_id_from_hdfs(alice: Door) -> None:
     for word in ("r1", "nightly", application_id):
         outcome = alice.run("report", word)
         assert (outcome.code, outcome.out) == (0, f"{alice.work}/r1.html\n"), outcome.err
-        assert outcome.said(f"mode 0644; from hdfs://127.0.0.1:9000{METRICS}")
+        assert outcome.said(f"mode 0600; from hdfs://127.0.0.1:9000{METRICS}")
     page = alice.work / "r1.html"
     text = page.read_text(encoding="utf-8")
     assert "nightly-arrival-delay" in text and "12,345 MiB s" in text and "succeeded</span>" in text
     assert f'href="{alice.rm.url}/cluster/app/{application_id}"' in text
     assert "another try" not in text and "<svg" in text
-    assert stat.S_IMODE(page.stat().st_mode) == 0o644
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert [path.name for path in alice.work.glob("*r1*")] + [path.name for path in alice.work.glob(".*r1*")] == [
         "r1.html"
     ]

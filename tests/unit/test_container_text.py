@@ -91,6 +91,11 @@ def test_a_secret_among_the_arguments_is_refused_and_not_shown(arguments: list[s
         "Authorization: Bearer hunter2",
         '{"Authorization": "Basic hunter2"}',
         "conn: API_KEY=hunter2",
+        "jdbc:oracle:thin:scott/hunter2@//db:1521/sales",
+        "url=jdbc:oracle:oci:scott[hr]/hunter2@sales",
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----hunter2",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2",
     ],
 )
 def test_a_secret_within_an_argument_is_refused_and_not_shown(argument: str) -> None:
@@ -108,6 +113,10 @@ def test_a_secret_within_an_argument_is_refused_and_not_shown(argument: str) -> 
         "hadoop.security.authorization=true",
         "--account-key=customer_id",
         "--first-pass=3",
+        "jdbc:oracle:thin:@//db:1521/sales",
+        "jdbc:oracle:thin:/@sales_wallet",
+        "-----BEGIN CERTIFICATE-----MIIB",
+        "-----BEGIN PUBLIC KEY-----MIIB",
     ],
 )
 def test_json_that_only_sounds_secret_is_no_secret(argument: str) -> None:

@@ -297,7 +297,7 @@ def test_half_of_kerberos_is_an_error(missing: str) -> None:
     lines = "".join(f"  {key}: {value}\n" for key, value in given.items() if value)
     error = refused(UsageError, f"security_config:\n  enable_kerberos: true\n{lines}")
     assert f"needs security_config.{missing} too" in error.message
-    assert (error.where, error.next_step) == ("c.yaml:2", f"add {missing}: to security_config")
+    assert (error.where, error.next_step) == ("c.yaml:2", f"add {missing}: to security_config (submit: --{missing})")
 
 
 def test_hadoops_own_variable_may_only_say_the_same() -> None:

@@ -381,7 +381,7 @@ def test_a_lock_that_can_not_be_made_is_trouble_that_is_told(tmp_path: Path) -> 
     clock, said = FakeClock(), list[str]()
     ledger = SqliteLedger(tmp_path / "runs", warn=said.append)
     with ledger.lock("nightly", monotonic=clock.monotonic, sleep=clock.sleep, patience_s=1):
-        assert ledger.trouble == "File exists"
+        assert ledger.trouble == "Not a directory"
     assert len(said) == 1 and "XDG_STATE_HOME" in said[0]
 
 

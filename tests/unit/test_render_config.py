@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,16 @@ def test_no_secret_is_shown() -> None:
         assert "hunter2" not in shown
         assert MASK in shown
         assert "-Dy=1" in shown
+
+
+@pytest.mark.parametrize("key", ["spark.executorEnv.API_KEY", "spark.yarn.appMasterEnv.AZURE_ACCOUNT_KEY"])
+def test_a_variable_of_sparks_processes_is_hidden_by_its_name(key: str) -> None:
+    config = build(
+        f"spark_config: {{{key}: hunter2, spark.executorEnv.SORT_KEY: day}}\n"
+        f"job_specific_config: {{training: {{custom_spark_conf: {{{key}: hunter2}}}}}}\n"
+    )
+    for shown in (config_text(config, origin=True), json.dumps(config_json(config))):
+        assert "hunter2" not in shown and MASK in shown and "day" in shown
 
 
 def test_json() -> None:

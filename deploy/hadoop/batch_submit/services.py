@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import pwd
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from batch_submit.adapters.terminal import Terminal
+from batch_submit.adapters.own_places import own_place
+from batch_submit.adapters.terminal import LOGGER, Terminal
 from batch_submit.adapters.this_call import os_user, program_name, working_directory
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
@@ -88,15 +89,15 @@ class Services:
     verbose: bool = False
     _cache: dict[str, object] = field(default_factory=dict, compare=False)
 
-    @property
+    @cached_property
     def state_folder(self) -> Path:
-        """``$XDG_STATE_HOME/batch-submit`` (default ``~/.local/state``)."""
-        return self._xdg("XDG_STATE_HOME", ".local/state")
+        """``$XDG_STATE_HOME/batch-submit`` (default ``~/.local/state``); one that is not ours alone: HostNotReady."""
+        return own_place(self.env, "XDG_STATE_HOME", ".local/state")
 
-    @property
+    @cached_property
     def cache_folder(self) -> Path:
-        """``$XDG_CACHE_HOME/batch-submit`` (default ``~/.cache``)."""
-        return self._xdg("XDG_CACHE_HOME", ".cache")
+        """``$XDG_CACHE_HOME/batch-submit`` (default ``~/.cache``); one that is not ours alone: HostNotReady."""
+        return own_place(self.env, "XDG_CACHE_HOME", ".cache")
 
     @property
     def processes(self) -> Processes:
@@ -104,13 +105,6 @@ class Services:
         from batch_submit.adapters.processes import Processes
 
         return Processes(self.host)
-
-    def _xdg(self, variable: str, below_home: str) -> Path:
-        named = self.env.get(variable, "")
-        if named.startswith("/"):  # a relative one is to be ignored (XDG Base Directory Specification)
-            return Path(named, "batch-submit")
-        user_home = self.env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
-        return Path(user_home, below_home, "batch-submit")
 
     def can_ask(self) -> bool:
         """Whether a person sits there who can answer a question."""
@@ -184,13 +178,15 @@ class Services:
         """The login by ``security_config.keytab``, one for all of a command; ``None``: the user's own cache counts."""
         from batch_submit.adapters.auth import KeytabLogin
         from batch_submit.adapters.keytab import PrivateTicket
+        from batch_submit.plan.keytab_login import keytab_login
 
-        keytab = config.local_path("security_config.keytab")
-        principal = str(config.value("security_config.principal") or "")
-        if config.value("security_config.enable_kerberos") is not True or not keytab or not principal:
+        wanted = keytab_login(config)
+        if wanted is None:
             return None
+        principal, keytab = str(wanted.principal.value), str(wanted.keytab.value)
         key = f"ticket:{principal}:{keytab}"
         if key not in self._cache:
+            LOGGER.debug("%s logs in %s: by %s", keytab, principal, wanted.because)
             login = KeytabLogin(principal, keytab)
             self._cache[key] = PrivateTicket(login, self.env, now_s=lambda: self.clock.now_utc().timestamp())
         made = self._cache[key]

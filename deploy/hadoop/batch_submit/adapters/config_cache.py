@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from batch_submit.adapters.own_files import own_folder, write_whole
 from batch_submit.plan.merged import Config
 from batch_submit.plan.reading import from_text, to_text
 from batch_submit.plan.sourced import ConfigSources, SourceText
@@ -77,17 +78,10 @@ def load(folder: Path, key: str, kind: type[_Kind]) -> _Kind | None:
 
 def save(folder: Path, key: str, config: Config) -> None:
     """Keep a configuration, whole or not at all, readable by its owner only."""
-    temporary = folder / f".{key}.{os.getpid()}"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(to_text(config))
-        temporary.replace(folder / f"{key}.json")
+    with contextlib.suppress(OSError, ValueError):  # ValueError: text that is no UTF-8
+        own_folder(folder)
+        write_whole(folder / f"{key}.json", to_text(config).encode())
         _drop_oldest(folder)
-    except (OSError, ValueError):  # ValueError: text that is no UTF-8
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _drop_oldest(folder: Path) -> None:

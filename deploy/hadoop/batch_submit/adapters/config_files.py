@@ -8,6 +8,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from batch_submit.adapters.open_places import refuse_open, who_could_change, who_could_change_site
 from batch_submit.errors import ConfigError, MissingFile, UsageError
 from batch_submit.plan.sourced import ConfigSources, SourceText
 
@@ -49,7 +50,9 @@ def find_config(name: str | None, *, cwd: Path, homes: Sequence[Path]) -> Path:
     )
 
 
-def read_sources(path: Path, *, env: str | None, spark_defaults: Path | None) -> ConfigSources:
+def read_sources(
+    path: Path, *, env: str | None, spark_defaults: Path | None, allow_open: bool = False
+) -> ConfigSources:
     """Read the file, the overlay of an environment when there is one, and the site's ``spark-defaults.conf``.
 
     Parameters
@@ -60,6 +63,8 @@ def read_sources(path: Path, *, env: str | None, spark_defaults: Path | None) ->
         ``--env``: ``<stem>_<env>`` with the same ending is read when it exists; ``build_config`` says whether it must.
     spark_defaults
         The site's file; None or a file that does not exist means that there is none.
+    allow_open
+        Take them also where everybody on this host could have changed them.
 
     Raises
     ------
@@ -67,8 +72,11 @@ def read_sources(path: Path, *, env: str | None, spark_defaults: Path | None) ->
         The file does not exist, is a directory or can't be read.
     ConfigError
         It is too large or not UTF-8.
+    UsageError
+        Everybody could have changed one: nothing that it says counts, and no switch in it.
     """
-    overlay = None
+    overlay: SourceText | None = None
+    overlay_path: Path | None = None
     place = ""
     if env is not None:
         if not _ENVIRONMENT.fullmatch(env):
@@ -84,8 +92,13 @@ def read_sources(path: Path, *, env: str | None, spark_defaults: Path | None) ->
     if spark_defaults is not None and _exists(spark_defaults):
         # Spark reads this file as UTF-8 and replaces what is not; a comment in Latin-1 must not stop every submission.
         site = SourceText(_read(spark_defaults).decode("utf-8", "replace"), str(spark_defaults), "")
+    main = _source(path)
+    if not allow_open:
+        found = [(one, who_could_change(one)) for one in (path, overlay_path) if one is not None]
+        found += [(spark_defaults, who_could_change_site(spark_defaults))] if spark_defaults is not None else []
+        refuse_open((f"{one}: {why}" for one, why in found if why), "the configuration", by_file=False)
     return ConfigSources(
-        main=_source(path),
+        main=main,
         overlay=overlay,
         spark_defaults=site,
         overlay_place=place,

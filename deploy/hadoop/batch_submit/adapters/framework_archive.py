@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import importlib.util
 import io
-import os
 import zipfile
 from pathlib import Path
 
-from batch_submit.adapters.own_files import make_private, open_private, who_could_change
+from batch_submit.adapters.open_places import who_could_change
+from batch_submit.adapters.own_files import own_folder, write_whole
 from batch_submit.errors import HostNotReady
 
 PACKAGE = "ml_pipeline_framework"
@@ -67,21 +66,14 @@ def store(content: bytes, cache: Path, *, folder: str, name: str) -> Path:
 
 
 def _write_whole(target: Path, content: bytes) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        make_private(target.parent)
-        if problem := who_could_change(target.parent):
-            raise OSError(errno.EPERM, problem)
-        with open_private(temporary, "x") as file:
-            file.write(content)
-        temporary.replace(target)
+        own_folder(target.parent)
+        write_whole(target, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise HostNotReady(
             f"the cache can't be written: {error.strerror or error}",
             where=str(target.parent),
-            next_step="make it writable, or set XDG_CACHE_HOME to a folder that is",
+            next_step="make it writable for you alone, or set XDG_CACHE_HOME to a folder that is",
         ) from error
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from batch_submit.adapters.own_files import open_locked_file, own_folder
 from batch_submit.errors import HostNotReady
 
 #: The heap that spark-submit's own JVM takes when nothing is said (``SPARK_DRIVER_MEMORY``, Spark 4.3.0): 1 GiB.
@@ -45,7 +46,7 @@ def launch_slot(
         The folder can't be written.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(folder)
         ticket, name = _draw(folder)
         try:
             while (slot := None if (ahead := _ahead(folder, name)) else _free_slot(folder, size)) is None:
@@ -71,7 +72,7 @@ def _draw(folder: Path) -> tuple[int, str]:
     while True:
         # The monotonic clock is the same for all processes of a host; what is left of before a restart is not locked.
         name = f"{_TICKET}{time.monotonic_ns():020d}-{os.getpid()}"
-        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return descriptor, name
@@ -89,7 +90,7 @@ def _ahead(folder: Path, mine: str) -> int:
 
 def _left_behind(path: Path) -> bool:
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
     try:
@@ -104,7 +105,7 @@ def _left_behind(path: Path) -> bool:
 def _free_slot(folder: Path, size: int) -> int | None:
     """A slot that nobody holds, locked; ``None`` when there is none."""
     for number in range(1, size + 1):
-        descriptor = os.open(folder / f"{_SLOT}{number}", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_locked_file(folder / f"{_SLOT}{number}")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return descriptor

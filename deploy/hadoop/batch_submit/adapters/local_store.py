@@ -9,6 +9,7 @@ import pwd
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedWriter, FileIO
 from pathlib import Path
 
 from batch_submit.adapters.stores import Done, Verified, compare_bytes
@@ -104,8 +105,14 @@ def write_whole(
     overwrite: bool,
     done: Done,
     check: Callable[[str], None],
+    mode: int = 0o666,
 ) -> None:
     """Write a file under a temporary name beside ``target``, check it, and give it its name in one step.
+
+    Parameters
+    ----------
+    mode
+        Of the file, less the umask.
 
     Raises
     ------
@@ -118,7 +125,7 @@ def write_whole(
     """
     place = target.with_name(temporary)
     try:
-        with _mapped("the file can't be written", str(target)), place.open("xb") as out:
+        with _mapped("the file can't be written", str(target)), _made(place, mode) as out:
             count = 0
             for piece in pieces:
                 out.write(piece)
@@ -135,6 +142,11 @@ def write_whole(
     finally:
         with suppress(OSError):
             place.unlink(missing_ok=True)
+
+
+def _made(place: Path, mode: int) -> BufferedWriter:
+    """A new file, and no link that somebody has put there."""
+    return BufferedWriter(FileIO(place, "x", opener=lambda path, flags: os.open(path, flags | os.O_CLOEXEC, mode)))
 
 
 def _into_place(place: Path, target: Path, *, overwrite: bool) -> None:

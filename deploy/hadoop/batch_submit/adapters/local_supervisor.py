@@ -61,13 +61,13 @@ def age_ms(start: int) -> int:
 
 def _private(path: Path, flags: int) -> int:
     """A file for its owner alone. (This module runs by itself and imports nothing of ours.)"""
-    return os.open(path, flags | os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(path, flags | os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def write_whole(path: Path, value: dict[str, object]) -> None:
     """Write JSON under a temporary name, then rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(_private(temporary, os.O_TRUNC), "w", encoding="utf-8") as file:
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    with os.fdopen(_private(temporary, os.O_EXCL), "w", encoding="utf-8") as file:
         file.write(json.dumps(value))
     temporary.replace(path)
 

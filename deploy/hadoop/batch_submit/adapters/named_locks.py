@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from batch_submit.adapters.own_files import open_private
+from batch_submit.adapters.own_files import open_locked_file, own_folder, write_whole
 from batch_submit.errors import HostNotReady
 from batch_submit.plan.locks import LockHolder
 
@@ -63,8 +63,8 @@ class LockFile:
 
     def _locked(self, how: int) -> bool:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            own_folder(self.path.parent)
+            descriptor = open_locked_file(self.path)
         except OSError as error:
             raise self._unable(error) from error
         try:
@@ -96,14 +96,11 @@ class LockFile:
         HostNotReady
             It can't be written.
         """
-        part = self._about.with_name(f".{self._about.name}.{os.getpid()}")
         try:
             if holder is None:
                 self._about.unlink(missing_ok=True)
                 return
-            with open_private(part, "w") as file:
-                file.write(holder.to_json().encode())
-            part.replace(self._about)
+            write_whole(self._about, holder.to_json().encode())
         except OSError as error:
             raise self._unable(error) from error
 

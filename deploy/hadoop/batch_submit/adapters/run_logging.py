@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
-from batch_submit.adapters.own_files import open_private
+from batch_submit.adapters.own_files import make_private, open_private
 from batch_submit.adapters.terminal import LOGGER, harmless, without_hidden
-from batch_submit.plan.secrets import AUTHORIZED, NAME_BEGINS, SENSITIVE_END, SENSITIVE_WORDS
+from batch_submit.plan.secrets import (
+    AUTHORIZED,
+    NAME_BEGINS,
+    ORACLE_PASSWORD,
+    PRIVATE_KEY,
+    SENSITIVE_END,
+    SENSITIVE_WORDS,
+)
 
 # Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
 _KEY = rf"{NAME_BEGINS}(?:{SENSITIVE_WORDS}[\w.\-]*|{SENSITIVE_END})"
@@ -23,6 +31,8 @@ _SECRETS = (
     re.compile(rf"(?i)({AUTHORIZED}){_VALUE}"),  # Authorization: Bearer value
     re.compile(rf"(?i)((?<!\S)--?{_ARGUMENT}[ \t]+)(?!-){_VALUE}"),  # --key value
     re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)[^/\s@]+(?=@)"),  # scheme://user:password@host
+    ORACLE_PASSWORD,
+    PRIVATE_KEY,
 )
 
 #: A log file with more is put aside, and so many of them are kept.
@@ -81,10 +91,10 @@ def start_logging(path: Path | None, *, verbose: bool) -> str:
         shown.setFormatter(_MaskingFormatter("debug: %(message)s"))
         shown.addFilter(lambda record: record.levelno <= logging.DEBUG)
         LOGGER.addHandler(shown)
-    if path is None:
+    if path is None or str(path) == os.devnull:
         return ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         _rotate(path)
         file = _PrivateFile(path, encoding="utf-8")
     except OSError as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from batch_submit.adapters.own_files import own_folder
 from batch_submit.errors import BatchSubmitError, ClusterRefused, HostNotReady, UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class HdfsSavedLogs:
         dest = posixpath.join(self._growing, container_id, name)
         self._webhdfs.mkdirs(posixpath.dirname(dest))
         try:
-            self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own_folder(self._spool)
             with tempfile.NamedTemporaryFile(dir=self._spool, prefix=".log-") as file:
                 for piece in pieces:
                     file.write(piece)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from batch_submit.adapters.own_files import open_private
+from batch_submit.adapters.own_files import open_private, own_folder
 from batch_submit.adapters.processes import live_in_session, look_at, may_submit, submits
 from batch_submit.adapters.terminal import LOGGER
 from batch_submit.errors import HostNotReady
@@ -28,7 +28,7 @@ def write_secret_properties(secrets: Mapping[str, str], folder: Path) -> str:
     """
     text = "".join(f"{_escape(key)}={_escape(value)}\n" for key, value in sorted(secrets.items()))
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(folder)
         descriptor, name = tempfile.mkstemp(prefix="secrets-", suffix=".properties", dir=folder)  # mkstemp: mode 0600
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batch_submit.adapters.http_reply import refuse_downgrade
+from batch_submit.adapters.open_places import refuse_open, who_could_change, who_could_change_site
 from batch_submit.adapters.truststore import Truststore, pem_file
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady, UsageError
@@ -27,6 +28,7 @@ WARNING = (
 )
 
 
+_FILES = ("ca_bundle", "truststore_path", "client_certificate", "client_key")
 _OWN_STORES_KEY = "security_config.truststore_password"
 _CLIENTS_PROPERTY = "ssl.client.truststore.password"
 _PROVIDER = "hadoop.security.credential.provider.path"
@@ -165,7 +167,8 @@ def tls_of(
     Raises
     ------
     UsageError
-        A key without a certificate; a reference to a password that names nothing.
+        A key without a certificate; a reference to a password that names nothing; a file that everybody on this host
+        could have changed.
     """
     certificate = config.local_path("security_config.client_certificate")
     key = config.local_path("security_config.client_key")
@@ -178,7 +181,18 @@ def tls_of(
         )
     bundle = config.local_path("security_config.ca_bundle")
     store = None if bundle else _configured_store(config, conf, env, login) or _clients_store(conf, env, login)
+    if config.value("execution.allow_world_writable") is not True:
+        _refuse_open(config, store)
     return Tls(bundle, store, certificate, key, insecure, cache / "tls", dict(env))
+
+
+def _refuse_open(config: Config, store: Truststore | None) -> None:
+    """Whoever may write there says whom we trust, or who we are."""
+    named = [(f"security_config.{key}", config.local_path(f"security_config.{key}")) for key in _FILES]
+    found = [(path, key, who_could_change(Path(path))) for key, path in named if path]
+    if store is not None and store.path not in (path for _, path in named):
+        found.append((store.path, store.origin, who_could_change_site(Path(store.path))))
+    refuse_open((f"{path} ({key}): {why}" for path, key, why in found if why), "TLS")
 
 
 def _configured_store(

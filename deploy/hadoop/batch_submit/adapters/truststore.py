@@ -7,7 +7,6 @@ OpenJDK 17). PKCS12 is read by Java's ``keytool``, else by the Python package ``
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import os
 import re
@@ -18,6 +17,7 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from batch_submit.adapters.bounded_programs import TookTooLong, run
+from batch_submit.adapters.own_files import own_folder, write_whole
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 
@@ -273,15 +273,5 @@ def _is_ours(kept: Path) -> bool:
 
 
 def _keep(kept: Path, text: str) -> None:
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-        temporary.replace(kept)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    own_folder(kept.parent)
+    write_whole(kept, text.encode("ascii"))

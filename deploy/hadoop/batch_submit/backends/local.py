@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from batch_submit.adapters import local_supervisor
+from batch_submit.adapters.own_files import own_folder
 from batch_submit.adapters.processes import Processes
 from batch_submit.adapters.spark_submit import Child, write_secret_properties
 from batch_submit.backends.base import LaunchRecord, Preparation
@@ -108,7 +109,7 @@ class LocalBackend:
         """The folder of a try: all that tells of a local run."""
         place = self.folder / plan.spec.run_id / str(number)
         try:
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own_folder(place)
             # Of a kill before this launch: an earlier call of the same try never came to start its driver.
             (place / local_supervisor.STOP).unlink(missing_ok=True)
         except OSError as error:

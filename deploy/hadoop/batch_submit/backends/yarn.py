@@ -343,8 +343,10 @@ class YarnBackend:
 
 def _usable(folder: Path) -> Path:
     """The launcher's folder; where the state folder can't be written to, a new one among the temporary files."""
+    from batch_submit.adapters.own_files import own_folder
+
     with suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(folder)
     if not os.access(folder, os.W_OK):
         import tempfile
 

@@ -41,7 +41,8 @@ def many(context: click.Context, typed: Mapping[str, Any]) -> int:
     )
     services = build_services(verbose=typed["verbose"])
     named = typed["many"]
-    requests, found = read_runs(read_file(services, named), named, flags)
+    content = read_file(services, named, allow_open=bool(typed["allow_world_writable"]))
+    requests, found = read_runs(content, named, flags)
     runs: list[Typed] = []
     wrong: list[tuple[RunRequest, list[str]]] = []
     for request in requests:

@@ -98,8 +98,6 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
             "--save-logs needs the waiting: nobody is there to save them at the end of a run with --no-wait",
             next_step="leave --no-wait out, or set execution.save_logs and use batch-submit wait",
         )
-    if typed["keytab"]:
-        flags[("security_config", "enable_kerberos")] = (True, "--keytab")
     for text in typed["conf"]:
         key, separator, value = text.partition("=")
         if not separator or not key.startswith("spark."):
@@ -161,7 +159,7 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
     "--allow-world-writable",
     is_flag=True,
     default=None,
-    help="Ship a script, jar or Python file although everybody on this host could have changed it.",
+    help="Take the configuration and what is shipped although everybody on this host could have changed it.",
 )
 @click.option("--app-args", metavar='"…"', help="Arguments of the job as one shell-quoted text.")
 @click.option("--app-arg", multiple=True, metavar="X", help="One argument of the job; repeatable.")

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from batch_submit.adapters.own_files import own_folder
 from batch_submit.adapters.resource_manager import ResourceManager
 from batch_submit.adapters.spark_submit import Child, is_in_use, secret_properties
 from batch_submit.adapters.terminal import Terminal
@@ -114,7 +115,7 @@ class SparkSubmitLauncher:
 
     def _make_folder(self) -> None:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own_folder(self.folder)
         except OSError as error:
             raise HostNotReady(
                 f"the launcher's folder can't be made: {error.strerror or error}",

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+from batch_submit.adapters.own_files import own_folder
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 from batch_submit.ledger import database, exports, run_lock
@@ -143,7 +144,7 @@ def replace_with(ledger: SqliteLedger, runs: Iterable[Run], unreadable: Iterable
     """
     lock = ledger.folder / f".{FILE_NAME}.lock"
     try:
-        ledger.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(ledger.folder)
         held = run_lock.take(lock)
         if held is None:
             raise HostNotReady(

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from batch_submit.adapters.own_files import open_locked_file, own_folder
 from batch_submit.ledger.exports import Unreadable, read_exports
 from batch_submit.ledger.records import Run, Try
 from batch_submit.ledger.rows import RUN_EXTRAS, columns_of, write_run, write_unreadable
@@ -70,8 +71,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def make_file(path: Path) -> None:
     """An empty file for the owner only, unless there is one; SQLite gives its companions the same mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    own_folder(path.parent)
+    os.close(open_locked_file(path))
 
 
 def bring_up(connection: sqlite3.Connection, folder: Path) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from batch_submit.adapters.own_files import own_folder, write_whole
 from batch_submit.data_classes import dataclass
 from batch_submit.ledger.records import Run
 
@@ -38,22 +38,8 @@ def write_export(folder: Path, run: Run, *, only_trace: bool = False) -> None:
     OSError
         It can't be written; the old one is as it was.
     """
-
-    path = export_path(folder, run.run_id)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(run.to_json())
-            if only_trace:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    own_folder(folder)
+    write_whole(export_path(folder, run.run_id), run.to_json().encode(), to_disk=only_trace)
 
 
 def has_exports(folder: Path) -> bool:

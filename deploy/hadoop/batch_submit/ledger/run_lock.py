@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from batch_submit.adapters.own_files import open_locked_file
 from batch_submit.errors import OutcomeUnknown
 
 
@@ -71,7 +72,7 @@ def held(
 
 
 def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return open_locked_file(path)
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -251,12 +251,13 @@ class SqliteLedger:
         OutcomeUnknown
             When another process of this host still holds it after ``patience_s`` seconds.
         """
+        from batch_submit.adapters.own_files import own_folder
         from batch_submit.ledger import run_lock
 
         path = run_lock.lock_path(self.folder, run_id)
         with contextlib.ExitStack() as stack:
             try:
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                own_folder(self.folder)
                 stack.enter_context(
                     run_lock.held(path, run_id=run_id, monotonic=monotonic, sleep=sleep, patience_s=patience_s)
                 )

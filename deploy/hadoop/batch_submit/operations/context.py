@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # list and status have to start fast: what a command needs is
 
 #: How long a ResourceManager may be away, while its answer is waited for, unless ``execution.rm_patience`` says so.
 DEFAULT_RM_PATIENCE_S = 15 * 60.0
+_ALLOW_OPEN = ("execution", "allow_world_writable")
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,14 @@ def _cache_key(services: Services, selection: Selection, sources: ConfigSources)
 
 def _sources(services: Services, selection: Selection, spark_home: str) -> tuple[Path, ConfigSources]:
     from batch_submit.adapters.config_files import find_config, read_sources
+    from batch_submit.adapters.open_places import allowed_by_call
     from batch_submit.adapters.spark_finder import spark_defaults_file
 
     path = find_config(selection.config_file, cwd=services.cwd, homes=services.config_homes())
     defaults = spark_defaults_file(services.env, spark_home)
-    return path, read_sources(path, env=selection.env, spark_defaults=defaults)
+    typed, _ = (selection.flags or {}).get(_ALLOW_OPEN, (None, ""))
+    allowed = allowed_by_call(services.env, typed)
+    return path, read_sources(path, env=selection.env, spark_defaults=defaults, allow_open=allowed)
 
 
 def _build(services: Services, selection: Selection, sources: ConfigSources) -> Config:
@@ -209,11 +213,31 @@ def open_context(services: Services, selection: Selection, *, reading: bool = Fa
         etc_names_resourcemanager=services.etc_names_resourcemanager(),
         cluster_flags=selection.cluster_flags(),
     )
+    refuse_open_site(config, choice)
     chosen = f"backend: {choice.backend} ({choice.reason}); config: {path}"
     services.terminal.note(chosen)
     for text in (*([warning] if warning else []), *config.warnings):
         services.terminal.warn(text)
     return Context(services, config, path, choice, spark, selection, reading)
+
+
+def refuse_open_site(config: Config, choice: BackendChoice) -> None:
+    """Hadoop's XML names the servers that we log in to: it must not be anybody's to change.
+
+    Raises
+    ------
+    UsageError
+        Everybody on this host could have changed it, and ``execution.allow_world_writable`` is not set.
+    """
+    if config.value("execution.allow_world_writable") is True:
+        return
+    from batch_submit.adapters.hadoop_conf import FILES
+    from batch_submit.adapters.open_places import refuse_open, who_could_change_site
+
+    folders = dict.fromkeys(one for one in (choice.hadoop_conf_dir, choice.yarn_conf_dir) if one)
+    files = [Path(folder, name) for folder in folders for name in (*FILES, "mapred-site.xml", "ssl-client.xml")]
+    found = ((one, who_could_change_site(one)) for one in files)
+    refuse_open((f"{one}: {why}" for one, why in found if why), "Hadoop's configuration")
 
 
 def _log_file(services: Services, config: Config) -> Path:

@@ -23,7 +23,7 @@ from batch_submit.adapters.yarn_probe import hands_out_logs
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ConfigError, ExitCode, UsageError
 from batch_submit.operations.config_view import check_config
-from batch_submit.operations.context import Selection, read_config
+from batch_submit.operations.context import Selection, read_config, refuse_open_site
 from batch_submit.operations.deep_probe import ask_nodes
 from batch_submit.operations.examine import (
     REQUEST_S,
@@ -149,6 +149,11 @@ def _set_the_scene(services: Services, selection: Selection, out: list[Finding])
     out.append(ok("config.backend", f"{choice.backend} ({choice.reason})", measured={"backend": choice.backend}))
     if choice.backend == LOCAL:
         scene.user = services.os_user
+        return scene
+    try:
+        refuse_open_site(config, choice)
+    except UsageError as error:
+        out.append(_problem_finding("config.hadoop-conf", error))
         return scene
     try:
         scene.conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)

@@ -175,7 +175,18 @@ def look_at_host(scene: Scene, out: list[Finding], facts: HostFacts) -> None:
     named = env.get("PYTHON_PATH", "")
     nodes = host_probe.interpreter(named, env) if named else None
     out.append(health_host.python(host_probe.own_python(), nodes, LOCAL if scene.local else "yarn"))
-    state, cache = services.state_folder, services.cache_folder
+    _look_at_own_places(services, out)
+    out.append(_ticket(scene))
+    package = scene.kerberos and host_probe.can_import("requests_kerberos")
+    out.append(health_host.kerberos_package(scene.kerberos, package))
+
+
+def _look_at_own_places(services: Services, out: list[Finding]) -> None:
+    try:
+        state, cache = services.state_folder, services.cache_folder
+    except HostNotReady as error:
+        out.append(red("host.state-folder", error.message, error.next_step, error.where))
+        return
     out.append(health_host.state_folder(str(state), host_probe.writable(state)))
     out += look_at_ledgers(services)
     places = [
@@ -184,16 +195,16 @@ def look_at_host(scene: Scene, out: list[Finding], facts: HostFacts) -> None:
         ("temporary files", Path(tempfile.gettempdir())),
     ]
     out += health_host.disks(host_probe.disks(places))
-    out.append(_ticket(scene))
-    package = scene.kerberos and host_probe.can_import("requests_kerberos")
-    out.append(health_host.kerberos_package(scene.kerberos, package))
 
 
 def _ticket(scene: Scene) -> Finding:
     """The user's own ticket, or what a login by the configured keytab gives."""
     services = scene.services
     env, now = services.env, services.clock.now_utc().timestamp()
-    private = services.private_ticket(scene.config) if scene.kerberos else None
+    try:
+        private = services.private_ticket(scene.config) if scene.kerberos else None
+    except BatchSubmitError as error:
+        return red("host.ticket", error.message, error.next_step, error.where)
     if private is None:
         state = host_probe.kerberos_ticket(env, now) if scene.kerberos else ("", None)
         return health_host.ticket(scene.kerberos, *state)

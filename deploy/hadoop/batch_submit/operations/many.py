@@ -18,6 +18,7 @@ from pathlib import Path
 from batch_submit.adapters.child_submits import ChildSubmit
 from batch_submit.adapters.clock import Signals
 from batch_submit.adapters.named_locks import LockFile
+from batch_submit.adapters.open_places import allowed_by_call, refuse_open, who_could_change
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ConfigError, ExitCode, LockHeld, MissingFile, UsageError
 from batch_submit.operations.context import Context, Selection, open_context
@@ -48,15 +49,24 @@ class Typed:
     call: SubmitCall
 
 
-def read_file(services: Services, named: str) -> str:
+def read_file(services: Services, named: str, *, allow_open: bool = False) -> str:
     """The text of the runs' file.
+
+    Parameters
+    ----------
+    allow_open
+        Take it also where everybody on this host could have changed it.
 
     Raises
     ------
     MissingFile
         It can't be read.
+    UsageError
+        Everybody could have changed it.
     """
     path = services.cwd / named
+    why = "" if allowed_by_call(services.env, allow_open) else who_could_change(path)
+    refuse_open([f"{path}: {why}"] if why else [], "runs", by_file=False)
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

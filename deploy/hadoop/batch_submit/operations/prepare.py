@@ -13,7 +13,7 @@ from pathlib import Path
 from batch_submit.adapters.addresses import override_addresses
 from batch_submit.adapters.framework_archive import framework_archive, store
 from batch_submit.adapters.git_revision import git_revision
-from batch_submit.adapters.own_files import who_could_change
+from batch_submit.adapters.open_places import refuse_open, who_could_change
 from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import AUTO, REST
@@ -27,6 +27,7 @@ from batch_submit.plan.dates import parse_day
 from batch_submit.plan.identity import RunId, make_run_id, normalise_run_id
 from batch_submit.plan.job_spec import Call, build_spec
 from batch_submit.plan.locks import LockWish
+from batch_submit.plan.merged import Config
 from batch_submit.plan.shipped_files import Places, shipped_file
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.submission import JobSpec, ShippedFile, SubmissionPlan
@@ -106,7 +107,7 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
     if call.lock is not None:  # an application of this run holds the lock by it, for every host
         spec = replace(spec, user_tags=(*spec.user_tags, call.lock.tag))
     if context.config.value("execution.allow_world_writable") is not True:
-        _refuse_open_code(spec)
+        _refuse_open_files(context.config, spec)
     missing = [f"{one.path} ({one.origin})" for one in spec.local_files() if not Path(one.path).exists()]
     keytab = spec.conf.get("spark.kerberos.keytab")
     if keytab is not None and not os.access(str(keytab.value), os.R_OK):
@@ -118,23 +119,20 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
     return spec
 
 
-def _refuse_open_code(spec: JobSpec) -> None:
-    """Code that runs in our name must not be anybody's to change.
+def _refuse_open_files(config: Config, spec: JobSpec) -> None:
+    """Code that runs in our name, and what it is given along, must not be anybody's to change.
 
     Raises
     ------
     UsageError
-        The script, a Python file or a jar could be changed by everybody on this host.
+        A file that is shipped, or a store of Spark's TLS, could be changed by everybody on this host.
     """
-    code = [one for one in (spec.script, *spec.py_files, *spec.jars) if not one.is_remote]
-    found = [(one, who_could_change(Path(one.path))) for one in code]
-    problems = [f"{one.path} ({one.origin}): {why}" for one, why in found if why]
-    if problems:
-        raise UsageError(
-            f"{len(problems)} file(s) of code could have been changed by anybody on this host",
-            details=problems,
-            next_step="chmod o-w what is named, or --allow-world-writable (execution.allow_world_writable)",
-        )
+    named = {one.path: one.origin for one in spec.local_files()}
+    if config.value("security_config.enable_ssl") is True:  # in client mode Spark reads them where they lie
+        keys = ("security_config.keystore_path", "security_config.truststore_path")
+        named |= {path: key for key in keys if (path := config.local_path(key)) and path not in named}
+    found = {path: who_could_change(Path(path)) for path in named}
+    refuse_open((f"{path} ({named[path]}): {why}" for path, why in found.items() if why), "the job")
 
 
 def with_revision(context: Context, spec: JobSpec) -> JobSpec:

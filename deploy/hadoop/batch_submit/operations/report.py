@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batch_submit import __version__
 from batch_submit.adapters.local_store import write_whole
+from batch_submit.adapters.open_places import who_could_change
 from batch_submit.adapters.temporary_names import own_temporary
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode, MissingFile, NotFound, UsageError
@@ -24,7 +25,6 @@ from batch_submit.services import Services
 
 #: So much of a file tells whether it is a page of ours.
 _HEAD_BYTES = 2048
-_MODE = 0o644
 _NO_PLOTS = "{why}: the curves stand here as tables; for plots: pip install 'batch-submit[report]'"
 
 
@@ -152,7 +152,15 @@ def _place(services: Services, options: ReportOptions, run_id: str) -> Path:
     typed = services.cwd / options.out if options.out else services.cwd / name
     place = typed / name if options.out and (options.out.endswith("/") or typed.is_dir()) else typed
     try:
-        place = place.resolve()  # a link stays a link
+        led_to = place.resolve()  # a link stays a link
+        linked = any(one.is_symlink() for one in (place, *place.absolute().parents))
+        if linked and (why := who_could_change(place)):
+            raise UsageError(
+                f"a link leads to {led_to}, and it may be somebody else's: {why}",
+                where=str(place),
+                next_step="name a file in a folder of yours with --out",
+            )
+        place = led_to
         if not place.parent.is_dir():
             raise MissingFile(
                 "there is no such folder", where=str(place.parent), next_step="make it, or name another with --out"
@@ -177,12 +185,7 @@ def _place(services: Services, options: ReportOptions, run_id: str) -> Path:
 
 
 def _write(place: Path, page: bytes) -> None:
-    """Put the page in its place, whole, readable by all as far as the umask allows."""
-
-    def allow(temporary: str) -> None:
-        written = Path(temporary)
-        written.chmod(stat.S_IMODE(written.stat().st_mode) & _MODE)
-
+    """Put the page in its place, whole, for its owner alone."""
     write_whole(
         [page],
         place,
@@ -190,7 +193,8 @@ def _write(place: Path, page: bytes) -> None:
         temporary=own_temporary(place.name),
         overwrite=place.exists(),
         done=lambda _count: None,
-        check=allow,
+        check=lambda _temporary: None,
+        mode=0o600,
     )
 
 

@@ -7,11 +7,12 @@ profile), variables, flags.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from batch_submit.errors import ConfigError
 from batch_submit.plan import schema
+from batch_submit.plan.keytab_login import settled_switch
 from batch_submit.plan.layers import Block, Document, is_short, read_document, read_flags, read_site, read_variables
 from batch_submit.plan.merge import combine, final
 from batch_submit.plan.merged import Config
@@ -20,6 +21,7 @@ from batch_submit.plan.units import UnitError
 
 __all__ = ["Config", "ConfigSources", "Layer", "Path", "Problem", "SourceText", "Sourced", "build_config"]
 
+_LOGIN = ("security_config", "enable_kerberos")
 _USERS_FILE = frozenset({"file", "environment", "overlay", "profile", "job"})
 
 
@@ -135,32 +137,42 @@ def _job_layer(kind: str, name: str, block: Block, job_type: str | None) -> list
     return [Layer(f"{name}, {job_type}", block.jobs[job_type], kind, tuple(block.job_warnings.get(job_type, ())))]
 
 
-def _merge(job_type: str | None, layers: Iterable[Layer]) -> Config:
+def _merge(job_type: str | None, layers: Sequence[Layer]) -> Config:
     """Fold the layers, keeping what was overridden and warning where a user would be surprised."""
     values: dict[Path, Sourced] = {}
-    setter: dict[Path, Layer] = {}
+    setter: dict[Path, int] = {}
     overridden: dict[Path, list[Sourced]] = {}
     warnings: list[str] = []
     profile_values: dict[Path, Sourced] = {}
-    for layer in layers:
+    for number, layer in enumerate(layers):
         warnings += layer.warnings
         for path, new in layer.values.items():
             old = values.get(path)
             values[path] = combine(old, new, schema.combiner_of(path))
             if old is not None:
-                warnings += _short_over_dotted(path, old, new, setter[path])
+                warnings += _short_over_dotted(path, old, new, layers[setter[path]])
                 if not set(old.items) & set(values[path].items):
                     overridden.setdefault(path, []).append(old)
-            setter[path] = layer
+            setter[path] = number
             if layer.kind == "profile":
                 profile_values[path] = values[path]
     for path, wanted in profile_values.items():
         winner = values[path]
-        if setter[path].kind == "job" and winner.value != wanted.value and not set(wanted.items) & set(winner.items):
+        if (
+            layers[setter[path]].kind == "job"
+            and winner.value != wanted.value
+            and not set(wanted.items) & set(winner.items)
+        ):
             warnings.append(
                 f"{wanted.origin}: {wanted.key} is overridden by {winner.key} ({winner.origin}): "
                 "the job type's section comes after the profile"
             )
+    switched, told = settled_switch(values, setter.__getitem__)
+    if switched is not None:
+        if (off := values.get(_LOGIN)) is not None and off.value is not None:
+            overridden.setdefault(_LOGIN, []).append(off)
+        values[_LOGIN] = switched
+    warnings += [told] if told else []
     for path, value in values.items():
         if value.value is None and path in overridden:
             overridden[path].append(value)

@@ -50,7 +50,8 @@ def check_arguments(arguments: Sequence[str], *, quotes_all: bool = False) -> li
         if _NAME.fullmatch(key) and is_secret_name(key) and assigned_or_follows:
             problems.append(f"argument {position} ({key}) looks like a secret; arguments stand in launch_container.sh")
         elif mask("", argument) != argument:
-            problems.append(f"argument {position} holds a password; arguments stand in launch_container.sh")
+            what = "a private key" if "PRIVATE KEY" in argument else "a password"
+            problems.append(f"argument {position} holds {what}; arguments stand in launch_container.sh")
     return problems
 
 
@@ -132,7 +133,7 @@ def check_conf(conf: Mapping[str, Sourced]) -> list[str]:
                 for token in _REWRITTEN_IN_ENVIRONMENT
                 if token in value
             ]
-            if told(key) or holds_secret(key, value) or is_secret_name(key.partition("Env.")[2]):
+            if told(key) or holds_secret(key, value):
                 problems.append(f"{key} ({sourced.origin}) is a secret; its value would stand in launch_container.sh")
         elif key.endswith("extraJavaOptions") or key.endswith("defaultJavaOptions"):
             named = [f"the secret -D{name}" for name in _SECRET_OPTION.findall(value) if is_secret(name) or told(name)]

@@ -25,6 +25,7 @@ from batch_submit.plan.job_params import (
     pipeline_stages,
     split,
 )
+from batch_submit.plan.keytab_login import keytab_login
 from batch_submit.plan.merged import Config
 from batch_submit.plan.proxy_user import proxy_user_of
 from batch_submit.plan.resources import apply_limits, settle_dynamic_allocation
@@ -260,20 +261,9 @@ def _spark_conf(
 
 
 def _kerberos(config: Config, conf: dict[str, Sourced]) -> None:
-    if config.value("security_config.enable_kerberos") is not True:
-        return
-    for key in ("principal", "keytab"):
-        sourced = config.get(f"security_config.{key}")
-        if sourced is None or not sourced.value:
-            raise UsageError(
-                f"security_config.enable_kerberos needs security_config.{key} too",
-                where=config.values[("security_config", "enable_kerberos")].origin,
-                next_step=f"add {key}: to security_config",
-            )
-        value = str(sourced.value)
-        if key == "keytab" and sourced.base and not value.startswith("/"):
-            value = posixpath.normpath(posixpath.join(sourced.base, value))
-        conf[f"spark.kerberos.{key}"] = Sourced(value, sourced.origin)
+    login = keytab_login(config)
+    if login is not None:
+        conf["spark.kerberos.principal"], conf["spark.kerberos.keytab"] = login.principal, login.keytab
 
 
 def _locale(conf: dict[str, Sourced], arguments: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from batch_submit.errors import UsageError
+from batch_submit.plan.keytab_login import keytab_login
 
 if TYPE_CHECKING:
     from batch_submit.plan.merged import Config
@@ -28,16 +29,17 @@ def proxy_user_of(config: Config, *, kerberos: bool) -> str:
     UsageError
         Together with a keytab: spark-submit refuses it (``SparkSubmitArguments``: "Only one of --proxy-user or
         --principal can be provided"), for the keytab would go to the other user's driver. Or without Kerberos, where
-        nobody has to prove who he is.
+        nobody has to prove who he is. Or only one of principal and keytab is given.
     """
     sourced = config.get(PROXY_USER)
     if sourced is None or not str(sourced.value or "").strip():
         return ""
-    if config.value("security_config.enable_kerberos") is True:
+    if keytab_login(config) is not None:
         raise UsageError(
             "a proxy user and a keytab exclude each other: the keytab would go to the other user's driver",
             where=sourced.origin,
-            next_step="get a ticket by kinit and leave enable_kerberos out, or leave proxy_user (--proxy-user) out",
+            next_step="get a ticket by kinit and leave enable_kerberos, principal and keytab out,"
+            " or leave proxy_user (--proxy-user) out",
         )
     if not kerberos:
         raise UsageError(

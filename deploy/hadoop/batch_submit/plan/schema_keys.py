@@ -133,7 +133,7 @@ def _execution() -> tuple[Key, ...]:
         Key(
             (section, "allow_world_writable"),
             Kind.BOOLEAN,
-            "ship code that everybody on this host could have changed",
+            "take files that everybody on this host could have changed",
             "false",
         ),
     )

@@ -25,6 +25,8 @@ _HADOOPS = re.compile(
     r"|fs\.azure\.(?:account\.key(?:\.|$)|oauth2\.)|fs\.adl\.oauth2\.|fs\.gs\.(?:encryption|proxy|auth)\."
 )
 _SECRET_NAME = re.compile(rf"(?i)[\w.:\-]*{SENSITIVE_END}")
+#: A variable that Spark sets for its processes: its own name tells what it holds.
+_VARIABLE = re.compile(r"\bspark\.(?:yarn\.appMasterEnv|executorEnv)\.(.+)", re.DOTALL)
 
 #: What Spark prints in the place of a secret (source: ``Utils.REDACTION_REPLACEMENT_TEXT``).
 MASK = "*********(redacted)"
@@ -38,11 +40,22 @@ _FILLED_IN = r"""(?:\{\{\w+\}\}|<LOG_DIR>)(?=[/\s"',;]|$)"""
 _ASSIGNMENT = re.compile(rf"(?i)({_ASSIGNED})(?!(?:null|true|false)\s*[,}}\]]|{_FILLED_IN}){_VALUE}")
 _AUTHORIZATION = re.compile(rf"""(?i)({AUTHORIZED})[^\s"',]+""")
 _USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)([^/\s@]+)(@)")
+#: ``jdbc:oracle:thin:scott/tiger@//host:1521/service``; without a user nothing stands before ``@``.
+ORACLE_PASSWORD = re.compile(r"(?i)(\bjdbc:oracle:\w+:[^/\s@]*/)[^\s@]+(?=@)")
+#: A private key as PEM or for OpenSSH, whole or cut off.
+PRIVATE_KEY = re.compile(
+    r"(-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)(?:(?!-----END).)*(-----END [A-Z0-9 ]*-----)?",
+    re.DOTALL,
+)
 
 
 def is_secret(key: str) -> bool:
-    """Whether a value under this key must be masked. Matches anywhere in the key, as Spark's and Hadoop's own do."""
-    return _SECRET.search(key) is not None or _HADOOPS.search(key) is not None
+    """Whether a value under this key must be masked. Matches anywhere in the key, as Spark's and Hadoop's own do; a
+    variable of Spark's processes (``spark.executorEnv.API_KEY``) also by :func:`is_secret_name`."""
+    if _SECRET.search(key) is not None or _HADOOPS.search(key) is not None:
+        return True
+    variable = _VARIABLE.search(key)
+    return variable is not None and is_secret_name(variable[1])
 
 
 def is_secret_name(name: str) -> bool:
@@ -59,7 +72,7 @@ def mask(key: str, value: object) -> object:
         The full key. When it is a secret's, the whole value is replaced.
     value
         Text, number, list or map. Maps are masked by their own keys too; texts lose passwords written inside them
-        (``-Dsome.password=...``, ``https://user:...@host``).
+        (``-Dsome.password=...``, ``https://user:...@host``, ``jdbc:oracle:thin:user/...@host``) and private keys.
     """
     if value is None:
         return None
@@ -68,6 +81,8 @@ def mask(key: str, value: object) -> object:
     if isinstance(value, str):
         masked = _AUTHORIZATION.sub(lambda match: match[1] + MASK, value)
         masked = _ASSIGNMENT.sub(lambda match: match[1] + MASK, masked)
+        for whole in (PRIVATE_KEY, ORACLE_PASSWORD):
+            masked = whole.sub(lambda match: match[1] + MASK, masked)
         return _USERINFO.sub(lambda match: match[1] + MASK + match[3], masked)
     if isinstance(value, Mapping):
         return {name: mask(str(name), item) for name, item in value.items()}
@@ -82,9 +97,10 @@ def holds_secret(key: str, value: object) -> bool:
 
 
 def holds_password(value: object) -> bool:
-    """Whether an address somewhere in a value, a list or a map names a password (``//user:password@host``)."""
+    """Whether an address somewhere in a value, a list or a map names a password (``//user:password@host``), or a
+    private key stands there."""
     if isinstance(value, str):
-        return _USERINFO.search(value) is not None
+        return any(pattern.search(value) for pattern in (_USERINFO, ORACLE_PASSWORD, PRIVATE_KEY))
     if isinstance(value, Mapping):
         return any(holds_password(item) for item in value.values())
     return isinstance(value, (list, tuple)) and any(holds_password(item) for item in value)
