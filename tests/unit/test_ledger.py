@@ -23,7 +23,7 @@ from batch_submit.operations.recording import Program, Recorder, known_of
 from batch_submit.plan.resume import Action, Here, Known, Marks, decide
 from batch_submit.plan.run_states import Event
 from tests.unit.fake_clock import FakeClock
-from tests.unit.modelled_world import PLAN
+from tests.unit.modelled_calls import PLAN
 
 RUN = Run(
     run_id="nightly",

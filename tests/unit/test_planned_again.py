@@ -12,7 +12,7 @@ from batch_submit.errors import ExitCode, OutcomeUnknown
 from batch_submit.ledger import Run, SqliteLedger, Try, TryState
 from batch_submit.operations.recording import Recorder
 from tests.unit.fake_clock import FakeClock
-from tests.unit.modelled_world import PLAN
+from tests.unit.modelled_calls import PLAN
 from tests.unit.test_ledger import RUN
 
 

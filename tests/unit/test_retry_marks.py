@@ -18,7 +18,7 @@ from batch_submit.operations import retry_marks
 from batch_submit.operations.recording import Recorder
 from batch_submit.plan.resume import Here
 from tests.unit.fake_clock import FakeClock
-from tests.unit.modelled_world import PLAN
+from tests.unit.modelled_calls import PLAN
 from tests.unit.test_ledger import RUN
 
 APP = "application_1785360606021_0002"
