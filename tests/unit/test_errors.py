@@ -30,6 +30,7 @@ CODES = {
     "RunKilled": 6,
     "OutcomeUnknown": 8,
     "EndUnseen": 8,
+    "TryPassedOver": 8,
 }
 
 

@@ -144,7 +144,7 @@ LAUNCHING = one_try(TryState.LAUNCHING, application_id="")
         (NOT_SUBMITTED, [report(1, LIVE)], 1, ["find_run"]),
         (LAUNCHING, [report(1, LIVE)], 1, ["find_run"]),
         (LAUNCHING, [report(2, LIVE), report(1, BAD)], 2, ["find_run"]),
-        (replace(LAUNCHING, number=2), [report(2, BAD), report(1, LIVE)], 2, ["find_run"]),
+        (replace(LAUNCHING, number=2), [report(2, BAD), report(1, LIVE)], 1, ["find_run"]),
     ],
 )
 @pytest.mark.parametrize("reading", [False, True])
@@ -200,9 +200,15 @@ def test_not_submitted_and_nothing_seen_is_no_target(world: World) -> None:
         world.found()
 
 
-def test_an_older_live_try_is_not_the_answer_while_a_newer_one_is_launched(world: World) -> None:
+def test_a_try_that_is_being_launched_hides_no_live_older_one(world: World) -> None:
     world.knows(replace(LAUNCHING, number=2))
     world.seen = [report(1, LIVE)]
+    assert world.found().application_id == app(1)
+
+
+def test_an_older_try_that_has_failed_is_not_the_answer_while_a_newer_one_is_launched(world: World) -> None:
+    world.knows(replace(LAUNCHING, number=2))
+    world.seen = [report(1, BAD)]
     with pytest.raises(OutcomeUnknown, match="try 2 of run r1 is being launched"):
         world.found()
 
