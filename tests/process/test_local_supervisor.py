@@ -132,6 +132,52 @@ def test_killed_while_its_supervisor_has_not_started_it_a_driver_never_runs(lapt
     assert laptop.submit("--run-id", "r1").code == 0, "the next try is not held by the mark of the one before"
 
 
+#: The call that launches waits, once its driver's folder is there, until ``$GATE`` appears.
+_HELD = (
+    "import os, time",
+    "from batch_submit.backends import local",
+    "real = local.Child",
+    "def held(*given):",
+    "    open(os.environ['GATE'] + '.reached', 'w').close()",
+    "    while not os.path.exists(os.environ['GATE']): time.sleep(0.02)",
+    "    return real(*given)",
+    "local.Child = held",
+)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_killed_while_there_is_no_supervisor_yet_a_driver_never_runs(laptop: Door, number: int) -> None:
+    """Between the folder of the try and the supervisor: no process of the run is there, and yet it comes."""
+    if number == 2:
+        laptop.recorder(status=1)
+        assert laptop.submit("--run-id", "r1").code == 1
+    gate = laptop.folder / "gate"
+    laptop.env["GATE"] = str(gate)
+    running = laptop.submitting("--run-id", "r1", "--no-wait", program=laptop.changed_program(*_HELD))
+    until((laptop.folder / "gate.reached").exists, "the launch has begun")
+    killing = laptop.start("kill", "local-r1")
+    until(lambda: list(laptop.state.glob(f"local/r1/{number}/stop.json")) or killing.process.poll() is not None, "kill")
+    gate.touch()
+    killed = killing.end()
+    running.end()
+    assert (killed.code, killed.out) == (0, "local-r1 killed\n"), killed.err
+    assert laptop.run("status", "local-r1", "--json").json["state"] == "KILLED"
+    assert len(laptop.calls) == number - 1, "its driver has never run"
+
+
+def test_a_launch_that_was_cut_off_before_its_supervisor_has_ended(laptop: Door) -> None:
+    laptop.env["GATE"] = str(laptop.folder / "gate")
+    running = laptop.submitting("--run-id", "r1", "--no-wait", program=laptop.changed_program(*_HELD))
+    until((laptop.folder / "gate.reached").exists, "the launch has begun")
+    assert laptop.run("status", "local-r1", "--json").json["state"] == "SUBMITTED"
+    running.process.kill()
+    running.process.wait()
+    killed = laptop.run("kill", "local-r1")
+    assert (killed.code, killed.out) == (0, "local-r1 killed\n"), killed.err
+    laptop.recorder()
+    assert laptop.submit("--run-id", "r1").code == 0, "the mark of the kill is not in the way of the next one"
+
+
 def test_kill_says_that_nobody_saw_the_end_and_not_that_it_lives(laptop: Door) -> None:
     """Its supervisor is gone, so that nobody writes down how the driver ended."""
     laptop.holds("wait_after")

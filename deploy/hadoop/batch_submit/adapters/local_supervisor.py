@@ -2,9 +2,10 @@
 
 ``python local_supervisor.py FOLDER TIMEOUT_S -- ARGV…``. Standard library only; imports nothing of this package. It
 writes ``process.json`` (its own and the driver's pid with their start times) before anything else is known, the
-driver's output to ``driver.log``, and ``exit.json`` at the end; each whole, by rename. SIGTERM ends the driver: TERM,
-ten seconds, KILL. So does ``stop.json``, which is looked at before the driver is started and once ``process.json`` is
-there: whoever ends a run writes the one before it looks for the other.
+driver's output to ``driver.log``, and ``exit.json`` at the end; each whole, by rename. SIGTERM ends the driver and all
+that it has started in its session: TERM, ten seconds, KILL; ``exit.json`` comes once nothing of it is left. So does
+``stop.json``, which is looked at before the driver is started and once ``process.json`` is there: whoever ends a run
+writes the one before it looks for the other.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ GRACE_S = 10.0
 #: Beside ``process.json``: the run is to end, also if its driver has not been started yet.
 STOP = "stop.json"
 _MOST_NOTED = 4096
+#: How often what is left of the driver is looked at while it is being ended.
+_LOOK_S = 0.1
 
 
 def start_ticks(pid: int) -> int:
@@ -98,15 +101,39 @@ def _noted(_number: int, _frame: FrameType | None) -> None:
     """The pipe has it."""
 
 
-def _end(child: subprocess.Popen[bytes]) -> int:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGTERM)
-    try:
-        return child.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        return child.wait()
+def _groups_in(session: int) -> set[int]:
+    """The process groups in which processes of a session live."""
+    groups = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (process / "stat").read_bytes()
+        except OSError:
+            continue  # it ended meanwhile
+        state, _, group, its_session = stat.rpartition(b")")[2].split()[:4]
+        if int(its_session) == session and state not in (b"Z", b"X", b"x"):
+            groups.add(int(group))
+    return groups
+
+
+def _signal(groups: set[int], number: int) -> None:
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # ended; or of another user, and waited for
+            os.killpg(group, number)
+
+
+def _end(child: subprocess.Popen[bytes], signals: _Signals) -> int:
+    """End the driver and what it has started in its session; its status, once nothing of that is left.
+
+    A wrapper may be gone at once while the JVM that it started still works in its shutdown hooks. The leader's status
+    is asked for last: until then its number is nobody else's.
+    """
+    deadline = time.monotonic() + GRACE_S
+    _signal(_groups_in(child.pid), signal.SIGTERM)
+    while left := _groups_in(child.pid):
+        if time.monotonic() >= deadline:
+            _signal(left, signal.SIGKILL)
+        signals.wait(_LOOK_S)
+    return child.wait()
 
 
 def main(argv: list[str]) -> None:
@@ -139,15 +166,15 @@ def _ran(command: list[str], place: Path, signals: _Signals, deadline: float | N
         _tell_of(child, place)
     except OSError as error:
         if child is not None:
-            _end(child)  # a driver that is not written down can't be found again
+            _end(child, signals)  # a driver that is not written down can't be found again
         return {"returncode": 127, "error": f"{command[0]}: {error.strerror or error}"}
     while (code := child.poll()) is None:
         # The mark of a kill that came before process.json was there; a later one finds it, and sends SIGTERM.
         if signals.stopped or (place / STOP).exists():
-            return {"killed": True, "returncode": _end(child)}
+            return {"killed": True, "returncode": _end(child, signals)}
         left_s = deadline - time.monotonic() if deadline is not None else None
         if left_s is not None and left_s <= 0:
-            return {"timed_out": True, "returncode": _end(child)}
+            return {"timed_out": True, "returncode": _end(child, signals)}
         signals.wait(left_s)
     return {"returncode": code}
 

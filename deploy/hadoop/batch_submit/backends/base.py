@@ -171,6 +171,9 @@ class Backend(Protocol):
     def after_failure(self, application_id: str) -> list[str]:
         """Clean up after a terminal FAILED or KILLED; returns what was done, in lines."""
 
+    def left_behind(self, run_id: str) -> tuple[int, ...]:
+        """The processes of this host that a run's ended drivers have left, and that may go on with its work."""
+
     def read_artifact(self, path: str, limit: int) -> bytes | None:
         """A small result file of a finished run; ``None`` when it is not there."""
 

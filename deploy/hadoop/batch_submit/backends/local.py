@@ -7,8 +7,8 @@ the driver and writes it down, so that ``--no-wait``, a closed terminal and a lo
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -18,15 +18,24 @@ from typing import Any
 
 from batch_submit.adapters import local_supervisor
 from batch_submit.adapters.own_files import own_folder
-from batch_submit.adapters.processes import Processes
+from batch_submit.adapters.processes import Processes, may_submit
 from batch_submit.adapters.spark_submit import Child, write_secret_properties
 from batch_submit.backends.base import LaunchRecord, Preparation
+from batch_submit.backends.local_state import (
+    age_ms_of,
+    is_alive,
+    of_another_host,
+    outcome_of,
+    read_state,
+    where_of,
+    without_a_word,
+)
 from batch_submit.container_logs import ApplicationLogs
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import ClusterUnreachable, EndUnseen, HostNotReady, NotFound, OutcomeUnknown, UsageError
-from batch_submit.model import LIFETIME_EXCEEDED, ApplicationReport, AttemptReport, FinalStatus, Search, State
+from batch_submit.errors import EndUnseen, HostNotReady, NotFound, OutcomeUnknown, UsageError
+from batch_submit.model import ApplicationReport, AttemptReport, FinalStatus, Search, State
 from batch_submit.plan.identity import OUR_TAG, RUN_ID, local_application_id, run_tag, try_tag
-from batch_submit.plan.resume import Here, Marks
+from batch_submit.plan.resume import Marks
 from batch_submit.plan.storage import local_path
 from batch_submit.plan.submission import SECRETS_PLACEHOLDER, JobSpec, SubmissionPlan
 from batch_submit.plan.tags import LOCAL_PREFIX
@@ -36,6 +45,8 @@ PREFIX = LOCAL_PREFIX
 DRIVER_LOG = "driver.log"
 #: How long the supervisor may take to write down that it started.
 _START_PATIENCE_S = 30.0
+#: What a driver has started mostly ends right after it: Spark's Python workers, when the JVM closes their pipe.
+_LEAVING_S = 2.0
 
 
 @dataclass
@@ -72,29 +83,12 @@ class LocalBackend:
         ------
         HostNotReady
             When it could not be started.
+        OutcomeUnknown
+            What the driver of an earlier try has left in its session still works; nothing was started.
         """
+        self._refuse_beside(plan.spec.run_id)
         place = self._made_place(plan, number)
-        argv = plan.argv
-        if plan.secrets:
-            # The driver reads it later than this process may live; the supervisor deletes it at the end.
-            path = write_secret_properties(plan.secrets, place)
-            argv = tuple(path if word == SECRETS_PLACEHOLDER else word for word in argv)
-        timeout = str(plan.spec.timeout_s or 0)
-        command = [sys.executable, "-I", local_supervisor.__file__, str(place), timeout, "--", *argv]
-        child = Child(command, {**self.environment, **plan.environment}, place / "supervisor.log")
-        try:
-            about = {
-                "name": plan.spec.name,
-                "submitted_ms": self._now_ms(),
-                "pid": child.pid,  # the shell at the gate becomes the supervisor
-                "start": local_supervisor.start_ticks(child.pid),
-                **asdict(self.processes.here()),
-            }
-            local_supervisor.write_whole(place / "about.json", dict(about))
-            record.at_gate(child.pid)
-        except BaseException:
-            child.abandon()
-            raise
+        child = self._at_gate(plan, place, record)
         child.open_gate()
         deadline = self.clock.monotonic() + _START_PATIENCE_S
         while not (place / "process.json").exists() and not (place / "exit.json").exists():
@@ -105,20 +99,91 @@ class LocalBackend:
             self.clock.sleep(0.05)
         return local_application_id(plan.spec.run_id)
 
-    def _made_place(self, plan: SubmissionPlan, number: int) -> Path:
-        """The folder of a try: all that tells of a local run."""
-        place = self.folder / plan.spec.run_id / str(number)
+    def _at_gate(self, plan: SubmissionPlan, place: Path, record: LaunchRecord) -> Child:
+        """The supervisor behind its gate, once that is written down."""
+        child: Child | None = None
         try:
-            own_folder(place)
-            # Of a kill before this launch: an earlier call of the same try never came to start its driver.
-            (place / local_supervisor.STOP).unlink(missing_ok=True)
+            argv = plan.argv
+            if plan.secrets:
+                # The driver reads it later than this process may live; the supervisor deletes it at the end.
+                path = write_secret_properties(plan.secrets, place)
+                argv = tuple(path if word == SECRETS_PLACEHOLDER else word for word in argv)
+            limit = str(plan.spec.timeout_s or 0)
+            command = [sys.executable, "-I", local_supervisor.__file__, str(place), limit, "--", *argv]
+            child = Child(command, {**self.environment, **plan.environment}, place / "supervisor.log")
+            self._tell_who_launches(place, plan, child.pid)  # the shell at the gate becomes the supervisor
+            record.at_gate(child.pid)
+        except BaseException:
+            if child is not None:
+                child.abandon()
+            with contextlib.suppress(OSError):
+                (place / "about.json").unlink(missing_ok=True)  # it is not being launched any more
+            raise
+        return child
+
+    def _made_place(self, plan: SubmissionPlan, number: int) -> Path:
+        """The folder of a try: all that tells of a local run.
+
+        It says from its first moment on that this call launches it: else a kill would find a run that has ended.
+        """
+        place = self.folder / plan.spec.run_id / str(number)
+        new = place.with_name(f".{number}.{os.urandom(8).hex()}")
+        try:
+            if place.exists():
+                own_folder(place)
+                # Of a kill before this launch: an earlier call of the same try never came to start its driver.
+                (place / local_supervisor.STOP).unlink(missing_ok=True)
+                self._tell_who_launches(place, plan, os.getpid())
+            else:
+                own_folder(new)
+                self._tell_who_launches(new, plan, os.getpid())
+                new.rename(place)
         except OSError as error:
+            shutil.rmtree(new, ignore_errors=True)
             raise HostNotReady(
                 f"the run's folder can't be written: {error.strerror or error}",
                 where=str(place),
                 next_step="make it writable, or set XDG_STATE_HOME to a folder that is",
             ) from error
         return place
+
+    def _tell_who_launches(self, place: Path, plan: SubmissionPlan, pid: int) -> None:
+        """Write down by which process the driver may still come: while it lives, the run is being launched."""
+        about = {
+            "name": plan.spec.name,
+            "submitted_ms": self._now_ms(),
+            "pid": pid,
+            "start": local_supervisor.start_ticks(pid),
+            **asdict(self.processes.here()),
+        }
+        local_supervisor.write_whole(place / "about.json", about)
+
+    def _refuse_beside(self, run_id: str) -> None:
+        """What the driver of an earlier try has left may go on with its work: no other one runs beside it."""
+        if left := self.left_behind(run_id):
+            raise OutcomeUnknown(
+                f"run {run_id}: a driver of it has ended, and process {left[0]}, which it started, still lives;"
+                " nothing was started beside it",
+                details=[f"pid {pid}" for pid in left],
+                next_step=f"wait for its end, or end it with kill {left[0]}; then run the same command again",
+            )
+
+    def left_behind(self, run_id: str) -> tuple[int, ...]:
+        """See :class:`batch_submit.backends.base.Backend`. What ends with its driver gets a moment for it."""
+        deadline = self.clock.monotonic() + _LEAVING_S
+        while left := self._left_by_ended(run_id):
+            if self.clock.monotonic() >= deadline:
+                return left
+            self.clock.sleep(0.05)
+        return ()
+
+    def _left_by_ended(self, run_id: str) -> tuple[int, ...]:
+        """Of the drivers whose end is on record; agents and the like, which work on nothing, don't count."""
+        places = [place for place in self._tries(run_id) if (place / "exit.json").exists() and self._is_here(place)]
+        return tuple(pid for place in places for pid in self._driver_left(place) if may_submit(pid))
+
+    def _is_here(self, place: Path) -> bool:
+        return not self._is_elsewhere(read_state(place / "about.json"), read_state(place / "process.json"))
 
     def _now_ms(self) -> int:
         return int(self.clock.now_utc().timestamp() * 1000)
@@ -170,8 +235,8 @@ class LocalBackend:
         """The report; an end that nobody can tell must not look like one that makes room for another try."""
         report = self._report(place, run_id)
         if report.state is State.UNKNOWN:
-            about = _read(place / "about.json")
-            is_elsewhere = self._is_elsewhere(about, _read(place / "process.json"))
+            about = read_state(place / "about.json")
+            is_elsewhere = self._is_elsewhere(about, read_state(place / "process.json"))
             there = about.get("host") if is_elsewhere else None
             look = f"run the same command on host {there}, or read" if there else "read"
             raise (OutcomeUnknown if is_elsewhere or self._driver_left(place) else EndUnseen)(
@@ -183,7 +248,7 @@ class LocalBackend:
 
     def _driver_left(self, place: Path) -> tuple[int, ...]:
         """The processes of this host that a driver has left in its session: what it started may go on without it."""
-        process = _read(place / "process.json")
+        process = read_state(place / "process.json")
         if not process.get("driver_pid") or process.get("boot_id") != local_supervisor.boot_id():
             return ()
         return self.processes.live_in_session(int(process["driver_pid"]), int(process.get("driver_start") or 0))
@@ -195,32 +260,32 @@ class LocalBackend:
         """
         here = self.processes.here()
         if about.get("host"):
-            return not here.sees(_where(about))
+            return not here.sees(where_of(about))
         return bool(process.get("boot_id", here.boot_id) != here.boot_id)
 
     def _report(self, place: Path, run_id: str) -> ApplicationReport:
-        process, about = _read(place / "process.json"), _read(place / "about.json")
-        ended, is_elsewhere = _read(place / "exit.json"), self._is_elsewhere(about, process)
+        process, about = read_state(place / "process.json"), read_state(place / "about.json")
+        ended, is_elsewhere = read_state(place / "exit.json"), self._is_elsewhere(about, process)
         started = int(process.get("started_ms") or about.get("submitted_ms") or 0)
         now = self._now_ms()
         state, final, diagnostics = State.RUNNING, FinalStatus.UNDEFINED, ""
         finished = int(ended.get("finished_ms", 0))
         if ended:
-            state, final, diagnostics = _outcome(ended)
+            state, final, diagnostics = outcome_of(ended)
         elif is_elsewhere:
-            ended = _read(place / "exit.json")
+            ended = read_state(place / "exit.json")
             finished = int(ended.get("finished_ms", 0))
-            state, final, diagnostics = _outcome(ended) if ended else _of_another_host(about, self.processes.here())
-        elif process and not (_alive(process, "pid", "start") or _alive(process, "driver_pid", "driver_start")):
+            state, final, diagnostics = outcome_of(ended) if ended else of_another_host(about, self.processes.here())
+        elif process and not (is_alive(process, "pid", "start") or is_alive(process, "driver_pid", "driver_start")):
             # Written between the two looks above, or never: the processes are gone.
-            ended = _read(place / "exit.json")
+            ended = read_state(place / "exit.json")
             finished = int(ended.get("finished_ms", now))
-            state, final, diagnostics = _outcome(ended) if ended else _without_a_word(about, self._driver_left(place))
-        elif not process and (_alive(about, "pid", "start") or (place / "process.json").exists()):
+            state, final, diagnostics = outcome_of(ended) if ended else without_a_word(about, self._driver_left(place))
+        elif not process and (is_alive(about, "pid", "start") or (place / "process.json").exists()):
             state = State.SUBMITTED  # the second: it was written after the first look above
         elif not process:
             state, final, diagnostics = State.KILLED, FinalStatus.KILLED, "it was never started on this host"
-        age_ms = _age_ms(process) if not is_elsewhere else max(0, now - started)
+        age_ms = age_ms_of(process) if not is_elsewhere else max(0, now - started)
         return ApplicationReport(
             application_id=local_application_id(run_id),
             name=str(about.get("name", run_id)),
@@ -249,16 +314,16 @@ class LocalBackend:
     def kill(self, application_id: str) -> None:
         """See :class:`batch_submit.backends.base.Backend`. Only processes whose start time is ours are touched."""
         place = self._place(application_id)
-        if self._is_elsewhere(_read(place / "about.json"), _read(place / "process.json")):
+        if not self._is_here(place):
             return  # what has its numbers here is something else; its report says where it is
         # Before the look: a supervisor that has not started its driver yet finds the mark when it has.
         with contextlib.suppress(OSError):  # a full disk keeps no signal from being sent
             local_supervisor.write_whole(place / local_supervisor.STOP, {"asked_ms": self._now_ms()})
-        process = _read(place / "process.json")
+        process = read_state(place / "process.json")
         with contextlib.suppress(ProcessLookupError):  # it ended between the look and the signal
-            if _alive(process, "pid", "start"):
+            if is_alive(process, "pid", "start"):
                 os.kill(int(process["pid"]), signal.SIGTERM)
-            elif _alive(process, "driver_pid", "driver_start"):
+            elif is_alive(process, "driver_pid", "driver_start"):
                 os.killpg(int(process["driver_pid"]), signal.SIGTERM)
 
     def limit_lifetime(self, application_id: str, timeout_s: float) -> bool:
@@ -333,67 +398,3 @@ class LocalBackend:
             return ""
         self._shown[application_id] = self._shown.get(application_id, 0) + len(data)
         return data.decode("utf-8", errors="replace")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise ClusterUnreachable(f"the state of the local run can't be read: {error}", where=str(path)) from error
-    return value if isinstance(value, dict) else {}
-
-
-def _alive(process: Mapping[str, Any], pid: str, start: str) -> bool:
-    if process.get("boot_id") and process["boot_id"] != local_supervisor.boot_id():
-        return False
-    return bool(process.get(pid)) and local_supervisor.start_ticks(int(process[pid])) == process.get(start)
-
-
-def _age_ms(process: Mapping[str, Any]) -> int:
-    """How long a driver of this boot has run; not by the wall clock: a limit must not pass because somebody sets it."""
-    start = int(process.get("driver_start") or process.get("start") or 0)
-    return local_supervisor.age_ms(start) if start else 0
-
-
-def _where(about: Mapping[str, Any]) -> Here:
-    return Here(*(str(about.get(name, "")) for name in ("host", "machine", "boot_id", "namespace")))
-
-
-def _of_another_host(about: Mapping[str, Any], here: Here) -> tuple[State, FinalStatus, str]:
-    """What is known here of a run that another host has, or a container, as long as it has not ended."""
-    there = str(about.get("host", ""))
-    who = f"host {there}" if there else "a host that its record (of an earlier release) does not name"
-    if there == here.host:
-        who += ", in another container or as another machine of this name"
-    text = f"it was started on {who}; whether it still runs there can't be seen from host {here.host}"
-    return State.UNKNOWN, FinalStatus.UNDEFINED, text
-
-
-def _without_a_word(about: Mapping[str, Any], left: tuple[int, ...]) -> tuple[State, FinalStatus, str]:
-    """How a run of this host ended whose processes are gone without ``exit.json``; state UNKNOWN: nobody can tell.
-
-    After a restart of the host it was killed. Else the supervisor was, and the driver may have gone on to a good end.
-    """
-    if about.get("boot_id") and about["boot_id"] != local_supervisor.boot_id():
-        return State.KILLED, FinalStatus.KILLED, "its processes are gone: the host restarted"
-    text = "its processes are gone, and how the driver ended was not written down: its supervisor was killed"
-    if left:
-        text = f"its driver and supervisor are gone, and process {left[0]}, which the driver started, still lives"
-    return State.UNKNOWN, FinalStatus.UNDEFINED, text
-
-
-def _outcome(ended: Mapping[str, Any]) -> tuple[State, FinalStatus, str]:
-    code = int(ended.get("returncode", 1))
-    if ended.get("timed_out"):
-        return State.KILLED, FinalStatus.KILLED, f"the run {LIFETIME_EXCEEDED}"
-    if ended.get("killed"):
-        return State.KILLED, FinalStatus.KILLED, "killed by request"
-    number = -code if code < 0 else code - 128
-    # 255 is a script's exit(-1) and no signal, although a shell writes signal N as 128 + N.
-    if code < 0 or number in signal.valid_signals():
-        return State.KILLED, FinalStatus.KILLED, f"the driver was ended by signal {number}"
-    if code == 0:
-        return State.FINISHED, FinalStatus.SUCCEEDED, ""
-    return State.FINISHED, FinalStatus.FAILED, str(ended.get("error") or f"the driver exited with status {code}")

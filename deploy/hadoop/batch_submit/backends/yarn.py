@@ -299,6 +299,10 @@ class YarnBackend:
                 done.append(f"{path} may be left behind: {error.message}")
         return done
 
+    def left_behind(self, run_id: str) -> tuple[int, ...]:
+        """See :class:`batch_submit.backends.base.Backend`; YARN ends a container with all that it has started."""
+        return ()
+
     def read_artifact(self, path: str, limit: int) -> bytes | None:
         """See :class:`batch_submit.backends.base.Backend`."""
         name = _hdfs_path(path, self.servers.default_fs)

@@ -150,4 +150,4 @@ def open_claims(context: Context, run_id: str, backend: Backend, choice: str, *,
     place = claim_place(context, backend)
     if place is None:
         return replace(made, none_because="no NameNode with a web address is known")
-    return replace(made, folder=place.of_run(made.run_id))
+    return replace(made, folder=place.of_run(made.run_id), shared=place.shared)

@@ -11,7 +11,7 @@ from batch_submit.adapters.run_logging import mask_text
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterRefused, ClusterUnreachable, OutcomeUnknown, TryPassedOver
 from batch_submit.operations.recording import stamp
-from batch_submit.plan.claims import Claim, Held, Step, most_telling, newest, why_passed_over
+from batch_submit.plan.claims import Claim, Held, Step, most_telling, newest, telling_beside, why_passed_over
 from batch_submit.plan.identity import Fingerprint, refuse_another_job
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Claims:
         Why they could not be looked at: nothing may be launched then.
     nonce
         Random, of this call: by it our own claims are told from others'.
+    shared
+        Other users claim there, too: what they have submitted no lookup by a tag finds for us.
     """
 
     context: Context
@@ -48,6 +50,7 @@ class Claims:
     held: Held = field(default_factory=Held)
     problem: BatchSubmitError | None = None
     nonce: str = ""
+    shared: bool = False
     _is_made: bool = False
     _day: str = ""
     _fingerprint: Mapping[str, str] = field(default_factory=dict)
@@ -254,6 +257,17 @@ class Claims:
             It can't be looked at.
         """
         return "" if self.folder is None else why_passed_over(number, *self._steps_now())
+
+    def beside(self, number: int) -> tuple[str, tuple[str, ...]]:
+        """The same, and the applications that claims name of other tries; OutcomeUnknown: one of them can't be read."""
+        if self.folder is None:
+            return "", ()
+        try:
+            names = self.folder.names() or ()
+            read = [self._read(name) for name in telling_beside(number, names)]
+        except (ClusterRefused, ClusterUnreachable) as error:
+            raise self._unable(error, "its claims can't be looked at") from error
+        return why_passed_over(number, *newest(names)), tuple(one.application_id for one in read if one.application_id)
 
     def is_posted_too(self, number: int, application_id: str) -> bool:
         """Whether another call has claimed that it posts the application id that this one has reserved.

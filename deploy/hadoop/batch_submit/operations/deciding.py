@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from batch_submit.adapters.clock import Signals
 from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import BatchSubmitError, Interrupted, NotFound, OutcomeUnknown
+from batch_submit.errors import BatchSubmitError, Interrupted, OutcomeUnknown
 from batch_submit.ledger import Run, Try, TryState
 from batch_submit.model import ApplicationReport
 from batch_submit.operations.claiming import Claims
@@ -88,13 +89,13 @@ class Deciding:
             Nobody can be asked.
         """
         known = what_is_known(self.services, self.claims, self.recorder.run)
-        seen = self.leave_one(what_shows(self.backend, self.run_id, known))
+        seen = self.leave_one(lambda: what_shows(self.backend, self.run_id, known))
         decision = decision_of(self.backend, known, seen)
         if decision.action is Action.LOOK:
             one = self.recorder.run.last
             assert one is not None
             nothing_came = self._nothing_came_of(one, known)
-            seen = self.leave_one(what_shows(self.backend, self.run_id, known))
+            seen = self.leave_one(lambda: what_shows(self.backend, self.run_id, known))
             known = known.not_launched() if nothing_came else known
             decision = decision_of(self.backend, known, seen)
             if decision.action is Action.LOOK:
@@ -213,8 +214,13 @@ class Deciding:
 
     # --- late arrivals ----------------------------------------------------------------------------------------------
 
-    def leave_one(self, seen: list[ApplicationReport]) -> list[ApplicationReport]:
+    def leave_one(self, ask: Callable[[], list[ApplicationReport]]) -> list[ApplicationReport]:
         """End what must not live beside another application of the run; what is seen afterwards.
+
+        Parameters
+        ----------
+        ask
+            What is seen of the run now; asked again after each that was ended.
 
         Raises
         ------
@@ -223,11 +229,12 @@ class Deciding:
         """
         from batch_submit.operations.late_arrivals import end_superfluous
 
+        seen = ask()
         for _ in range(_MOST_LATE):
             if not superfluous(seen):
                 return seen
             end_superfluous(self.services, self.backend, self.recorder, seen, lambda: len(self.signals.received) > 1)
-            seen = self.backend.find_run(self.run_id)
+            seen = ask()
         raise OutcomeUnknown(
             f"run {self.run_id}: applications of it appear faster than they can be ended",
             next_step=f"find out who submits with the tag run:{self.run_id}",
@@ -240,13 +247,10 @@ def what_is_known(services: Services, claims: Claims, run: Run | None) -> Known:
 
 
 def what_shows(backend: Backend, run_id: str, known: Known) -> list[ApplicationReport]:
-    """What the cluster shows of a run."""
-    seen = backend.find_run(run_id)
-    if known.application_id and all(one.application_id != known.application_id for one in seen):
-        # By its id too: a claim may be that of another user.
-        with contextlib.suppress(NotFound):
-            seen = [backend.report(known.application_id), *seen]
-    return seen
+    """What the cluster shows of a run; of its last try by the id too: a claim may be that of another user."""
+    from batch_submit.operations.late_arrivals import shown_with
+
+    return shown_with(backend, run_id, (known.application_id,) if known.application_id else ())
 
 
 def decision_of(backend: Backend, known: Known, seen: list[ApplicationReport]) -> Decision:

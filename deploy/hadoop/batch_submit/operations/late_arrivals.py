@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import BatchSubmitError, OutcomeUnknown
+from batch_submit.errors import BatchSubmitError, NotFound, OutcomeUnknown
 from batch_submit.model import ApplicationReport, Result, judge
 from batch_submit.operations.recording import Recorder
 from batch_submit.operations.watch import kill_and_confirm
 from batch_submit.plan.resume import superfluous, try_number_of
+from batch_submit.plan.tags import run_tag
 from batch_submit.services import Services
 
 #: How often a wait looks for applications beside the one that it waits for; each look lists what carries the run's tag.
@@ -52,6 +54,21 @@ def end_superfluous(
         backend.after_failure(one.application_id)
 
 
+def shown_with(backend: Backend, run_id: str, application_ids: Sequence[str]) -> list[ApplicationReport]:
+    """What the cluster shows of a run under its tag, for our own user, and of these applications, whosever they are."""
+    seen = backend.find_run(run_id)
+    for application_id in application_ids:
+        if all(one.application_id != application_id for one in seen):
+            with contextlib.suppress(NotFound):
+                seen = [backend.report(application_id), *seen]
+    return seen
+
+
+def shown_beside(backend: Backend, run_id: str, claimed: Sequence[str]) -> list[ApplicationReport]:
+    """The same of ids that claims of other tries name; only what carries the run's tag is the run's."""
+    return [one for one in shown_with(backend, run_id, claimed) if run_tag(run_id) in one.tags]
+
+
 def succeeded(report: ApplicationReport) -> bool:
     """Whether an application has ended well."""
     verdict = judge(report)
@@ -77,12 +94,15 @@ class Beside:
     ----------
     passed_over
         This try itself was given up before it was accepted, so that a newer one may come beside it.
+    claimed
+        The applications that claims name of other tries: those of other users, which no lookup by the tag shows us.
     """
 
     services: Services
     backend: Backend
     recorder: Recorder
     passed_over: bool = False
+    claimed: Callable[[], Sequence[str]] = tuple
     _looked: float = float("-inf")
 
     def look(self) -> None:
@@ -110,7 +130,7 @@ class Beside:
         BatchSubmitError
             The cluster can't be asked, or one of them can't be ended.
         """
-        seen = self.backend.find_run(self.recorder.run.run_id)
+        seen = shown_beside(self.backend, self.recorder.run.run_id, self.claimed())
         extra = {one.application_id for one in superfluous(seen)}
         if extra:
             end_superfluous(self.services, self.backend, self.recorder, seen)

@@ -121,6 +121,8 @@ class _Lock:
                 return _told(report)
         if former is None or former.run_id == self.run_id:
             return ""
+        if left := self.backend.left_behind(former.run_id):
+            return f"process {left[0]}, which the driver of run {former.run_id} has left behind"
         return self._of_record(self.ledger.load(former.run_id))
 
     def _of_record(self, run: Run | None) -> str:

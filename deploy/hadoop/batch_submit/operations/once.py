@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,8 @@ class Accepted:
     ----------
     passed_over
         Its try was given up before it was accepted, or that can't be known: another one may come beside it.
+    claimed
+        Asks for the applications that claims of other users name beside it.
     """
 
     application_id: str
@@ -75,6 +78,7 @@ class Accepted:
     attached: bool = False
     verdict: Verdict | None = None
     passed_over: bool = False
+    claimed: Callable[[], Sequence[str]] = tuple
 
 
 def submit_once(
@@ -312,7 +316,8 @@ def _beside(context: Context, deciding: Deciding, number: int, application_id: s
 
     A launch can take long. Meanwhile a person may have given its try up, and a call on another host may have made a
     newer one. Who made the first try looks whether that happened, and who made a later one what lives beside it, both
-    after their own acceptance: whatever happens at once, at least one of two sees the other.
+    after their own acceptance: whatever happens at once, at least one of two sees the other. Where users share the
+    claims, the later one looks at these, too: an application of another user no lookup by the tag shows.
 
     Raises
     ------
@@ -321,16 +326,21 @@ def _beside(context: Context, deciding: Deciding, number: int, application_id: s
         knows that its try was given up and not what lives beside it.
     """
     claims, recorder, why = deciding.claims, deciding.recorder, ""
-    ours = Accepted(application_id, recorder)
+    ours, claimed = Accepted(application_id, recorder), tuple[str, ...]()
     if claims.folder is None:
         return ours
+    if claims.shared:
+        ours = replace(ours, claimed=lambda: claims.beside(number)[1])
     try:
         if number == 1:
             why = claims.why_passed_over(number)
             if not why:
                 return ours
+        elif claims.shared:
+            why, claimed = claims.beside(number)
+        if why:
             recorder.submitted(number, application_id, f"{application_id} was accepted although {why}")
-        shown = counting(_shown_beside(deciding, number), number)
+        shown = counting(_shown_beside(deciding, number, claimed), number)
     except OutcomeUnknown:
         raise
     except BatchSubmitError as error:
@@ -347,13 +357,15 @@ def _beside(context: Context, deciding: Deciding, number: int, application_id: s
     return _resume(context, recorder, shown, claims, application_id)
 
 
-def _shown_beside(deciding: Deciding, number: int) -> list[ApplicationReport]:
+def _shown_beside(deciding: Deciding, number: int, claimed: Sequence[str]) -> list[ApplicationReport]:
     """The applications of the run now, of which at most one is left alive.
 
     Of a first try the claims told that there is something to see, and are read: a newer one may be of another user.
     """
     if number > 1:
-        return deciding.leave_one(deciding.backend.find_run(deciding.run_id))
+        from batch_submit.operations.late_arrivals import shown_beside
+
+        return deciding.leave_one(lambda: shown_beside(deciding.backend, deciding.run_id, claimed))
     deciding.claims.look()
     known = what_is_known(deciding.services, deciding.claims, deciding.recorder.run)
-    return deciding.leave_one(what_shows(deciding.backend, deciding.run_id, known))
+    return deciding.leave_one(lambda: what_shows(deciding.backend, deciding.run_id, known))

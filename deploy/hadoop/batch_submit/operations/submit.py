@@ -245,6 +245,7 @@ def _follow(
             learn=found.append,
             run_id=spec.run_id,
             passed_over=accepted.passed_over,
+            claimed=accepted.claimed,
         )
         waited = wait_for_end(waiting, signals)
         verdict, code = waited.verdict, waited.code

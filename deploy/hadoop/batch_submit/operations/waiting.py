@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,8 @@ class Waiting:
         The run that is waited for, whichever application it goes on as; "" waits for this application alone.
     passed_over
         Its try was given up before it was accepted; see :class:`batch_submit.operations.late_arrivals.Beside`.
+    claimed
+        See there.
     """
 
     services: Services
@@ -61,6 +63,7 @@ class Waiting:
     learn: Callable[[Diagnosis], None] | None = None
     run_id: str = ""
     passed_over: bool = False
+    claimed: Callable[[], Sequence[str]] = tuple
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def wait_for_end(waiting: Waiting, signals: Signals) -> Waited:
     while True:
         beside = None
         if waiting.recorder is not None:
-            beside = Beside(services, waiting.backend, waiting.recorder, waiting.passed_over)
+            beside = Beside(services, waiting.backend, waiting.recorder, waiting.passed_over, waiting.claimed)
         watcher = _watcher(waiting, signals, services.clock.monotonic() - began, beside)
         verdict = watcher.run()
         known = of_the_run(waiting, beside, verdict) if verdict is not None else None

@@ -135,12 +135,18 @@ class Held:
 
 def newest(names: Iterable[str]) -> tuple[int, frozenset[Step]]:
     """The newest try that a folder's file names tell of, and its steps; what is no claim is passed over."""
+    found = steps_of(names)
+    number = max(found, default=0)
+    return number, found.get(number, frozenset())
+
+
+def steps_of(names: Iterable[str]) -> dict[int, frozenset[Step]]:
+    """The steps of each try that a folder's file names tell of."""
     found: dict[int, set[Step]] = {}
     for name in names:
         if match := _NAME.fullmatch(name):
             found.setdefault(int(match[1]), set()).add(Step(match[2]))
-    number = max(found, default=0)
-    return number, frozenset(found.get(number, ()))
+    return {number: frozenset(steps) for number, steps in found.items()}
 
 
 def why_passed_over(number: int, newest_number: int, steps: frozenset[Step]) -> str:
@@ -156,6 +162,21 @@ def why_passed_over(number: int, newest_number: int, steps: frozenset[Step]) -> 
     if newest_number == number and Step.GIVEN_UP in steps:
         return "a person decided that it led to nothing"
     return ""
+
+
+def telling_beside(number: int, names: Iterable[str]) -> tuple[str, ...]:
+    """The files that name applications which may live beside a try's: of newer tries, and of those that were given up.
+
+    An earlier try of which nothing else is said has ended before there was a newer one.
+    """
+    found = steps_of(names)
+    others = {
+        other: steps
+        for other, steps in found.items()
+        if other > number or (other < number and steps & {Step.GIVEN_UP, Step.NOT_SUBMITTED})
+    }
+    files = (most_telling(other, steps - {Step.PLANNED}) for other, steps in sorted(others.items()))
+    return tuple(file for file in files if file)
 
 
 def most_telling(number: int, steps: frozenset[Step]) -> str:
