@@ -301,8 +301,8 @@ class Door:
         self.running.append(running)
         return running
 
-    def changed_program(self, *statements: str) -> list[str]:
-        """Our program as a script that runs these statements after its modules are loaded."""
+    def changed_program(self, *statements: str, name: str = "changed.py") -> list[str]:
+        """Our program as a script of this name that runs these statements after its modules are loaded."""
         lines = [
             "import sys",
             f"sys.path[:0] = [{str(REPOSITORY / 'deploy/hadoop')!r}, {str(REPOSITORY)!r}]",
@@ -313,7 +313,7 @@ class Door:
             *statements,
             "cli.main()",
         ]
-        script = self.folder / "changed.py"
+        script = self.folder / name
         script.write_text("\n".join(lines) + "\n")
         return [sys.executable, str(script)]
 

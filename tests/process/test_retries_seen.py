@@ -112,6 +112,48 @@ def test_a_failure_that_is_not_tried_again_is_told_at_once(door: Door) -> None:
     assert first(door)["retried_by"] == [] and first(door)["again_at"] == ""
 
 
+def test_a_further_try_never_looks_as_if_it_were_the_last(door: Door) -> None:
+    """From its acceptance on: the call that made it may have much to ask before it waits for it."""
+    door.submits_in_turn([RUNNING, LOST], [RUNNING, LOST], [RUNNING, SUCCEEDED])
+    gate = door.folder / "gate"
+    program = door.changed_program(
+        "watch._FIRST_POLL_S = watch._LAST_POLL_S = 0.1",
+        "import os, time",
+        "real = once._beside",
+        "def held(context, deciding, number, *given, **how):",
+        f"    while number == 2 and not os.path.exists({str(gate)!r}): time.sleep(0.02)",
+        "    return real(context, deciding, number, *given, **how)",
+        "once._beside = held",
+        name="held.py",
+    )
+    running = door.submitting("--run-id", "r1", "--retries", "2", "--retry-wait", "1s", program=program)
+    until(lambda: len(door.rm.applications) == 2 and door.last_try["state"] == "SUBMITTED", "try 2 is on record")
+    waiting = door.start("wait", "r1")
+    waiting.wait_until_said("of run r1: waiting for it")
+    gate.touch()
+    assert (running.end().code, waiting.end().code) == (0, 0)
+
+
+def test_of_a_call_that_can_t_be_seen_the_silence_ends(door: Door) -> None:
+    """In a shared home, on another host: whether it lives is told by what it writes, whoever asks and how often."""
+    door.submits(RUNNING)
+    running = door.submitting("--run-id", "r1", *LONG)
+    until(lambda: door.records() and door.last_try["state"] == "SUBMITTED", "it is submitted")
+    running.send(signal.SIGKILL)
+    running.process.wait()
+    elsewhere = {"host": "edge-2", "machine": "m2", "boot_id": "b2"}
+    door.rewrite(retried_by=[{**door.last_try["retried_by"][0], **elsewhere}])
+    state, final, fields = OWN
+    door.rm.applications[door.application_id].end(state, final, fields["diagnostics"])
+    patience = {"BATCH_SUBMIT_EXECUTION__RM_PATIENCE": "3s"}
+    outcome = door.run("wait", "r1", env=patience)
+    assert outcome.code == 1, outcome.err
+    assert outcome.said("on host edge-2, not seen from here", "waiting for it", "counts as gone")
+    door.rewrite(finished_at="2026-01-01T00:00:00Z")
+    again = door.run("wait", "r1")  # a patience of minutes, which counts from the end of the try and not from now
+    assert again.code == 1, again.err
+
+
 @pytest.mark.parametrize(("flags", "stopped"), [([], False), (["--kill-on-exit"], True)])
 def test_a_signal_to_who_waits_says_that_another_try_is_due(door: Door, flags: list[str], stopped: bool) -> None:
     running = backing_off(door)

@@ -45,7 +45,7 @@ def test_after_a_kill_no_further_try_is_planned_by_who_had_not_seen_it(ledger: S
     retrying = recorder(ledger)
     retry_marks.announce(SERVICES, retrying, APP)
     retry_marks.back_off(SERVICES, retrying, 1, 60.0)
-    stopped = retry_marks.stop(SERVICES, recorder(ledger), "alice on edge-1")
+    stopped = retry_marks.stop(SERVICES, recorder(ledger), 1, "alice on edge-1")
     assert stopped is not None and (stopped.number, stopped.is_seen) == (2, True)
     with pytest.raises(RunKilled, match=r"was killed by alice on edge-1 at .*, before try 2"):
         retrying.plan_try(PLAN, 2, why="lost: its node went away")
@@ -60,8 +60,55 @@ def test_a_kill_that_comes_after_the_plan_stops_nothing_and_says_so(ledger: Sqli
     retry_marks.announce(SERVICES, retrying, APP)
     killing = recorder(ledger)
     retrying.plan_try(PLAN, 2, why="lost: its node went away")
-    assert retry_marks.stop(SERVICES, killing, "alice on edge-1") is None
+    assert retry_marks.stop(SERVICES, killing, 1, "alice on edge-1") is None
     assert not any(one.stopped_by for one in killing.run.tries)
+    assert killing.run.last is not None and killing.run.last.number == 2, "and who kills sees that there is one more"
+
+
+@pytest.mark.parametrize(
+    ("state", "result"),
+    [
+        (TryState.PLANNED, ""),
+        (TryState.LAUNCHING, ""),
+        (TryState.SUBMITTED, ""),
+        (TryState.FINISHED, "succeeded"),
+        (TryState.FINISHED, "killed"),
+        (TryState.FINISHED, "timed out"),
+    ],
+)
+def test_only_a_try_that_has_failed_gets_the_mark_of_a_kill(ledger: SqliteLedger, state: TryState, result: str) -> None:
+    here = recorder(ledger)
+    retry_marks.announce(SERVICES, here, APP)
+    here.note(lambda run: run.with_try(replace(run.tries[0], state=state, result=result)))
+    before = here.run.tries[0]
+    assert retry_marks.stop(SERVICES, here, 1, "alice on edge-1") is None
+    assert here.run.tries[0] == before, "neither a mark nor a line in its history"
+
+
+def test_a_try_that_was_not_submitted_hides_neither_the_call_that_tries_on_nor_the_kill(ledger: SqliteLedger) -> None:
+    """The ResourceManager went away in the launch of try 2: the call waits for it, and is killed meanwhile."""
+    retrying = recorder(ledger)
+    retry_marks.announce(SERVICES, retrying, APP)
+    retry_marks.back_off(SERVICES, retrying, 1, 60.0)
+    retrying.plan_try(PLAN, 2, why="lost: its node went away")
+    retrying.not_submitted(2, "the ResourceManager does not answer")
+    stopped = retry_marks.stop(SERVICES, recorder(ledger), 2, "alice on edge-1")
+    assert stopped is not None
+    for number in (2, 3):
+        with pytest.raises(RunKilled, match="was killed by alice on edge-1"):
+            retrying.plan_try(PLAN, number, why="lost: its node went away")
+
+
+def test_a_try_says_with_its_plan_who_may_retry_it_until_it_is_given_up(ledger: SqliteLedger) -> None:
+    retrying = recorder(ledger)
+    ours = retry_marks.this_call(SERVICES)
+    retrying.retried_by = [ours]
+    retrying.plan_try(PLAN, 2, why="lost: its node went away")
+    run = ledger.load(RUN.run_id)
+    assert run is not None and run.last is not None
+    assert (run.last.state, run.last.retried_by) == (TryState.PLANNED, [ours])
+    retrying.not_submitted(2, "the queue is stopped")
+    assert retrying.run.last is not None and retrying.run.last.retried_by == []
 
 
 def test_a_call_takes_its_own_word_back_and_nobody_else_s(ledger: SqliteLedger) -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TypeVar
 
 from batch_submit.adapters.rm_replies import queue_matches
 from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, ExitCode, NotFound, OutcomeUnknown, UsageError
-from batch_submit.ledger import Run, Try, TryState
-from batch_submit.model import ApplicationReport, Verdict, judge
+from batch_submit.ledger import Try
+from batch_submit.model import ApplicationReport, Verdict
 from batch_submit.operations.context import Context, Selection, local_backend, open_backend, open_context
 from batch_submit.operations.listing import with_records
 from batch_submit.operations.recorded import recorded_end
 from batch_submit.operations.targets import Target, resolve_in, resolve_local
+from batch_submit.operations.tries_to_end import (
+    is_settled,
+    newest_number,
+    refuse_if_under_way,
+    reread,
+    to_end,
+    try_of_target,
+)
 from batch_submit.operations.watch import kill_and_confirm
 from batch_submit.plan.backend_choice import LOCAL
-from batch_submit.plan.resume import seen_under, try_number_of
 from batch_submit.plan.tags import LOCAL_PREFIX, OUR_TAG
 from batch_submit.render.listing import listing_table
 from batch_submit.services import Services
@@ -161,6 +167,8 @@ class _Killing:
         One row for each application, for JSON.
     code
         The exit code that they deserve.
+    asked
+        The applications that were asked to end.
     """
 
     services: Services
@@ -169,48 +177,53 @@ class _Killing:
     quiet: bool
     told: list[dict[str, object]] = field(default_factory=list)
     code: ExitCode = ExitCode.SUCCEEDED
+    asked: set[str] = field(default_factory=set)
 
     def named(self, context: Context | None, backend: Backend) -> None:
         """End what the text names: an application, or of a run every one that lives, and every one that was to come."""
         try:
-            more = True
-            while more:
+            for _ in range(_MOST_ROUNDS):
                 target = self.asking.answer(lambda: _resolved(self.services, context, backend, self.text))
                 if not target.run_id or target.backend.name == LOCAL:
+                    newest = newest_number(target.run)
                     self._end(target)
                 else:
-                    self._end_run(target)
-                more = self._next_try_began(target, f"{backend.user} on {self.services.host}")
+                    newest = self._end_run(target)
+                if not self._next_try_began(target, newest, f"{backend.user} on {self.services.host}"):
+                    return
+            raise _too_fast(target)
         except BatchSubmitError as error:
             self._failed(error)
 
-    def _end_run(self, target: Target) -> None:
+    def _end_run(self, target: Target) -> int:
         """The older ones first: who waits for one of them goes on with a newer one, and with none once all have ended.
+
+        Returns
+        -------
+        int
+            The newest try that was on record before the last look at the cluster, which showed nothing more to end.
 
         Raises
         ------
         OutcomeUnknown
             Another one may come, or they appear faster than they can be ended.
         """
-        asked: set[str] = set()
         for _ in range(_MOST_ROUNDS):
+            run = reread(target)
             live = self.asking.answer(lambda: target.backend.find_run(target.run_id))
-            meant = [one for one in _of_the_run(target, live) if one.application_id not in asked]
-            if not meant:
-                return _refuse_if_launching(target, live, asked)
+            meant = [one for one in to_end(target, live) if one.application_id not in self.asked]
+            if not meant and is_settled(self.services, target, run, live, self.asked):
+                return newest_number(run)
             for one in meant:
-                asked.add(one.application_id)
+                self.asked.add(one.application_id)
                 try:
                     self._end(one)
                 except BatchSubmitError as error:
                     self._failed(error, one.application_id)
-        raise OutcomeUnknown(
-            f"run {target.run_id}: applications of it appear faster than they can be ended",
-            next_step=f"find out who submits with the tag run:{target.run_id}",
-        )
+        raise _too_fast(target)
 
-    def _next_try_began(self, target: Target, who: str) -> bool:
-        """Put down that a living call makes no further try of the run; whether it has begun one in this moment.
+    def _next_try_began(self, target: Target, newest: int, who: str) -> bool:
+        """Put down that a living call makes no further try of the run; whether one has begun since `newest`.
 
         Raises
         ------
@@ -220,19 +233,20 @@ class _Killing:
         recorder = target.recorder
         if recorder is None or not (target.run_id or target.backend.name == LOCAL):
             return False
-        with contextlib.suppress(BatchSubmitError):  # else by what was read of it a moment ago
-            recorder.run = recorder.ledger.load(recorder.run.run_id) or recorder.run
-        run = recorder.run
-        if run.last is None or not run.last.retried_by:
+        run = reread(target)
+        if newest_number(run) > newest:
+            return True
+        if not any(one.retried_by for one in recorder.run.tries):
             return False
         from batch_submit.operations.retry_marks import next_try_of, stop
 
         if next_try_of(self.services, run) is None:
             return False
-        stopped = stop(self.services, recorder, who)
+        stopped = stop(self.services, recorder, newest, who)
         if stopped is None:
-            return True
-        told = f"run {run.run_id}: killed; {stopped.told}: it is not made any more"
+            return newest_number(recorder.run) > newest
+        killed = "killed; " if self.code is ExitCode.SUCCEEDED else ""
+        told = f"run {recorder.run.run_id}: {killed}{stopped.told}: it is not made any more"
         self.told[-1]["stopped"] = told
         self.services.terminal.note(told)
         return False
@@ -252,7 +266,7 @@ class _Killing:
             self.told.append({**told, "result": ended.result, **state, "forgotten": True})
             return
         if target.recorder is not None:
-            target.recorder.finished(ended, _number_of(target))
+            target.recorder.finished(ended, try_of_target(target))
         target.backend.after_failure(target.application_id)
         state = {"state": ended.state.value, "final_status": ended.final_status.value}
         self._say(f"{target.application_id} {ended.result.value}")
@@ -269,45 +283,10 @@ class _Killing:
             self.services.terminal.answer(line)
 
 
-def _of_the_run(target: Target, seen: Sequence[ApplicationReport]) -> list[Target]:
-    """The live applications of a run in the order of their tries, and with them what it stands by, however it is."""
-    by_try = sorted(seen, key=lambda one: (try_number_of(one), one.application_id))
-    meant = [
-        replace(target, application_id=one.application_id, report=one)
-        for one in by_try
-        if judge(one) is None and one.application_id != target.application_id
-    ]
-    number = _number_of(target)
-    newer = [one for one in meant if number and _number_of(one) > number]
-    return [*(one for one in meant if one not in newer), target, *newer]
-
-
-def _number_of(target: Target) -> int:
-    """Which try an application is, by its tags or this host's record; 0 when neither tells."""
-    if target.report is not None and try_number_of(target.report):
-        return try_number_of(target.report)
-    tries = target.run.tries if target.run is not None else ()
-    return next((one.number for one in reversed(tries) if one.application_id == target.application_id), 0)
-
-
-def _refuse_if_launching(target: Target, seen: Sequence[ApplicationReport], asked: set[str]) -> None:
-    """Nothing is ended for good while the newest try on record is being launched, and does not show.
-
-    Raises
-    ------
-    OutcomeUnknown
-        It may come.
-    """
-    run = target.recorder.run if target.recorder is not None else target.run
-    last = run.last if run is not None else None
-    if run is None or last is None or last.state is not TryState.LAUNCHING:
-        return
-    if last.application_id in asked or seen_under(last.number, seen):
-        return  # what became of it was told
-    raise OutcomeUnknown(
-        f"try {last.number} of run {run.run_id} is being launched, or its launch was cut off: its application may still"
-        " come",
-        next_step=f"batch-submit kill {run.run_id}   (again, in a few seconds)",
+def _too_fast(target: Target) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"run {target.run_id}: applications of it appear faster than they can be ended",
+        next_step=f"find out who submits with the tag run:{target.run_id}",
     )
 
 
@@ -327,22 +306,11 @@ def _ended(services: Services, target: Target) -> Verdict | Try | None:
         one = recorded_end(target.run, target.application_id)
         if one is not None:
             return one
-        _refuse_if_under_way(target.run, target.application_id)
+        refuse_if_under_way(target.run, target.application_id)
         if target.run is not None:
             gone.details = (*gone.details, f"run {target.run.run_id} is on record, and nobody has seen how it ended")
         gone.next_step = f"batch-submit status {target.application_id}"
         raise
-
-
-def _refuse_if_under_way(run: Run | None, application_id: str) -> None:
-    last = run.last if run is not None else None
-    if run is None or last is None or last.application_id != application_id or last.state is not TryState.LAUNCHING:
-        return
-    raise OutcomeUnknown(
-        f"{application_id} is reserved for try {last.number} of run {run.run_id}, which is being launched, or whose"
-        " launch was cut off; it is not there so far",
-        next_step=f"batch-submit kill {run.run_id}   (again, in a few seconds)",
-    )
 
 
 def _resolved(services: Services, context: Context | None, backend: Backend, text: str) -> Target:

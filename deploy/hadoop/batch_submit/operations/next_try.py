@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ExitCode
-from batch_submit.ledger import Run, TryState
+from batch_submit.ledger import Run, Try, TryState
 from batch_submit.model import ApplicationReport, Result, Verdict
 from batch_submit.operations.retry_marks import NextTry, is_ours, next_try_of, number_of, stop
+from batch_submit.operations.stopped_runs import newest_made
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.moments import utc_ms
 from batch_submit.plan.resume import try_number_of
@@ -77,7 +78,7 @@ class _Wait:
             if not self._stage:
                 recorder.finished(self.verdict)
             if clock.monotonic() >= self._patience(run, found):
-                return replace(self.verdict, result=Result.UNKNOWN, reason=f"{found.told}, and it is not there")
+                return self._in_vain(run, found)
             if self.signals.received:
                 return self._left_by_signal(found)
             if over is not None and clock.monotonic() >= over:
@@ -97,7 +98,7 @@ class _Wait:
 
     def _standing(self, run: Run) -> Verdict | ApplicationReport | NextTry | Left:
         """What the record tells now; a try that is still to come is waited for."""
-        one, last = run.try_of(self.number), run.last
+        one, last = run.try_of(self.number), newest_made(run)
         if one is None or last is None:
             return self.verdict
         coming = next_try_of(self.waiting.services, run, self.number)
@@ -118,18 +119,44 @@ class _Wait:
 
     def _patience(self, run: Run, coming: NextTry) -> float:
         """Until when, on the monotonic clock, it is waited for as things stand; each new stage has its own."""
-        last, clock = run.last, self.waiting.services.clock
-        newer = last is not None and last.number > self.number
-        stage = f"try {last.number}" if newer and last is not None else f"due {coming.due_at}"
+        clock, newer = self.waiting.services.clock, self._newer(run)
+        stage = f"try {newer.number}" if newer is not None else f"due {coming.due_at}"
         if stage != self._stage:
             self._stage = stage
             self.waiting.services.terminal.note(
                 f"{self.verdict.application_id}: failed; {coming.told} of run {run.run_id}: waiting for it"
             )
-            left_s = max(0.0, utc_ms(coming.due_at) / 1000 - clock.now_utc().timestamp()) if coming.due_at else 0.0
-            grace_s = _LAUNCH_PATIENCE_S if newer else left_s + self.waiting.rm_patience_s
-            self._deadline = clock.monotonic() + grace_s
+            grace_s = _LAUNCH_PATIENCE_S if newer is not None else self.waiting.rm_patience_s
+            self._deadline = clock.monotonic() + self._until_due_s(run, coming) + grace_s
         return self._deadline
+
+    def _newer(self, run: Run) -> Try | None:
+        """The newest try on record, if it came after the one that has failed."""
+        last = newest_made(run)
+        return last if last is not None and last.number > self.number else None
+
+    def _until_due_s(self, run: Run, coming: NextTry) -> float:
+        """The seconds until the next step of the call that makes the next try; below 0: so long ago it was due.
+
+        Of a call that is seen alive that never is: it may be held up. One that can't be seen is only known by what it
+        has written: from then on it counts, whoever asks, so that its silence comes to an end.
+        """
+        newer, one = self._newer(run), run.try_of(self.number)
+        due_at = newer.planned_at if newer is not None else coming.due_at
+        if not due_at and not coming.is_seen and one is not None:
+            due_at = one.finished_at
+        left_s = utc_ms(due_at) / 1000 - self.waiting.services.clock.now_utc().timestamp() if due_at else 0.0
+        return max(0.0, left_s) if coming.is_seen else left_s
+
+    def _in_vain(self, run: Run, coming: NextTry) -> Verdict:
+        """What is said when the next try has not come in time: of a call that can't be seen, that it is gone."""
+        newer = self._newer(run)
+        if coming.is_seen or (newer is not None and newer.state is TryState.LAUNCHING):
+            return replace(self.verdict, result=Result.UNKNOWN, reason=f"{coming.told}, and it is not there")
+        self.waiting.services.terminal.warn(
+            f"run {run.run_id}: {coming.told}, and it has not come: that call counts as gone; its last try is the end"
+        )
+        return self.verdict
 
     def _killed(self, run: Run, by: str, at: str) -> Left:
         reason = f"run {run.run_id} was killed by {by} at {at}, while it waited for its next try, which is not made"
@@ -144,7 +171,8 @@ class _Wait:
             self._say(f"{name}: no longer waiting", coming)
             return Left(code)
         try:
-            ended = stop(services, recorder, f"{self.waiting.backend.user} on {services.host}")
+            newest = recorder.run.last.number if recorder.run.last is not None else self.number
+            ended = stop(services, recorder, newest, f"{self.waiting.backend.user} on {services.host}")
         except BatchSubmitError as error:
             services.terminal.error(error.lines())
             return Left(code)

@@ -52,13 +52,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SubmitOptions:
-    """What to do around the submission."""
+    """What to do around the submission.
+
+    Parameters
+    ----------
+    retries
+        This call makes a further try if the one that it submits fails so that it is worth it.
+    """
 
     dry_run: bool = False
     as_json: bool = False
     wait: bool = True
     preflight: bool = True
     claim: str = CLAIM_AUTO
+    retries: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,10 @@ def _submitted(
         refuse_another_job(earlier.run_id, f"on {earlier.created_at}", fingerprint, earlier.fingerprint_parts)
     run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
     recorder = Recorder(ledger, context.services.clock, context.services.terminal, run, needs_record=needs_record)
+    if options.retries:
+        from batch_submit.operations.retry_marks import this_call
+
+        recorder.retried_by = [this_call(context.services)]
     decision, seen = Decision(Action.SUBMIT), list[ApplicationReport]()
     deciding = Deciding(context.services, backend, claims, recorder, signals, limits_of(context))
     try:
@@ -279,6 +290,10 @@ def _launch(
     if not decision.application_id or all(one.number != number for one in recorder.run.tries):
         # Else the try is there already, with its reserved id.
         recorder.plan_try(plan, number, claims.told, claims.nonce, again.why if again is not None else "")
+    elif recorder.retried_by:
+        from batch_submit.operations.retry_marks import announce
+
+        announce(services, recorder, decision.application_id)
     if signals.received:
         raise Interrupted(signals.first)
     began = services.clock.monotonic()

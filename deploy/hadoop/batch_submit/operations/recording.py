@@ -3,7 +3,7 @@ launched twice for want of it; see :func:`refuse_without_record`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -77,6 +77,8 @@ class Recorder:
     ----------
     needs_record
         Nothing may be launched unless it is recorded; see :func:`refuse_without_record`.
+    retried_by
+        This call, where it makes a further try of a run that fails: so say the tries that it plans, from then on.
     """
 
     ledger: Ledger
@@ -84,6 +86,7 @@ class Recorder:
     terminal: Terminal
     run: Run
     needs_record: bool = True
+    retried_by: Sequence[dict[str, Any]] = ()
     _is_planned: bool = False
 
     def plan_try(self, plan: SubmissionPlan, number: int, claim: str = "", nonce: str = "", why: str = "") -> None:
@@ -109,6 +112,7 @@ class Recorder:
         """
         planned, at, shown = TryState.PLANNED, self._now(), mask_arguments(plan.argv)
         one = Try(number, planned, at, claim=claim, why=why, plan=recorded_plan(plan), nonce=nonce)
+        one = replace(one, retried_by=[*self.retried_by])
 
         def change(run: Run) -> Run:
             before = run.try_of(number)
@@ -162,7 +166,7 @@ class Recorder:
 
     def not_submitted(self, number: int, reason: str) -> None:
         """The launch is known to have led to no application: an id that was reserved for it is nobody's."""
-        self._change(number, Event.GIVE_UP, reason=mask_text(reason), application_id="")
+        self._change(number, Event.GIVE_UP, reason=mask_text(reason), application_id="", retried_by=[])
 
     def decided(self, number: int, event: Event, by: str, reason: str, application_id: str = "") -> None:
         """A person decided what became of a try: `Event.DISMISS` or `Event.ACCEPT`.

@@ -1,6 +1,6 @@
 """Further tries by the record: which calls may make one, when it is due, and that the run was killed before it.
 
-A call with ``--retries`` says so on the try that it waits for, before that ends. So whoever sees a bad end knows that
+A call with ``--retries`` says so on the try that it waits for, with its plan. So whoever sees a bad end knows that
 it may not be the run's, and a kill reaches the try that is not there yet: its mark and the plan of the next try are
 changes of one record, one after the other.
 """
@@ -15,7 +15,9 @@ from typing import Any
 
 from batch_submit.data_classes import dataclass
 from batch_submit.ledger import Run, Try, TryState
+from batch_submit.model import Result
 from batch_submit.operations.recording import Recorder, stamp
+from batch_submit.operations.stopped_runs import newest_made
 from batch_submit.plan.resume import Here
 from batch_submit.services import Services
 
@@ -56,9 +58,9 @@ def next_try_of(services: Services, run: Run | None, number: int = 0) -> NextTry
     Parameters
     ----------
     number
-        The try before it; 0 is the newest.
+        The try before it; 0 is the newest that was not given up before it had an application.
     """
-    one = (run.try_of(number) if number else run.last) if run is not None else None
+    one = (run.try_of(number) if number else newest_made(run)) if run is not None else None
     if one is None or one.stopped_by or not one.retried_by:
         return None
     found = [(program, _lives(services, program)) for program in one.retried_by]
@@ -82,15 +84,21 @@ def _lives(services: Services, program: dict[str, Any]) -> bool | None:
 
 def is_ours(services: Services, one: Try | None) -> bool:
     """Whether this call itself may make the try after this one."""
-    return one is not None and bool(one.retried_by) and _ours(services) in one.retried_by
+    return one is not None and bool(one.retried_by) and this_call(services) in one.retried_by
 
 
 def announce(services: Services, recorder: Recorder | None, application_id: str) -> None:
-    """This call makes a further try if the one of this application fails so that it is worth it."""
-    ours = _ours(services)
+    """This call makes a further try if the one of this application fails so that it is worth it.
+
+    Of a try that it plans itself the plan has said so (`Recorder.retried_by`).
+    """
+    ours, number = this_call(services), number_of(recorder, application_id)
+    known = recorder.run.try_of(number) if recorder is not None else None
+    if known is not None and ours in known.retried_by:
+        return
     _note(
         recorder,
-        number_of(recorder, application_id),
+        number,
         lambda one: one if ours in one.retried_by else replace(one, retried_by=[*one.retried_by, ours]),
     )
 
@@ -109,29 +117,38 @@ def back_off(services: Services, recorder: Recorder | None, number: int, wait_s:
 
 def withdraw(services: Services, recorder: Recorder | None, number: int) -> None:
     """This call makes no further try after this one, or has made it."""
-    ours = _ours(services)
+    ours = this_call(services)
     _note(recorder, number, lambda one: replace(one, retried_by=[each for each in one.retried_by if each != ours]))
 
 
-def stop(services: Services, recorder: Recorder, by: str) -> NextTry | None:
+def stop(services: Services, recorder: Recorder, number: int, by: str) -> NextTry | None:
     """End a run that waits for its next try, so that none is made any more; which one that would have been.
+
+    Only a try that has failed is followed by another: one that lives, was killed or has succeeded gets no mark.
+
+    Parameters
+    ----------
+    number
+        The newest try that the caller knows of, and has dealt with.
 
     Returns
     -------
     NextTry or None
-        ``None``: no call makes one, as the record is now; or a newer try is there already, and is to be ended itself.
+        ``None``: no call makes one, as the record is now; or a newer try is on it (`recorder.run` has it then), which
+        is to be ended itself.
 
     Raises
     ------
     HostNotReady
         That can't be written down: nothing was ended.
     """
-    number = recorder.run.last.number if recorder.run.last is not None else 0
     stopped: list[NextTry] = []
 
     def change(run: Run) -> Run:
-        one, coming = run.last, next_try_of(services, run)
-        if one is None or one.number != number or coming is None:
+        one, coming = newest_made(run), next_try_of(services, run)
+        if run.last is None or run.last.number != number or one is None or coming is None:
+            return run
+        if (one.state, one.result) != (TryState.FINISHED, Result.FAILED.value):
             return run
         stopped.append(coming)
         at = stamp(services.clock.now_utc())
@@ -160,6 +177,7 @@ def _note(recorder: Recorder | None, number: int, change: Callable[[Try], Try]) 
     recorder.note(on_record)
 
 
-def _ours(services: Services) -> dict[str, Any]:
+def this_call(services: Services) -> dict[str, Any]:
+    """What tells this process from any other, as it stands on record."""
     pid = os.getpid()
     return {"pid": pid, "start": services.processes.start_of(pid), **asdict(services.processes.here())}

@@ -90,6 +90,7 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
     context = open_context(services, selection)
     identified = identify(context, call)
     policy = _policy(context, options)
+    options = replace(options, retries=policy is not None)
     if options.dry_run:
         return _dry_run(context, identified, options)
     with nothing_submitted(), unless_on_record(services, identified.run_id.value):
@@ -97,7 +98,7 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
     with services.clock.listening() as signals, _locked(context, backend, signals, identified) as free:
         if not free:
             return ExitCode.SUCCEEDED
-        tries = _Tries(context, identified, backend, signals, options, retries=policy is not None)
+        tries = _Tries(context, identified, backend, signals, options)
         with nothing_submitted():
             spec, accepted = tries.submitted()
         ended = tries.followed(spec, accepted)
@@ -150,7 +151,6 @@ class _Tries:
     backend: Backend
     signals: Signals
     options: SubmitOptions
-    retries: bool = False
     _waiting_since: float | None = None
 
     def submitted(self, again: Again | None = None) -> tuple[JobSpec, Accepted]:
@@ -178,7 +178,7 @@ class _Tries:
         clock = self.context.services.clock
         if self._waiting_since is None:
             self._waiting_since = clock.monotonic()
-        if self.retries and accepted.verdict is None:
+        if self.options.retries and accepted.verdict is None:
             from batch_submit.operations.retry_marks import announce
 
             announce(self.context.services, accepted.recorder, accepted.application_id)

@@ -266,7 +266,9 @@ def _newest_try(
             f"try {last.number} of run {run.run_id} is being launched, or its launch was cut off;"
             " no application shows under its tag",
             details=[f"planned at {last.planned_at} on host {run.host}, launcher's pid {last.pid or 'unknown'}"],
-            next_step=f"batch-submit wait {run.run_id}   (again, in a few seconds)",
+            next_step="the same command again, in a few seconds"
+            if changing
+            else f"batch-submit wait {run.run_id}   (again, in a few seconds)",
         )
     return _of_report(services, backend, run, report, context)
 
