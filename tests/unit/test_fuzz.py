@@ -10,6 +10,7 @@ import contextlib
 import copy
 import json
 import re
+import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -41,6 +42,7 @@ from batch_submit.adapters.aggregated_logs.java_objects import NotReadable, read
 from batch_submit.adapters.framed_logs import sections
 from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.http_reply import Headers, HttpResponse
+from batch_submit.adapters.run_logging import mask_text
 from batch_submit.adapters.spark_distribution import _OPTIONS_CLASS, _module_options
 from batch_submit.diagnosis.evidence import LogText
 from batch_submit.diagnosis.records import records, tracebacks
@@ -57,6 +59,7 @@ from batch_submit.plan.many import read_runs
 from batch_submit.plan.merged import Config
 from batch_submit.plan.reading import ReadingConfig, from_text
 from batch_submit.plan.rest.manifest import parse_manifest
+from batch_submit.plan.secrets import mask
 from batch_submit.plan.submit_output import cause_of, hinted_id
 from batch_submit.plan.tickets import why_no_login
 
@@ -369,6 +372,37 @@ def test_a_line_without_an_end_takes_bounded_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
+
+
+def least_time(step: Callable[[str], object], text: str) -> float:
+    """Processor seconds of the fastest of a few runs: another process's load counts for none."""
+    took = []
+    for _ in range(5):
+        began = time.process_time()
+        step(text)
+        took.append(time.process_time() - began)
+    return min(took)
+
+
+@pytest.mark.parametrize("masking", [mask_text, lambda text: mask("", text)], ids=["in lines", "in values"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "token",
+        "token ",
+        'token="',
+        "'token=",
+        "--token-",
+        "jdbc:oracle:a:x/",
+        "jdbc:oracle:a:",
+        "aaaa+",
+        "a://b:",
+        "api_key.",
+    ],
+)
+def test_the_time_of_masking_grows_as_the_text_does(masking: Callable[[str], object], word: str) -> None:
+    short, long = ((word * length)[:length] for length in (2_000, 8_000))
+    assert least_time(masking, long) < 8 * max(least_time(masking, short), 1e-4)  # the clock ticks no finer
 
 
 @given(st.binary(max_size=200))

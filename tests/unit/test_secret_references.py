@@ -210,7 +210,10 @@ def test_sparks_redaction_is_widened_for_what_it_would_show(configured: str | No
     [
         ("(?i)pin$", "spark.my.PIN", True),
         ("(?i)pin$", "spark.my.pint", False),
-        ("pin", "spark.yarn.pinned", False),
+        ("pin", "spark.yarn.pinned", True),
+        ("pin", "spark.driver.mypin", True),
+        ("(?i)memory", "spark.driver.memory", False),
+        ("tags", "spark.yarn.tags", False),
         ("pin", "spark.yarn.appMasterEnv.pin", True),
         ("redaction", "spark.redaction.regex", False),
         ("", "spark.my.pin", False),

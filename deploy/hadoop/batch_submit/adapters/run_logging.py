@@ -14,26 +14,27 @@ from batch_submit.adapters.own_files import make_private, open_private
 from batch_submit.adapters.terminal import LOGGER, harmless, without_hidden
 from batch_submit.plan.secrets import (
     AUTHORIZED,
-    NAME_BEGINS,
-    ORACLE_PASSWORD,
     PRIVATE_KEY,
+    SECRET_KEY,
     SENSITIVE_END,
     SENSITIVE_WORDS,
+    USERINFO,
+    mask_oracle,
 )
 
-# Keys that are secret by Spark's own redaction rule, and what may stand as their value in a line.
-_KEY = rf"{NAME_BEGINS}(?:{SENSITIVE_WORDS}[\w.\-]*|{SENSITIVE_END})"
-_ARGUMENT = rf"[\w.\-]*(?:{SENSITIVE_WORDS}[\w.\-]*|{SENSITIVE_END})"
+# Names of secrets behind the dashes of an argument, and what may stand as a secret's value in a line.
+_ARGUMENT = rf"(?:(?=[\w.\-]*?{SENSITIVE_WORDS})[\w.\-]+|[\w.\-]*?{SENSITIVE_END})"
 _VALUE = r"""(?:\\"(?:(?!\\")[^\n])*\\"|"[^"\n]*"|'[^'\n]*'|[^\s&,'"]+)"""
 _SECRETS = (
-    re.compile(rf"""(?i)((['"]){_KEY}=)(?:(?!\2)[^\n])+(?=\2)"""),  # 'key=two words', as a shell quotes it
-    re.compile(rf"""(?i)({_KEY}\\?["']?[ \t]*[=:][ \t]*|delegation=){_VALUE}"""),  # key=value, "key": "value"
+    re.compile(rf"""(?i)((['"]){SECRET_KEY}=)(?:(?!\2)[^\n])+(?=\2)"""),  # 'key=two words', as a shell quotes it
+    re.compile(rf"""(?i)({SECRET_KEY}\\?["']?[ \t]*[=:][ \t]*|delegation=){_VALUE}"""),  # key=value, "key": "value"
     re.compile(rf"(?i)({AUTHORIZED}){_VALUE}"),  # Authorization: Bearer value
     re.compile(rf"(?i)((?<!\S)--?{_ARGUMENT}[ \t]+)(?!-){_VALUE}"),  # --key value
-    re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)[^/\s@]+(?=@)"),  # scheme://user:password@host
-    ORACLE_PASSWORD,
+    USERINFO,
     PRIVATE_KEY,
 )
+
+_MASK = "********"
 
 #: A log file with more is put aside, and so many of them are kept.
 _MAX_BYTES, _KEPT = 5_000_000, 3
@@ -44,8 +45,8 @@ def mask_text(text: str) -> str:
     ``key=value`` and ``--key value`` pairs, quoted or not, and passwords in URLs."""
     text = without_hidden(text)
     for pattern in _SECRETS:
-        text = pattern.sub(lambda match: match.group(1) + "********", text)
-    return text
+        text = pattern.sub(lambda match: match.group(1) + _MASK, text)
+    return mask_oracle(text, _MASK)
 
 
 class _MaskingFormatter(logging.Formatter):

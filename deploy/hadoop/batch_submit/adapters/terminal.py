@@ -16,9 +16,23 @@ LOGGER = logging.getLogger("batch_submit")
 _OUR_COMMAND = re.compile(rf"\bbatch-submit (?=(?:{'|'.join(map(re.escape, VERBS))})\b)")
 #: Secrets that this process has read. Not held by one `Terminal`: the door has its own, and the log file is a third.
 _hidden: list[str] = []
-#: Shorter values turn up everywhere by chance; they are hidden by their keys alone.
-_SHORTEST_HIDDEN = 4
-
+#: Shorter values, and numbers with fewer digits, turn up everywhere by chance; they are hidden by their keys alone.
+_SHORTEST_HIDDEN, _FEWEST_DIGITS = 4, 8
+#: So do the words of every answer.
+_EVERYDAY = frozenset(
+    {
+        *("true", "false", "null", "none", "auto", "default", "yarn", "local", "cluster", "client", "spark", "hadoop"),
+        *("custom", "data_processing", "training", "evaluation", "prediction", "pipeline", "application"),
+        *("submitted", "accepted", "running", "finished", "succeeded", "failed", "killed"),
+    }
+)
+#: What tells one application from another is never hidden, nor is what stands under these keys of JSON.
+_APPLICATION_ID = r"\b(?:application|appattempt|container)_(?:e\d+_)?\d+_\d+(?:_\d+)*\b"
+_IDENTIFIERS = frozenset({"application_id", "run_id", "job_type", "result", "state", "final_status"})
+#: As `plan.secrets.MASK`, whose module is for commands that need not start so fast.
+_MASK = "*********(redacted)"
+#: The run ids of this process, which stay as they are, too.
+_run_ids: set[str] = set()
 
 #: What a terminal acts on, in a name that somebody else may have chosen. Line breaks and tabs are our own.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -34,11 +48,22 @@ def harmless(text: str) -> str:
 def hide(values: Iterable[str]) -> None:
     """From now on take these out of all that is printed or logged, however they got there; also line by line."""
     for value in values:
-        for part in (value, *value.splitlines()):
+        for part in filter(_is_telling, (value, *value.splitlines())):
             for form in _forms(part):
                 if len(form) >= _SHORTEST_HIDDEN and form not in _hidden:
                     _hidden.append(form)
     _hidden.sort(key=len, reverse=True)  # one may be a part of another
+
+
+def keep_run_id(run_id: str) -> None:
+    """Never hide a part of this run id, whatever is a secret."""
+    _run_ids.add(run_id)
+
+
+def _is_telling(value: str) -> bool:
+    """Whether a value can be hidden wherever it stands, without taking numbers and everyday words along."""
+    number = value.isdecimal() and len(value) < _FEWEST_DIGITS
+    return len(value) >= _SHORTEST_HIDDEN and not number and value.lower() not in _EVERYDAY
 
 
 def _forms(value: str) -> set[str]:
@@ -60,11 +85,45 @@ def _quoted(value: str) -> set[str]:
 
 
 def without_hidden(text: str) -> str:
-    """The text with every value that :func:`hide` was given replaced."""
+    """The text with every value that :func:`hide` was given replaced, but for ids of applications and of this run."""
     for value in _hidden:
         if value in text:
-            text = text.replace(value, "*********(redacted)")
+            text = _replaced(text, value)
     return text
+
+
+def _replaced(text: str, value: str) -> str:
+    names = "|".join(map(re.escape, sorted(_run_ids, key=len, reverse=True)))
+    kept = re.compile(rf"{_APPLICATION_ID}|(?<![\w.-])(?:{names})(?![\w-])" if names else _APPLICATION_ID)
+    spans = [found.span() for found in kept.finditer(text)]
+    out, done, first = [], 0, 0
+    while (at := text.find(value, done)) >= 0:
+        end = at + len(value)
+        while first < len(spans) and spans[first][1] < end:
+            first += 1
+        inside = first < len(spans) and spans[first][0] <= at
+        out += [text[done:at], value if inside else _MASK]
+        done = end
+    return "".join([*out, text[done:]])
+
+
+def _json_without_hidden(text: str) -> str:
+    """An answer in JSON with the hidden values taken out of its texts alone: it is JSON still. Others as they are."""
+    import json
+
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return without_hidden(text)
+    return json.dumps(_told_without_hidden(told))
+
+
+def _told_without_hidden(told: object) -> object:
+    if isinstance(told, str):
+        return without_hidden(told)
+    if isinstance(told, dict):
+        return {key: one if key in _IDENTIFIERS else _told_without_hidden(one) for key, one in told.items()}
+    return [_told_without_hidden(one) for one in told] if isinstance(told, list) else told
 
 
 class Terminal:
@@ -113,7 +172,8 @@ class Terminal:
         """
         if for_people:
             text = self._as_called(text)
-        self._answer(harmless(without_hidden(text)))
+        hidden = _json_without_hidden(text) if _hidden and text[:1] in ("{", "[") else without_hidden(text)
+        self._answer(harmless(hidden))
 
     def answer_screen(self, lines: Sequence[str]) -> None:
         """An answer that takes the place of all that stands on the screen, from its upper left corner."""

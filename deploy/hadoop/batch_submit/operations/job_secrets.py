@@ -8,7 +8,7 @@ from pathlib import Path
 from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.hadoop_credentials import HadoopCredentials
 from batch_submit.adapters.secret_sources import SecretSources
-from batch_submit.adapters.terminal import hide
+from batch_submit.adapters.terminal import hide, keep_run_id
 from batch_submit.operations.context import Context
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.redaction import check_pattern
@@ -16,7 +16,9 @@ from batch_submit.plan.secret_references import (
     CREDENTIAL,
     PROVIDER_PATH,
     left_to_hadoop,
+    literal_values,
     literals,
+    literals_by_pattern,
     references,
     refuse_literals,
 )
@@ -33,6 +35,7 @@ def checked_secrets(context: Context, spec: JobSpec) -> JobSpec:
         ``--env prod`` and such a secret; a reference that names nothing; a ``spark.redaction.regex`` that is none.
     """
     warnings = check_pattern(spec.conf) + refuse_literals(context.selection.env, literals(spec.conf))
+    warnings += literals_by_pattern(spec.conf)
     for text in warnings:
         if context.services.first_time(text):
             context.services.terminal.warn(text)
@@ -57,7 +60,8 @@ def with_secrets(context: Context, plan: SubmissionPlan) -> SubmissionPlan:
         Naming every secret that can't be had.
     """
     found = references(plan.spec.conf)
-    hide(value for key, value in plan.secrets.items() if key not in found)
+    keep_run_id(plan.spec.run_id)
+    hide(literal_values(plan.spec.conf, plan.secrets))
     if not found:
         return plan
     spec, services = plan.spec, context.services

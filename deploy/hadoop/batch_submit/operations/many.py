@@ -211,12 +211,7 @@ class _Many:
                 self._end(self._end_of(one, code))
 
     def _end_of(self, one: _Live, code: int) -> RunEnd:
-        answer: dict[str, object] = {}
-        try:
-            parsed = json.loads(one.child.answer() or "{}")
-            answer = parsed if isinstance(parsed, dict) else {}
-        except ValueError:
-            answer = {}  # it ended in the middle of it: the exit code tells
+        answer = self._answer_of(one, code)
         one.child.forget_answer()
         return RunEnd(
             one.request.run_id,
@@ -229,6 +224,28 @@ class _Many:
             log=str(one.child.log),
             attached=answer.get("attached") is True,
         )
+
+    def _answer_of(self, one: _Live, code: int) -> dict[str, object]:
+        """What the call of a run has answered; where that can't be read and nothing went wrong, what is on record."""
+        text = one.child.answer()
+        try:
+            parsed = json.loads(text or "{}")
+        except ValueError:
+            parsed = None
+        if isinstance(parsed, dict):
+            return parsed
+        return self._on_record(one.request.run_id) if code == ExitCode.SUCCEEDED else {}  # the exit code tells
+
+    def _on_record(self, run_id: str) -> dict[str, object]:
+        """The newest try of a run; "unknown" where no record tells, or those of several clusters do."""
+        runs = [run for _, _, ledger in self.services.ledgers() if (run := ledger.load(run_id)) is not None]
+        last = runs[0].last if len(runs) == 1 else None
+        if last is None or not last.result:
+            self.services.terminal.warn(f"{run_id}: its call answered something that can't be read; see show {run_id}")
+        return {
+            "result": (last.result if last is not None else "") or "unknown",
+            "application_id": last.application_id if last is not None else "",
+        }
 
     def _end(self, end: RunEnd) -> None:
         self.ends[end.run_id] = end

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from batch_submit.errors import UsageError
 from batch_submit.plan.sourced import Sourced
+from batch_submit.plan.spark_keys import is_sparks_own
 
 KEY = "spark.redaction.regex"
 #: On by default: an event that took a listener longer than a second is logged as it is, with all properties of the job
@@ -23,10 +24,6 @@ SPARKS_OWN = "(?i)secret|password|token|access[.]?key"
 _OURS = r"(?i:secret|passw|passphrase|token|access[.]?key|credential)|://[^/\s:@]*:[^/\s@]+@"
 
 
-#: Spark's own properties of size and place: shown, whatever a pattern finds in them.
-_SPARKS = re.compile(
-    r"spark\.(?:app|driver|executor|eventLog|redaction|submit|yarn(?!\.appMasterEnv))\.|spark\.master$"
-)
 #: What Java's patterns have and Python's have not, or not at that place.
 _JAVAS = re.compile(
     r"\\[pPQEGhHRXzZNkx]|\(\?<[A-Za-z]|&&|(?<!^)\(\?[a-zA-Z-]+\)|\[[^\]]*\[|[*+?}]\+|\(\?[a-zA-Z]*[dUu]"
@@ -43,7 +40,7 @@ def told_by(conf: Mapping[str, Sourced]) -> Callable[[str], bool]:
     if pattern is None or pattern.search(""):
         return lambda key: False
     search = pattern.search
-    return lambda key: search(key) is not None and _SPARKS.match(key) is None
+    return lambda key: search(key) is not None and not is_sparks_own(key)
 
 
 def check_pattern(conf: Mapping[str, Sourced]) -> list[str]:

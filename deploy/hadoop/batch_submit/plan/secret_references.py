@@ -18,6 +18,8 @@ from batch_submit.plan.production import is_production
 from batch_submit.plan.secrets import is_secret, mask
 from batch_submit.plan.sourced import Path, Sourced
 
+#: Of what only the configuration's own pattern finds, shorter values are masked under their keys alone.
+_SHORTEST_TOLD = 8
 VARIABLE, FILE, CREDENTIAL, KEYRING = "variable", "file", "credential", "keyring"
 #: Where Hadoop is told of its credential providers.
 PROVIDER_PATH = "hadoop.security.credential.provider.path"
@@ -123,13 +125,13 @@ def literals(conf: Mapping[str, Sourced]) -> list[str]:
     """The secrets that stand in the configuration itself, one line each, without their values.
 
     Those of the site's ``spark-defaults.conf`` are the site's: it is written for Spark, which knows no references.
+    What only a ``spark.redaction.regex`` finds is masked and no literal: a site's ``key`` fits many a plain setting.
     """
     found = []
-    told = redaction.told_by(conf)
     for key, sourced in sorted(conf.items()):
-        if _is_sites(sourced) or not is_literal(key, sourced.value, told):
+        if _is_sites(sourced) or not is_literal(key, sourced.value):
             continue
-        inside = not (is_secret(key) or told(key))
+        inside = not is_secret(key)
         typed = "; everybody on this host can read it" if sourced.origin.startswith("flag") else ""
         found.append(f"{sourced.origin}: {sourced.key or key} {'holds' if inside else 'is'} a secret{typed}")
     return found
@@ -148,6 +150,37 @@ def is_literal(key: str, value: object, told: Callable[[str], bool] = lambda key
         return reference_of(value) is None
     except ValueError:
         return False  # `references` tells
+
+
+def literals_by_pattern(conf: Mapping[str, Sourced]) -> list[str]:
+    """What to advise on: values that only the configuration's own ``spark.redaction.regex`` makes secrets."""
+    told = redaction.told_by(conf)
+    return [
+        f"{sourced.origin}: {sourced.key or key} is a secret by {redaction.KEY}; {FORMS} would keep it out of the file"
+        for key, sourced in sorted(conf.items())
+        if not _is_sites(sourced)
+        and not is_literal(key, sourced.value)
+        and _is_long_enough(sourced.value)
+        and is_literal(key, sourced.value, told)
+    ]
+
+
+def _is_long_enough(value: object) -> bool:
+    return len(str(value)) >= _SHORTEST_TOLD
+
+
+def literal_values(conf: Mapping[str, Sourced], secrets: Mapping[str, str]) -> list[str]:
+    """The values to hide wherever they stand: of a plan's properties that are not shown, those that are secrets.
+
+    Not switches, references, or what says something about a secret; and what only the configuration's own pattern finds
+    if it is long enough to be no plain word by chance.
+    """
+    told = redaction.told_by(conf)
+    return [
+        value
+        for key, value in secrets.items()
+        if is_literal(key, value) or (_is_long_enough(value) and is_literal(key, value, told))
+    ]
 
 
 def refuse_literals(env: str | None, found: Iterable[str]) -> list[str]:

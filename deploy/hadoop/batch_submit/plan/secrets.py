@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 #: Spark's ``spark.redaction.regex`` (default of Spark 4), and ``passphrase``.
 SENSITIVE_WORDS = r"(?:secret|password|passwd|passphrase|token|access[.]?key|credential)"
@@ -13,8 +13,9 @@ SENSITIVE_END = (
     r"(?:secret|password|passwd|passphrase|token|credentials?|(?:access|secret|api|private)[._-]?key|[._-]pwd"
     r"|(?:azure|storage)[._-]?account[._-]?key|access[._-]?key[._-]?id|(?:db|pg|sql|user|admin|store)[._-]?pass)"
 )
-#: Where the name of a key begins; without it a long word would be looked at from each of its letters.
-NAME_BEGINS = r"(?<![\w.\-])[\w.\-]*"
+#: The name of a secret's key as a whole: looked at from its beginning alone, and passed over once for each way to tell.
+#: Were its parts left to find each other, a long word would take a time that grows with the square of its length.
+SECRET_KEY = rf"(?<![\w.\-])(?:(?=[\w.\-]*?{SENSITIVE_WORDS})[\w.\-]+|[\w.\-]*?{SENSITIVE_END})(?![\w.\-])"
 #: ``Authorization: Bearer ``, as HTTP has it.
 AUTHORIZED = r"""\bauthorization\\?["']?[ \t]*[=:][ \t]*\\?["']?(?:bearer|basic|negotiate|digest|token)[ \t]+"""
 _SECRET = re.compile(f"(?i){SENSITIVE_WORDS}")
@@ -33,20 +34,33 @@ MASK = "*********(redacted)"
 
 # A secret in a longer text: ``-Djavax.net.ssl.keyStorePassword=x``, ``"password": "x"``, also within a JSON text, and
 # the password of ``https://user:x@host``.
-_ASSIGNED = rf"""{NAME_BEGINS}(?:{SENSITIVE_WORDS}[\w.\-]*|{SENSITIVE_END}\\?["']?)\s*[=:]\s*"""
+_KEY = rf"""(?<![\w.\-])(?:(?=[\w.\-]*?{SENSITIVE_WORDS})[\w.\-]+|[\w.\-]*?{SENSITIVE_END}\\?["']?)(?![\w.\-])"""
+_ASSIGNED = rf"""{_KEY}\s*[=:]\s*"""
 _VALUE = r"""(?:\\"(?:(?!\\").)*\\"|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;]+)"""
 # What YARN fills in on the node is a place or a name, not a secret: ``-Dmy.pwd={{PWD}}/x``.
 _FILLED_IN = r"""(?:\{\{\w+\}\}|<LOG_DIR>)(?=[/\s"',;]|$)"""
 _ASSIGNMENT = re.compile(rf"(?i)({_ASSIGNED})(?!(?:null|true|false)\s*[,}}\]]|{_FILLED_IN}){_VALUE}")
 _AUTHORIZATION = re.compile(rf"""(?i)({AUTHORIZED})[^\s"',]+""")
-_USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.\-]*://[^/\s:@]*:)([^/\s@]+)(@)")
-#: ``jdbc:oracle:thin:scott/tiger@//host:1521/service``; without a user nothing stands before ``@``.
-ORACLE_PASSWORD = re.compile(r"(?i)(\bjdbc:oracle:\w+:[^/\s@]*/)[^\s@]+(?=@)")
+#: ``scheme://user:password@host``; of the scheme only the end is looked at, as it could be a part of a long word.
+USERINFO = re.compile(r"((?<=[a-zA-Z0-9+.\-])://[^/\s:@]*:)[^/\s@]+(?=@)")
+#: ``jdbc:oracle:thin:scott/tiger@//host:1521/service``; without a user nothing stands before ``@``. All up to there is
+#: taken at once, with a password in it or not.
+_ORACLE = re.compile(r"(?i)(\bjdbc:oracle:\w+:)([^\s@]+)(@?)")
 #: A private key as PEM or for OpenSSH, whole or cut off.
 PRIVATE_KEY = re.compile(
     r"(-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)(?:(?!-----END).)*(-----END [A-Z0-9 ]*-----)?",
     re.DOTALL,
 )
+
+
+def mask_oracle(text: str, mask: str) -> str:
+    """The text with ``mask`` in the place of passwords in addresses of Oracle's databases."""
+
+    def masked(found: re.Match[str]) -> str:
+        user, slash, password = found[2].partition("/")
+        return f"{found[1]}{user}/{mask}@" if slash and password and found[3] else found[0]
+
+    return _ORACLE.sub(masked, text)
 
 
 def is_secret(key: str) -> bool:
@@ -63,7 +77,7 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.fullmatch(name) is not None
 
 
-def mask(key: str, value: object) -> object:
+def mask(key: str, value: object, told: Callable[[str], bool] = lambda key: False) -> object:
     """The value as it may be shown: secrets replaced, everything else as it is.
 
     Parameters
@@ -73,21 +87,23 @@ def mask(key: str, value: object) -> object:
     value
         Text, number, list or map. Maps are masked by their own keys too; texts lose passwords written inside them
         (``-Dsome.password=...``, ``https://user:...@host``, ``jdbc:oracle:thin:user/...@host``) and private keys.
+    told
+        Which further keys are a secret's: :func:`batch_submit.plan.redaction.told_by`.
     """
     if value is None:
         return None
-    if is_secret(key):
+    if is_secret(key) or told(key):
         return MASK
     if isinstance(value, str):
         masked = _AUTHORIZATION.sub(lambda match: match[1] + MASK, value)
         masked = _ASSIGNMENT.sub(lambda match: match[1] + MASK, masked)
-        for whole in (PRIVATE_KEY, ORACLE_PASSWORD):
+        for whole in (PRIVATE_KEY, USERINFO):
             masked = whole.sub(lambda match: match[1] + MASK, masked)
-        return _USERINFO.sub(lambda match: match[1] + MASK + match[3], masked)
+        return mask_oracle(masked, MASK)
     if isinstance(value, Mapping):
-        return {name: mask(str(name), item) for name, item in value.items()}
+        return {name: mask(str(name), item, told) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [mask("", item) for item in value]
+        return [mask("", item, told) for item in value]
     return value
 
 
@@ -100,7 +116,7 @@ def holds_password(value: object) -> bool:
     """Whether an address somewhere in a value, a list or a map names a password (``//user:password@host``), or a
     private key stands there."""
     if isinstance(value, str):
-        return any(pattern.search(value) for pattern in (_USERINFO, ORACLE_PASSWORD, PRIVATE_KEY))
+        return any(pattern.search(value) for pattern in (USERINFO, PRIVATE_KEY)) or mask_oracle(value, "") != value
     if isinstance(value, Mapping):
         return any(holds_password(item) for item in value.values())
     return isinstance(value, (list, tuple)) and any(holds_password(item) for item in value)
