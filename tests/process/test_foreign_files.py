@@ -180,3 +180,18 @@ def test_a_page_is_not_written_through_somebody_elses_link(laptop: Door) -> None
     made = laptop.run("report", "--metrics", "m.json", "--out", str(shared / "own.html"))
     assert made.code == 0, made.err
     assert (shared / "own.html").stat().st_mode & 0o777 == 0o600
+
+
+@as_root
+def test_a_log_file_behind_a_neighbours_link_is_done_without(door: Door) -> None:
+    ours, evil = door.folder / "home" / ".bashrc", door.folder / "tmp" / "etl-logs"
+    ours.write_text("alias ll=ls\n")
+    evil.mkdir(parents=True)
+    evil.parent.chmod(0o1777)
+    (evil / "job.log").symlink_to(ours)
+    planted(evil / "job.log")
+    planted(evil)
+    door.write_config(CONFIG.replace("our.log", str(evil / "job.log")))
+    outcome = door.submit("--no-wait")
+    assert outcome.code == 0 and outcome.said("somebody else's link", "going on without it"), outcome.err
+    assert ours.read_text() == "alias ll=ls\n"
