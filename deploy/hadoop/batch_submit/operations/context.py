@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch_submit.connecting import connect
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 from batch_submit.plan.backend_choice import LOCAL, BackendChoice, choose_backend
-from batch_submit.services import INSTALLED_CONFIG, Services, connect
+from batch_submit.services import INSTALLED_CONFIG, Services
 
 if TYPE_CHECKING:  # list and status have to start fast: what a command needs is loaded where it is needed
     from batch_submit.adapters.spark_finder import SparkDistribution
@@ -257,7 +258,8 @@ def open_backend(context: Context) -> Backend:
     from batch_submit.backends.yarn import SPARK_SUBMIT, YarnBackend
 
     insecure = context.selection.insecure
-    cluster = connect(services, context.config, context.choice, files=not context.reading, insecure=insecure)
+    reading = context.reading
+    cluster = connect(services, context.config, context.choice, files=not reading, insecure=insecure, reading=reading)
     for notice in cluster.notices:
         if services.first_time(notice):
             services.terminal.note(notice)
