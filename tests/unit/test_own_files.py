@@ -275,3 +275,10 @@ def test_the_cache_takes_nothing_for_ours_that_is_not(tmp_path: Path) -> None:
 
 def test_temporary_names_can_not_be_foreseen() -> None:
     assert len({own_temporary("x") for _ in range(20)}) == 20
+
+
+def test_an_account_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    with pytest.raises(HostNotReady, match="uid 54321") as error:
+        own_place({}, "XDG_STATE_HOME", ".local/state")
+    assert error.value.next_step == "set HOME, or XDG_STATE_HOME and XDG_CACHE_HOME"

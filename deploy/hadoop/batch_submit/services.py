@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Where an installed tool keeps its annotated default configuration.
 INSTALLED_CONFIG = Path(sys.prefix, "share", "batch-submit")
+#: Nothing can lie there, nor be put there.
+NO_FOLDER = Path(os.devnull, "none")
 
 
 class SignalCount(Protocol):
@@ -94,6 +96,33 @@ class Services:
     def cache_folder(self) -> Path:
         """``$XDG_CACHE_HOME/batch-submit`` (default ``~/.cache``); one that is not ours alone: HostNotReady."""
         return own_place(self.env, "XDG_CACHE_HOME", ".cache")
+
+    @property
+    def config_cache(self) -> Path | None:
+        """Where configurations are kept; ``None`` where the cache is not ours: that costs time only."""
+        try:
+            return self.cache_folder / "config"
+        except HostNotReady as error:
+            self._done_without("cache", error)
+            return None
+
+    def need_state_folder(self) -> None:
+        """See, before anything is submitted, that there is a place for its record: else HostNotReady."""
+        own_place(self.env, "XDG_STATE_HOME", ".local/state")
+
+    @property
+    def launch_folder(self) -> Path:
+        """Where a launcher keeps its files; none where the state folder is not ours: ``submit`` has refused that."""
+        try:
+            return self.state_folder / "launch"
+        except HostNotReady:
+            return NO_FOLDER
+
+    def _done_without(self, what: str, error: HostNotReady) -> None:
+        where = f"{error.where}: " if error.where else ""
+        text = f"{where}{error.message}; going on without {what}; {error.next_step}"
+        if self.first_time(text):
+            self.terminal.warn(text)
 
     @property
     def processes(self) -> Processes:
@@ -211,10 +240,17 @@ class Services:
         return fresh
 
     def ledger(self, cluster: str, user: str) -> SqliteLedger:
-        """The run records of one cluster and user; the same object for all of a command, which warns once."""
+        """The run records of one cluster and user; the same object for all of a command, which warns once.
+
+        Where the state folder is not ours there are none: looking and killing go on without them.
+        """
         from batch_submit.ledger import SqliteLedger
 
-        folder = self.state_folder / "runs" / cluster / user
+        try:
+            folder = self.state_folder / "runs" / cluster / user
+        except HostNotReady as error:
+            self._done_without("run records", error)
+            folder = NO_FOLDER / cluster / user
         key = f"ledger:{folder}"
         if key not in self._cache:
             self._cache[key] = SqliteLedger(

@@ -121,11 +121,11 @@ def read_config_for_reading(services: Services, selection: Selection) -> tuple[C
         spark = spark_on_host(services)
         spark_home = spark.home if spark is not None else ""
     path, sources = _sources(services, selection, spark_home)
-    folder, key = services.cache_folder / "config", _cache_key(services, selection, sources)
-    config = load(folder, key, ReadingConfig)
+    folder, key = services.config_cache, _cache_key(services, selection, sources)
+    config = load(folder, key, ReadingConfig) if folder is not None else None
     if config is None:
         config = reading_part(_build(services, selection, sources))
-        if may_be_kept(config):
+        if folder is not None and may_be_kept(config):
             save(folder, key, config)
     return config, path
 
@@ -138,11 +138,11 @@ def read_config_once(services: Services, selection: Selection) -> tuple[Config, 
 
     spark = spark_on_host(services)
     path, sources = _sources(services, selection, spark.home if spark is not None else "")
-    folder, key = services.cache_folder / "config", f"whole-{_cache_key(services, selection, sources)}"
-    config = load(folder, key, Config)
+    folder, key = services.config_cache, f"whole-{_cache_key(services, selection, sources)}"
+    config = load(folder, key, Config) if folder is not None else None
     if config is None:
         config = _build(services, selection, sources)
-        if may_be_kept(config):
+        if folder is not None and may_be_kept(config):
             save(folder, key, config)
     return config, path, spark
 
@@ -241,12 +241,13 @@ def refuse_open_site(config: Config, choice: BackendChoice) -> None:
     refuse_open((f"{one}: {why}" for one, why in found if why), "Hadoop's configuration")
 
 
-def _log_file(services: Services, config: Config) -> Path:
+def _log_file(services: Services, config: Config) -> Path | None:
     named = config.get("execution.log_file")
     if named is None or not named.value or named.base == str(INSTALLED_CONFIG):
-        return (
-            services.state_folder / "hadoop_job_submission.log"
-        )  # an installed tool's own files are not ours to write
+        try:  # an installed tool's own files are not ours to write
+            return services.state_folder / "hadoop_job_submission.log"
+        except HostNotReady:
+            return None  # who needs the folder says so
     return Path(named.base or str(services.cwd), str(named.value))
 
 
@@ -270,7 +271,7 @@ def open_backend(context: Context) -> Backend:
     return YarnBackend(
         cluster,
         environment,
-        services.state_folder / "launch",
+        services.launch_folder,
         services.clock,
         services.terminal,
         staging_dirs=(str(staging.value),) if staging is not None and staging.value else (),
