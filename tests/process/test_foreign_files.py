@@ -221,3 +221,39 @@ def test_a_home_that_everybody_may_write_to_can_be_looked_from_again_and_again(d
     assert looks[-1].said("going on without cache", f"chmod o-w {home},"), looks[-1].err
     refused = door.submit("--no-wait", env={VARIABLE: "true"})
     assert refused.code == 3 and refused.said(f"chmod o-w {home},"), refused.err
+
+
+def test_what_hadoops_xml_includes_is_looked_at(door: Door) -> None:
+    part, xml = door.folder / "cluster.xml", door.folder / "conf" / "yarn-site.xml"
+    part.write_text("<configuration/>")
+    include = f'<include xmlns="http://www.w3.org/2001/XInclude" href="{part}"/></configuration>'
+    xml.write_text(xml.read_text().replace("</configuration>", include))
+    assert door.run("list").code == 0
+    part.chmod(0o666)
+    refused = door.run("list")
+    assert refused.code == 2 and refused.said(f"{part}: everybody may write to {part}"), refused.err
+    assert len(door.run("doctor", "--json").json["findings"]) > 1
+
+
+@pytest.mark.parametrize("name", ["hive-site.xml", "log4j2.properties"])
+def test_what_spark_submit_reads_beside_it_is_looked_at_before_a_submission(door: Door, name: str) -> None:
+    beside = door.folder / "conf" / name
+    beside.write_text("<configuration/>" if name.endswith("xml") else "x = 1")
+    beside.chmod(0o666)
+    assert door.run("list").code == 0, "which does not read it"
+    refused = door.submit("--no-wait")
+    assert refused.code == 2 and refused.said(f"{beside}: everybody may write to"), refused.err
+    assert door.calls == []
+
+
+@as_root
+def test_a_strangers_link_to_another_file_of_roots_is_refused(door: Door) -> None:
+    xml, other = door.folder / "conf" / "yarn-site.xml", door.folder / "yarn-site.xml"
+    other.write_text(xml.read_text())
+    xml.unlink()
+    xml.symlink_to(other)
+    xml.parent.chmod(0o777)
+    assert door.run("list").code == 0, "a link of root's"
+    planted(xml)
+    refused = door.run("list")
+    assert refused.code == 2 and refused.said(f"{xml}: everybody may write to {xml.parent}"), refused.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # list and status have to start fast: what a command needs is
 
 #: How long a ResourceManager may be away, while its answer is waited for, unless ``execution.rm_patience`` says so.
 DEFAULT_RM_PATIENCE_S = 15 * 60.0
+#: On spark-submit's class path, beside Hadoop's own: whom it logs in to, and what its log does.
+_OF_SPARK_SUBMIT = ("hive-site.xml", "log4j2.properties")
 _ALLOW_OPEN = ("execution", "allow_world_writable")
 
 
@@ -214,7 +217,7 @@ def open_context(services: Services, selection: Selection, *, reading: bool = Fa
         etc_names_resourcemanager=services.etc_names_resourcemanager(),
         cluster_flags=selection.cluster_flags(),
     )
-    refuse_open_site(config, choice)
+    refuse_open_site(services, config, choice, reading=reading)
     chosen = f"backend: {choice.backend} ({choice.reason}); config: {path}"
     services.terminal.note(chosen)
     for text in (*([warning] if warning else []), *config.warnings):
@@ -222,8 +225,13 @@ def open_context(services: Services, selection: Selection, *, reading: bool = Fa
     return Context(services, config, path, choice, spark, selection, reading)
 
 
-def refuse_open_site(config: Config, choice: BackendChoice) -> None:
-    """Hadoop's XML names the servers that we log in to: it must not be anybody's to change.
+def refuse_open_site(services: Services, config: Config, choice: BackendChoice, *, reading: bool = False) -> None:
+    """Hadoop's XML names the servers that we log in to: it must not be anybody's to change, nor what it includes.
+
+    Parameters
+    ----------
+    reading
+        Without the files that only spark-submit reads there.
 
     Raises
     ------
@@ -236,7 +244,11 @@ def refuse_open_site(config: Config, choice: BackendChoice) -> None:
     from batch_submit.adapters.open_places import refuse_open, who_could_change_site
 
     folders = dict.fromkeys(one for one in (choice.hadoop_conf_dir, choice.yarn_conf_dir) if one)
-    files = [Path(folder, name) for folder in folders for name in (*FILES, "mapred-site.xml", "ssl-client.xml")]
+    names = (*FILES, "mapred-site.xml", "ssl-client.xml", *(() if reading else _OF_SPARK_SUBMIT))
+    files = [Path(folder, name) for folder in folders for name in names]
+    if choice.hadoop_conf_dir and Path(choice.hadoop_conf_dir).is_dir():
+        with contextlib.suppress(HostNotReady):  # who needs it says what is wrong with it
+            files += services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir).included
     found = ((one, who_could_change_site(one)) for one in files)
     refuse_open((f"{one}: {why}" for one, why in found if why), "Hadoop's configuration")
 
