@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.door import CONFIG, Door
+from tests.process.door import CONFIG, RUNNING, Door
 from tests.process.test_report import sample
 
 VARIABLE = "BATCH_SUBMIT_EXECUTION__ALLOW_WORLD_WRITABLE"
@@ -138,9 +138,12 @@ def test_records_and_caches_that_somebody_else_has_laid_out_are_not_used(door: D
         (door.folder / "target").mkdir()
         laid.symlink_to(door.folder / "target")
     planted(laid)
-    for verb in (["submit", "-t", "custom", "--no-wait"], ["history"] if "STATE" in variable else ["list"]):
+    for verb in (["submit", "-t", "custom", "--no-wait"], *([["history"]] if "STATE" in variable else [])):
         refused = door.run(*verb, env={variable: str(shared)})
         assert refused.code == 3 and refused.said("can't be ours", str(laid), variable), refused.err
+    looked = door.run("list", env={variable: str(shared)})
+    assert looked.code == 0 and looked.err.count("can't be ours") == 1, looked.err
+    assert looked.said("going on without ", str(laid), variable)
     assert (door.calls, list((door.folder / "target").glob("*")) if what == "link" else []) == ([], [])
 
 
@@ -180,3 +183,77 @@ def test_a_page_is_not_written_through_somebody_elses_link(laptop: Door) -> None
     made = laptop.run("report", "--metrics", "m.json", "--out", str(shared / "own.html"))
     assert made.code == 0, made.err
     assert (shared / "own.html").stat().st_mode & 0o777 == 0o600
+
+
+@as_root
+def test_a_log_file_behind_a_neighbours_link_is_done_without(door: Door) -> None:
+    ours, evil = door.folder / "home" / ".bashrc", door.folder / "tmp" / "etl-logs"
+    ours.write_text("alias ll=ls\n")
+    evil.mkdir(parents=True)
+    evil.parent.chmod(0o1777)
+    (evil / "job.log").symlink_to(ours)
+    planted(evil / "job.log")
+    planted(evil)
+    door.write_config(CONFIG.replace("our.log", str(evil / "job.log")))
+    outcome = door.submit("--no-wait")
+    assert outcome.code == 0 and outcome.said("somebody else's link", "going on without it"), outcome.err
+    assert ours.read_text() == "alias ll=ls\n"
+
+
+@as_root
+@pytest.mark.parametrize("place", [".cache/batch-submit", ".local/state/batch-submit"])
+def test_what_runs_can_be_looked_at_and_ended_without_them(door: Door, place: str) -> None:
+    door.submits(RUNNING)
+    assert door.submit("--no-wait").code == 0
+    planted(door.folder / "home" / place)
+    for verb in (["list"], ["status", door.application_id], ["kill", door.application_id, "--yes"]):
+        outcome = door.run(*verb)
+        assert outcome.code == 0 and outcome.err.count("can't be ours") == 1, outcome.err
+    assert door.submit("--no-wait").code == 3
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o2777])
+def test_a_home_that_everybody_may_write_to_can_be_looked_from_again_and_again(door: Door, mode: int) -> None:
+    home = door.folder / "home"
+    home.chmod(mode)
+    looks = [door.run("list", env={VARIABLE: "true"}) for _ in range(3)]
+    assert [one.code for one in looks] == [0, 0, 0], looks[-1].err
+    assert looks[-1].said("going on without cache", f"chmod o-w {home},"), looks[-1].err
+    refused = door.submit("--no-wait", env={VARIABLE: "true"})
+    assert refused.code == 3 and refused.said(f"chmod o-w {home},"), refused.err
+
+
+def test_what_hadoops_xml_includes_is_looked_at(door: Door) -> None:
+    part, xml = door.folder / "cluster.xml", door.folder / "conf" / "yarn-site.xml"
+    part.write_text("<configuration/>")
+    include = f'<include xmlns="http://www.w3.org/2001/XInclude" href="{part}"/></configuration>'
+    xml.write_text(xml.read_text().replace("</configuration>", include))
+    assert door.run("list").code == 0
+    part.chmod(0o666)
+    refused = door.run("list")
+    assert refused.code == 2 and refused.said(f"{part}: everybody may write to {part}"), refused.err
+    assert len(door.run("doctor", "--json").json["findings"]) > 1
+
+
+@pytest.mark.parametrize("name", ["hive-site.xml", "log4j2.properties"])
+def test_what_spark_submit_reads_beside_it_is_looked_at_before_a_submission(door: Door, name: str) -> None:
+    beside = door.folder / "conf" / name
+    beside.write_text("<configuration/>" if name.endswith("xml") else "x = 1")
+    beside.chmod(0o666)
+    assert door.run("list").code == 0, "which does not read it"
+    refused = door.submit("--no-wait")
+    assert refused.code == 2 and refused.said(f"{beside}: everybody may write to"), refused.err
+    assert door.calls == []
+
+
+@as_root
+def test_a_strangers_link_to_another_file_of_roots_is_refused(door: Door) -> None:
+    xml, other = door.folder / "conf" / "yarn-site.xml", door.folder / "yarn-site.xml"
+    other.write_text(xml.read_text())
+    xml.unlink()
+    xml.symlink_to(other)
+    xml.parent.chmod(0o777)
+    assert door.run("list").code == 0, "a link of root's"
+    planted(xml)
+    refused = door.run("list")
+    assert refused.code == 2 and refused.said(f"{xml}: everybody may write to {xml.parent}"), refused.err

@@ -42,6 +42,7 @@ SHARED = {
     "backends.yarn",
     "cli",
     "cli.options",
+    "connecting",
     "data_classes",
     "errors",
     "host_check",

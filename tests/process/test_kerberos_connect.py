@@ -12,6 +12,7 @@ import pytest
 from batch_submit.adapters import tickets
 from batch_submit.adapters.spark_finder import find_spark
 from batch_submit.backends.yarn import YarnBackend
+from batch_submit.connecting import connect, tls_settings
 from batch_submit.errors import HostNotReady, UsageError
 from batch_submit.operations.context import Context, Selection, open_backend
 from batch_submit.operations.job_secrets import with_secrets
@@ -21,7 +22,7 @@ from batch_submit.plan.merged import Config
 from batch_submit.plan.secret_references import PROVIDER_PATH
 from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.tickets import TicketState
-from batch_submit.services import Cluster, Services, build_services, connect, tls_settings
+from batch_submit.services import Cluster, Services, build_services
 from tests.process.realm import ALICE, NegotiatingServer, Realm
 from tests.unit.rest_plans import plan
 

@@ -46,6 +46,7 @@ def spec(
     variables: Mapping[str, str] | None = None,
     flags: Mapping[Path, tuple[object, str]] | None = None,
     script: ShippedFile | None = MY_SCRIPT,
+    kerberos: bool = False,
     **call: object,
 ) -> JobSpec:
     variables = variables or {}
@@ -69,6 +70,7 @@ def spec(
         script=script,
         variables=variables,
         config_of=config_of,
+        kerberos=kerberos,
     )
 
 
@@ -285,19 +287,19 @@ def test_the_heap_is_not_set_among_java_options(key: str, backend: str) -> None:
 
 def test_kerberos_takes_principal_and_keytab_beside_the_configuration() -> None:
     text = "security_config: {enable_kerberos: true, principal: etl@X, keytab: etl.keytab}"
-    job = spec(text)
+    job = spec(text, kerberos=True)
     assert job.conf["spark.kerberos.principal"].value == "etl@X"
     assert job.conf["spark.kerberos.keytab"].value == "/conf/etl.keytab"
     assert "spark.kerberos.keytab" not in spec(text, backend=LOCAL).conf
+    assert "spark.kerberos.keytab" not in spec(text).conf, "a cluster without Kerberos"
+    alone = spec("security_config: {enable_kerberos: true, principal: etl@X}", kerberos=True)
+    assert not [key for key in alone.conf if key.startswith("spark.kerberos")], "the user's own ticket"
 
 
-@pytest.mark.parametrize("missing", ["principal", "keytab"])
-def test_half_of_kerberos_is_an_error(missing: str) -> None:
-    given = {"principal": "etl@X", "keytab": "/k"} | {missing: ""}
-    lines = "".join(f"  {key}: {value}\n" for key, value in given.items() if value)
-    error = refused(UsageError, f"security_config:\n  enable_kerberos: true\n{lines}")
-    assert f"needs security_config.{missing} too" in error.message
-    assert (error.where, error.next_step) == ("c.yaml:2", f"add {missing}: to security_config (submit: --{missing})")
+def test_a_keytab_without_a_principal_is_an_error_on_every_cluster() -> None:
+    error = refused(UsageError, "security_config:\n  enable_kerberos: true\n  keytab: /k\n")
+    assert "needs security_config.principal too" in error.message
+    assert (error.where, error.next_step) == ("c.yaml:3", "add principal: to security_config (submit: --principal)")
 
 
 def test_hadoops_own_variable_may_only_say_the_same() -> None:

@@ -50,19 +50,48 @@ def test_what_we_write_is_ours_alone_whatever_the_umask(tmp_path: Path) -> None:
     assert [mode(tmp_path / "made"), mode(tmp_path / "our.log"), mode(kept), mode(kept.parent)] == [0o600] * 3 + [0o700]
 
 
-def test_no_link_is_followed_where_everybody_may_put_one(shared: Path, tmp_path: Path) -> None:
-    target = tmp_path / "somebody's.txt"
+def of_a_stranger(*paths: Path) -> None:
+    for path in paths:
+        os.chown(path, 12345, 12345, follow_symlinks=False)
+
+
+@as_root
+@pytest.mark.parametrize("folder_mode", [0o1777, 0o777, 0o2775, 0o755])
+def test_a_strangers_link_is_not_followed_wherever_it_lies(shared: Path, tmp_path: Path, folder_mode: int) -> None:
+    target = tmp_path / "ours.txt"
     target.write_text("before")
-    (shared / "our.log").symlink_to(target)
-    with pytest.raises(OSError, match="symbolic links"):
-        open_private(shared / "our.log", "a")
-    told = start_logging(shared / "our.log", verbose=False)
+    target.chmod(0o644)
+    folder = shared / "logs"  # a neighbour was first
+    folder.mkdir()
+    folder.chmod(folder_mode)
+    (folder / "our.log").symlink_to(target)
+    of_a_stranger(folder / "our.log", folder)
+    with pytest.raises(NotOurs, match="somebody else's link"):
+        open_private(folder / "our.log", "a")
+    told = start_logging(folder / "our.log", verbose=False)
     stop_logging()
-    assert "can't be written" in told and target.read_text() == "before"
+    assert "can't be written" in told and (target.read_text(), mode(target)) == ("before", 0o644)
+
+
+@as_root
+def test_a_strangers_file_in_his_folder_in_a_shared_one_is_not_written(shared: Path) -> None:
+    log = shared / "logs" / "our.log"
+    log.parent.mkdir(mode=0o755)
+    log.write_text("")
+    log.chmod(0o666)
+    of_a_stranger(log, log.parent)
+    told = start_logging(log, verbose=False)
+    stop_logging()
+    assert "can't be written (it is somebody else's file" in told and log.read_text() == ""
+
+
+def test_a_link_of_ours_is_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target.txt"
+    target.write_text("before")
     (tmp_path / "mine.log").symlink_to(target)
     with open_private(tmp_path / "mine.log", "a") as file:
         file.write(b" and after")
-    assert target.read_text() == "before and after", "in a folder of ours a link is our own wish"
+    assert target.read_text() == "before and after", "it is our own wish"
 
 
 @as_root
@@ -246,3 +275,10 @@ def test_the_cache_takes_nothing_for_ours_that_is_not(tmp_path: Path) -> None:
 
 def test_temporary_names_can_not_be_foreseen() -> None:
     assert len({own_temporary("x") for _ in range(20)}) == 20
+
+
+def test_an_account_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    with pytest.raises(HostNotReady, match="uid 54321") as error:
+        own_place({}, "XDG_STATE_HOME", ".local/state")
+    assert error.value.next_step == "set HOME, or XDG_STATE_HOME and XDG_CACHE_HOME"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import field
 from datetime import datetime
@@ -25,16 +25,14 @@ if TYPE_CHECKING:
     from batch_submit.adapters.keytab import PrivateTicket
     from batch_submit.adapters.processes import Processes
     from batch_submit.adapters.resource_manager import ResourceManager
-    from batch_submit.adapters.tls import Tls
     from batch_submit.adapters.webhdfs import WebHdfs
     from batch_submit.ledger import SqliteLedger
-    from batch_submit.plan.backend_choice import BackendChoice
     from batch_submit.plan.merged import Config
 
 #: Where an installed tool keeps its annotated default configuration.
 INSTALLED_CONFIG = Path(sys.prefix, "share", "batch-submit")
-#: The configuration's keys that are about TLS of our own calls.
-_TLS_KEYS = ("ca_bundle", "truststore_path", "client_certificate")
+#: Nothing can lie there, nor be put there.
+NO_FOLDER = Path(os.devnull, "none")
 
 
 class SignalCount(Protocol):
@@ -98,6 +96,33 @@ class Services:
     def cache_folder(self) -> Path:
         """``$XDG_CACHE_HOME/batch-submit`` (default ``~/.cache``); one that is not ours alone: HostNotReady."""
         return own_place(self.env, "XDG_CACHE_HOME", ".cache")
+
+    @property
+    def config_cache(self) -> Path | None:
+        """Where configurations are kept; ``None`` where the cache is not ours: that costs time only."""
+        try:
+            return self.cache_folder / "config"
+        except HostNotReady as error:
+            self._done_without("cache", error)
+            return None
+
+    def need_state_folder(self) -> None:
+        """See, before anything is submitted, that there is a place for its record: else HostNotReady."""
+        own_place(self.env, "XDG_STATE_HOME", ".local/state")
+
+    @property
+    def launch_folder(self) -> Path:
+        """Where a launcher keeps its files; none where the state folder is not ours: ``submit`` has refused that."""
+        try:
+            return self.state_folder / "launch"
+        except HostNotReady:
+            return NO_FOLDER
+
+    def _done_without(self, what: str, error: HostNotReady) -> None:
+        where = f"{error.where}: " if error.where else ""
+        text = f"{where}{error.message}; going on without {what}; {error.next_step}"
+        if self.first_time(text):
+            self.terminal.warn(text)
 
     @property
     def processes(self) -> Processes:
@@ -174,8 +199,11 @@ class Services:
         assert isinstance(loaded, HadoopConf)
         return loaded
 
-    def private_ticket(self, config: Config) -> PrivateTicket | None:
-        """The login by ``security_config.keytab``, one for all of a command; ``None``: the user's own cache counts."""
+    def private_ticket(self, config: Config, *, reading: bool = False) -> PrivateTicket | None:
+        """The login by ``security_config.keytab``, one for all of a command; ``None``: the user's own cache counts.
+
+        Who only looks (``reading``) does so by that too where the keytab does not lie on this host.
+        """
         from batch_submit.adapters.auth import KeytabLogin
         from batch_submit.adapters.keytab import PrivateTicket
         from batch_submit.plan.keytab_login import keytab_login
@@ -184,6 +212,10 @@ class Services:
         if wanted is None:
             return None
         principal, keytab = str(wanted.principal.value), str(wanted.keytab.value)
+        if reading and not os.access(keytab, os.R_OK):
+            if self.first_time(keytab):
+                self.terminal.warn(f"{keytab} ({wanted.keytab.origin}) can't be read here: asking by your own ticket")
+            return None
         key = f"ticket:{principal}:{keytab}"
         if key not in self._cache:
             LOGGER.debug("%s logs in %s: by %s", keytab, principal, wanted.because)
@@ -208,10 +240,17 @@ class Services:
         return fresh
 
     def ledger(self, cluster: str, user: str) -> SqliteLedger:
-        """The run records of one cluster and user; the same object for all of a command, which warns once."""
+        """The run records of one cluster and user; the same object for all of a command, which warns once.
+
+        Where the state folder is not ours there are none: looking and killing go on without them.
+        """
         from batch_submit.ledger import SqliteLedger
 
-        folder = self.state_folder / "runs" / cluster / user
+        try:
+            folder = self.state_folder / "runs" / cluster / user
+        except HostNotReady as error:
+            self._done_without("run records", error)
+            folder = NO_FOLDER / cluster / user
         key = f"ledger:{folder}"
         if key not in self._cache:
             self._cache[key] = SqliteLedger(
@@ -283,114 +322,3 @@ def build_services(*, verbose: bool = False) -> Services:
         terminal=Terminal(no_color=bool(env.get("NO_COLOR")) or env.get("TERM") == "dumb", program=program_name()),
         verbose=verbose,
     )
-
-
-def connect(
-    services: Services, config: Config, choice: BackendChoice, *, files: bool = True, insecure: bool = False
-) -> Cluster:
-    """Build the clients for the cluster of a backend choice. Opens no connection.
-
-    Parameters
-    ----------
-    files
-        With a client for HDFS; ``False`` spares a command that only looks the loading of it.
-    insecure
-        ``--insecure`` was typed: certificates are not checked.
-
-    Raises
-    ------
-    HostNotReady
-        When no ResourceManager is named anywhere.
-    ConfigError, UsageError
-        See :func:`batch_submit.adapters.addresses.override_addresses`, and :mod:`batch_submit.plan.proxy_user`.
-    """
-    from batch_submit.adapters.addresses import override_addresses
-    from batch_submit.adapters.auth import effective_user
-    from batch_submit.adapters.resource_manager import ResourceManager
-
-    conf = services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
-    named = override_addresses(config, conf)
-    kerberos = wants_kerberos(config, conf)
-    tls = tls_settings(services, config, conf, (*named.resource_managers, *named.name_nodes), insecure=insecure)
-    user = effective_user(services.env, services.os_user, kerberos)
-    session, child = _logged_in(services, config, user, tls, kerberos=kerberos)
-    if not named.resource_managers:
-        raise HostNotReady(
-            f"{choice.hadoop_conf_dir} names no ResourceManager",
-            next_step="add yarn.resourcemanager.hostname or .webapp.address to yarn-site.xml",
-        )
-    manager = ResourceManager(named.resource_managers, session, user=user, clock=services.clock.monotonic)
-    if kerberos:
-        user = manager.identify()
-
-    def open_webhdfs() -> WebHdfs | None:
-        from batch_submit.adapters.webhdfs import WebHdfs
-
-        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, tls=tls) if named.name_nodes else None
-
-    webhdfs = open_webhdfs() if files else None
-    notices, told = tuple(named.notices), named.told
-    return Cluster(
-        named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs, child, told
-    )
-
-
-def _logged_in(
-    services: Services, config: Config, user: str, tls: Tls | None, *, kerberos: bool
-) -> tuple[HttpSession, Mapping[str, str]]:
-    """The session in our name, or a proxy user's; and what children need to be the same user."""
-    from batch_submit.adapters.auth import build_session
-
-    ticket, acts_for = whom_we_are(services, config, kerberos=kerberos)
-    session = build_session(kerberos, user, tls, env=services.env, ticket=ticket, acts_for=acts_for)
-    return session, {"KRB5CCNAME": ticket.cache} if ticket is not None else {}
-
-
-def whom_we_are(services: Services, config: Config, *, kerberos: bool) -> tuple[PrivateTicket | None, str]:
-    """Our login by keytab (``None``: the user's own ticket cache counts), and a proxy user ("" for none)."""
-    acts_for = ""
-    if config.value("security_config.proxy_user") or services.env.get("HADOOP_PROXY_USER"):
-        from batch_submit.plan.proxy_user import acting_for
-
-        acts_for = acting_for(config, services.env, kerberos=kerberos)
-    return services.private_ticket(config) if kerberos else None, acts_for
-
-
-def tls_settings(
-    services: Services, config: Config, conf: HadoopConf, urls: Sequence[str], *, insecure: bool
-) -> Tls | None:
-    """How to speak TLS; ``None`` where nothing is said about it and no server of ``urls`` wants it.
-
-    Without verification it says so on stderr, once in a command.
-
-    Raises
-    ------
-    UsageError
-        A key without a certificate.
-    """
-    said = any(config.get(f"security_config.{key}") is not None for key in _TLS_KEYS)
-    asked = conf.rm_https or conf.nn_https or any(url.startswith("https:") for url in (*urls, conf.history_server_url))
-    if not (said or asked or insecure):
-        return None
-    from batch_submit.adapters.tls import WARNING, tls_of
-
-    if insecure and services.first_time(WARNING):
-        services.terminal.warn(WARNING)
-
-    def login() -> Mapping[str, str]:
-        return login_variables(services, config, conf)
-
-    return tls_of(config, conf, insecure=insecure, cache=services.cache_folder, env=services.env, login=login)
-
-
-def login_variables(services: Services, config: Config, conf: HadoopConf | None) -> Mapping[str, str]:
-    """What a program that asks HDFS needs besides our environment to be who we are: see
-    :func:`batch_submit.adapters.keytab.login_variables`."""
-    from batch_submit.adapters.keytab import login_variables
-
-    return login_variables(*whom_we_are(services, config, kerberos=wants_kerberos(config, conf)))
-
-
-def wants_kerberos(config: Config, conf: HadoopConf | None) -> bool:
-    """Whether the cluster authenticates by Kerberos, by its XML or by our configuration."""
-    return config.value("security_config.enable_kerberos") is True or (conf is not None and conf.kerberos)

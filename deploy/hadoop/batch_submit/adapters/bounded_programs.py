@@ -48,5 +48,11 @@ def run(argv: Sequence[str], env: Mapping[str, str], limit_s: float) -> tuple[in
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate(timeout=_ENDING_S)
+            with suppress(subprocess.TimeoutExpired):  # something has left the session, and holds the pipes
+                process.communicate(timeout=_ENDING_S)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=_ENDING_S)
     return process.returncode, out, err

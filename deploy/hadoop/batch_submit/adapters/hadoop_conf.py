@@ -41,11 +41,18 @@ _HISTORY_PATH = "/ws/v1/history"
 
 @dataclass(frozen=True)
 class HadoopConf:
-    """What the site's XML says; built by :meth:`load`, or in a test straight from ``values``."""
+    """What the site's XML says; built by :meth:`load`, or in a test straight from ``values``.
+
+    Parameters
+    ----------
+    included
+        The files that XInclude has pulled in.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     conf_dir: Path | None = None
+    included: tuple[Path, ...] = ()
 
     @classmethod
     def load(
@@ -70,16 +77,17 @@ class HadoopConf:
         """
         values: dict[str, str] = {}
         final: set[str] = set()
+        included: list[Path] = []
         for name in (*FILES, MAPRED_FILE):
             elsewhere = yarn_conf_dir is not None and not (conf_dir / name).exists()
             folder = yarn_conf_dir if elsewhere and yarn_conf_dir is not None else conf_dir
             taken = set(values) if name == MAPRED_FILE else final
-            for key, value, is_final in _properties(folder / name):
+            for key, value, is_final in _properties(folder / name, included):
                 if key not in taken:
                     values[key] = value
                 if is_final:
                     final.add(key)
-        return cls(values, dict(env or {}), conf_dir)
+        return cls(values, dict(env or {}), conf_dir, tuple(included))
 
     def beside(self, name: str) -> HadoopConf:
         """Another file of the same folder, ``ssl-client.xml`` for one; empty when it is not there."""
@@ -362,8 +370,11 @@ def _unique(urls: Iterator[str] | list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(url for url in urls if url))
 
 
-def _properties(path: Path, depth: int = 0) -> Iterator[tuple[str, str, bool]]:
-    """Name, value and finality of every property of a file, following XInclude, which sites use for shared parts."""
+def _properties(path: Path, included: list[Path] | None = None, depth: int = 0) -> Iterator[tuple[str, str, bool]]:
+    """Name, value and finality of every property of a file, following XInclude, which sites use for shared parts.
+
+    What it pulls in is added to `included`.
+    """
     try:
         root = ElementTree.fromstring(path.read_bytes())  # nosec B314  # this host's own file, and see test_fuzz
     except FileNotFoundError:
@@ -375,7 +386,10 @@ def _properties(path: Path, depth: int = 0) -> Iterator[tuple[str, str, bool]]:
         raise HostNotReady(f"this is not XML: {error}", where=f"{path}:{line}", next_step="repair the file") from error
     for element in root:
         if element.tag == _INCLUDE and depth < _MAX_INCLUDES:
-            yield from _properties(path.parent / element.get("href", ""), depth + 1)
+            part = path.parent / element.get("href", "")
+            if included is not None:
+                included.append(part)
+            yield from _properties(part, included, depth + 1)
         elif element.tag == "property":
             name = (element.findtext("name") or element.get("name") or "").strip()
             value = element.findtext("value") if element.find("value") is not None else element.get("value")

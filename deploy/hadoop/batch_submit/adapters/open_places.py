@@ -33,12 +33,26 @@ def who_could_change(path: Path) -> str:
 
 def who_could_change_site(path: Path) -> str:
     """The same of a file of the site (``core-site.xml``, ``spark-defaults.conf``): root's own are taken as they are,
-    wherever they lie, unless everybody may write to the file itself."""
+    wherever they lie, unless everybody may write to the file itself, or somebody else's link leads to it."""
     try:
         found = path.stat()
+        roots = found.st_uid == 0 and not found.st_mode & stat.S_IWOTH
+        return "" if roots and not _by_strangers_link(path) else who_could_change(path)
     except OSError:
         return ""
-    return "" if found.st_uid == 0 and not found.st_mode & stat.S_IWOTH else who_could_change(path)
+
+
+def _by_strangers_link(path: Path) -> bool:
+    """Whether a link to a file, or to its folder, is neither ours nor root's."""
+    for one in (path, path.parent):
+        for _ in range(_MOST_LINKS):
+            found = one.lstat()
+            if not stat.S_ISLNK(found.st_mode):
+                break
+            if found.st_uid not in (os.geteuid(), 0):
+                return True
+            one = one.parent / one.readlink()
+    return False
 
 
 def refuse_open(found: Iterable[str], what: str, *, by_file: bool = True) -> None:

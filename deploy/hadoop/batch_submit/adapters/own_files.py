@@ -14,6 +14,7 @@ from batch_submit.adapters.open_places import owner_of, who_could_change
 #: What others may neither do with a file of ours nor with a folder of ours.
 _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
+_MOST_LINKS = 40  # as the kernel's
 
 
 class NotOurs(PermissionError):
@@ -23,13 +24,13 @@ class NotOurs(PermissionError):
 def open_private(path: Path | str, mode: str) -> BufferedWriter:
     """Open a file to write bytes (mode ``w``, ``a`` or ``x``); it has mode 0600 afterwards, old or new.
 
-    In a folder where everybody may put files, ``/tmp`` for one, no symbolic link is followed and no file of somebody
-    else's is taken.
+    A symbolic link is followed only when it is ours or root's. Where everybody may put files, in ``/tmp`` or a folder
+    that somebody else has made there, no file of somebody else's is taken.
 
     Raises
     ------
     OSError
-        ``ELOOP`` for such a link, ``EPERM`` for such a file, and for what is no regular file: a pipe would hold us up.
+        ``EPERM`` for such a link or file, and for what is no regular file: a pipe would hold us up.
     """
     return BufferedWriter(FileIO(path, mode, opener=_private))
 
@@ -116,18 +117,31 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    shared = bool(Path(path).absolute().parent.stat().st_mode & stat.S_IWOTH)
-    # Cut off only when it has proven to be ours.
-    descriptor = _checked(path, (flags & ~os.O_TRUNC) | (os.O_NOFOLLOW if shared else 0))
+    real = _through_own_links(Path(path).absolute())
+    shared = bool(who_could_change(real.parent))
+    # O_NOFOLLOW: what stands there was no link a moment ago. Cut off only when it has proven to be ours.
+    descriptor = _checked(real, (flags & ~os.O_TRUNC) | os.O_NOFOLLOW)
     try:
         if shared and os.fstat(descriptor).st_uid != os.geteuid():
-            raise NotOurs(errno.EPERM, "it is somebody else's file, in a folder where everybody may put files", path)
+            raise NotOurs(errno.EPERM, "it is somebody else's file, where everybody may put files", path)
         if flags & os.O_TRUNC:
             os.ftruncate(descriptor, 0)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _through_own_links(path: Path) -> Path:
+    """Where a link leads; one that somebody else has put there would lead our lines where he likes."""
+    for _ in range(_MOST_LINKS):
+        if not path.is_symlink():
+            break
+        found = path.lstat()
+        if found.st_uid not in (os.geteuid(), 0):
+            raise NotOurs(errno.EPERM, f"{path} is somebody else's link ({owner_of(found)})", str(path))
+        path = path.parent / path.readlink()
+    return path
 
 
 def _checked(path: Path | str, flags: int) -> int:

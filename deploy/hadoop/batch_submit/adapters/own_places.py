@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,22 +24,39 @@ def own_place(env: Mapping[str, str], variable: str, below_home: str) -> Path:
     Raises
     ------
     HostNotReady
-        Somebody else has made it, or could put something into it.
+        Somebody else has made it, or could put something into it; or nobody says where our home is.
     """
     named = env.get(variable, "")
-    if named.startswith("/"):  # a relative one is to be ignored, by the specification
-        place = Path(named, _NAME)
-    else:
-        place = Path(env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir, below_home, _NAME)
+    absolute = named.startswith("/")  # a relative one is to be ignored, by the specification
+    place = Path(named, _NAME) if absolute else Path(env.get("HOME") or _home(), below_home, _NAME)
     try:
         refuse_foreign(place)
     except NotOurs as error:
         raise HostNotReady(
             f"this folder can't be ours: {error.strerror}",
             where=str(place),
-            next_step=f"if all that is in it is yours: chmod 700 {place}; else remove it, or set {variable} to a folder"
-            " where only you can write",
+            next_step=f"{_remedy(place)}, or set {variable} to a folder where only you can write",
         ) from error
     except OSError:
         return place  # not there yet, or no folder, or closed to us: who needs it says so
     return place
+
+
+def _home() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError as error:  # a container that runs under some number
+        raise HostNotReady(
+            f"this account (uid {os.getuid()}) has no home: HOME is not set, and no entry of passwd names one",
+            next_step="set HOME, or XDG_STATE_HOME and XDG_CACHE_HOME",
+        ) from error
+
+
+def _remedy(place: Path) -> str:
+    """What to do about the folder that is at fault, which may be one above."""
+    for above in place.parents:
+        with contextlib.suppress(OSError):
+            mode = above.stat().st_mode
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                return f"chmod o-w {above}"
+    return f"if all that is in it is yours: chmod 700 {place}; else remove it"

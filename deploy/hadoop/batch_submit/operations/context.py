@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -9,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch_submit.connecting import connect
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady
 from batch_submit.plan.backend_choice import LOCAL, BackendChoice, choose_backend
-from batch_submit.services import INSTALLED_CONFIG, Services, connect
+from batch_submit.services import INSTALLED_CONFIG, Services
 
 if TYPE_CHECKING:  # list and status have to start fast: what a command needs is loaded where it is needed
     from batch_submit.adapters.spark_finder import SparkDistribution
@@ -24,6 +26,8 @@ if TYPE_CHECKING:  # list and status have to start fast: what a command needs is
 
 #: How long a ResourceManager may be away, while its answer is waited for, unless ``execution.rm_patience`` says so.
 DEFAULT_RM_PATIENCE_S = 15 * 60.0
+#: On spark-submit's class path, beside Hadoop's own: whom it logs in to, and what its log does.
+_OF_SPARK_SUBMIT = ("hive-site.xml", "log4j2.properties")
 _ALLOW_OPEN = ("execution", "allow_world_writable")
 
 
@@ -120,11 +124,11 @@ def read_config_for_reading(services: Services, selection: Selection) -> tuple[C
         spark = spark_on_host(services)
         spark_home = spark.home if spark is not None else ""
     path, sources = _sources(services, selection, spark_home)
-    folder, key = services.cache_folder / "config", _cache_key(services, selection, sources)
-    config = load(folder, key, ReadingConfig)
+    folder, key = services.config_cache, _cache_key(services, selection, sources)
+    config = load(folder, key, ReadingConfig) if folder is not None else None
     if config is None:
         config = reading_part(_build(services, selection, sources))
-        if may_be_kept(config):
+        if folder is not None and may_be_kept(config):
             save(folder, key, config)
     return config, path
 
@@ -137,11 +141,11 @@ def read_config_once(services: Services, selection: Selection) -> tuple[Config, 
 
     spark = spark_on_host(services)
     path, sources = _sources(services, selection, spark.home if spark is not None else "")
-    folder, key = services.cache_folder / "config", f"whole-{_cache_key(services, selection, sources)}"
-    config = load(folder, key, Config)
+    folder, key = services.config_cache, f"whole-{_cache_key(services, selection, sources)}"
+    config = load(folder, key, Config) if folder is not None else None
     if config is None:
         config = _build(services, selection, sources)
-        if may_be_kept(config):
+        if folder is not None and may_be_kept(config):
             save(folder, key, config)
     return config, path, spark
 
@@ -213,7 +217,7 @@ def open_context(services: Services, selection: Selection, *, reading: bool = Fa
         etc_names_resourcemanager=services.etc_names_resourcemanager(),
         cluster_flags=selection.cluster_flags(),
     )
-    refuse_open_site(config, choice)
+    refuse_open_site(services, config, choice, reading=reading)
     chosen = f"backend: {choice.backend} ({choice.reason}); config: {path}"
     services.terminal.note(chosen)
     for text in (*([warning] if warning else []), *config.warnings):
@@ -221,8 +225,13 @@ def open_context(services: Services, selection: Selection, *, reading: bool = Fa
     return Context(services, config, path, choice, spark, selection, reading)
 
 
-def refuse_open_site(config: Config, choice: BackendChoice) -> None:
-    """Hadoop's XML names the servers that we log in to: it must not be anybody's to change.
+def refuse_open_site(services: Services, config: Config, choice: BackendChoice, *, reading: bool = False) -> None:
+    """Hadoop's XML names the servers that we log in to: it must not be anybody's to change, nor what it includes.
+
+    Parameters
+    ----------
+    reading
+        Without the files that only spark-submit reads there.
 
     Raises
     ------
@@ -235,17 +244,22 @@ def refuse_open_site(config: Config, choice: BackendChoice) -> None:
     from batch_submit.adapters.open_places import refuse_open, who_could_change_site
 
     folders = dict.fromkeys(one for one in (choice.hadoop_conf_dir, choice.yarn_conf_dir) if one)
-    files = [Path(folder, name) for folder in folders for name in (*FILES, "mapred-site.xml", "ssl-client.xml")]
+    names = (*FILES, "mapred-site.xml", "ssl-client.xml", *(() if reading else _OF_SPARK_SUBMIT))
+    files = [Path(folder, name) for folder in folders for name in names]
+    if choice.hadoop_conf_dir and Path(choice.hadoop_conf_dir).is_dir():
+        with contextlib.suppress(HostNotReady):  # who needs it says what is wrong with it
+            files += services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir).included
     found = ((one, who_could_change_site(one)) for one in files)
     refuse_open((f"{one}: {why}" for one, why in found if why), "Hadoop's configuration")
 
 
-def _log_file(services: Services, config: Config) -> Path:
+def _log_file(services: Services, config: Config) -> Path | None:
     named = config.get("execution.log_file")
     if named is None or not named.value or named.base == str(INSTALLED_CONFIG):
-        return (
-            services.state_folder / "hadoop_job_submission.log"
-        )  # an installed tool's own files are not ours to write
+        try:  # an installed tool's own files are not ours to write
+            return services.state_folder / "hadoop_job_submission.log"
+        except HostNotReady:
+            return None  # who needs the folder says so
     return Path(named.base or str(services.cwd), str(named.value))
 
 
@@ -257,7 +271,8 @@ def open_backend(context: Context) -> Backend:
     from batch_submit.backends.yarn import SPARK_SUBMIT, YarnBackend
 
     insecure = context.selection.insecure
-    cluster = connect(services, context.config, context.choice, files=not context.reading, insecure=insecure)
+    reading = context.reading
+    cluster = connect(services, context.config, context.choice, files=not reading, insecure=insecure, reading=reading)
     for notice in cluster.notices:
         if services.first_time(notice):
             services.terminal.note(notice)
@@ -268,7 +283,7 @@ def open_backend(context: Context) -> Backend:
     return YarnBackend(
         cluster,
         environment,
-        services.state_folder / "launch",
+        services.launch_folder,
         services.clock,
         services.terminal,
         staging_dirs=(str(staging.value),) if staging is not None and staging.value else (),

@@ -151,7 +151,7 @@ def _set_the_scene(services: Services, selection: Selection, out: list[Finding])
         scene.user = services.os_user
         return scene
     try:
-        refuse_open_site(config, choice)
+        refuse_open_site(services, config, choice)
     except UsageError as error:
         out.append(_problem_finding("config.hadoop-conf", error))
         return scene

@@ -28,6 +28,7 @@ from batch_submit.adapters.yarn_probe import (
     parse_scheduler,
 )
 from batch_submit.backends.yarn import DEFAULT_EVENT_LOG_FOLDER, EVENT_LOG_FOLDER, REST
+from batch_submit.connecting import tls_settings
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, ClusterUnreachable, HostNotReady
 from batch_submit.model import ApplicationReport
@@ -39,7 +40,7 @@ from batch_submit.plan.health_hdfs import Folder, NameSpace, Staged
 from batch_submit.plan.health_host import Spark
 from batch_submit.plan.merged import Config
 from batch_submit.plan.storage import storage_root
-from batch_submit.services import Services, tls_settings
+from batch_submit.services import Services
 
 if TYPE_CHECKING:
     from batch_submit.adapters.tls import Tls

@@ -9,6 +9,7 @@ from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.hadoop_credentials import HadoopCredentials
 from batch_submit.adapters.secret_sources import SecretSources
 from batch_submit.adapters.terminal import hide, keep_run_id
+from batch_submit.connecting import login_variables
 from batch_submit.operations.context import Context
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.redaction import check_pattern
@@ -23,7 +24,6 @@ from batch_submit.plan.secret_references import (
     refuse_literals,
 )
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
-from batch_submit.services import login_variables
 
 
 def checked_secrets(context: Context, spec: JobSpec) -> JobSpec:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from batch_submit.adapters.local_store import LocalStore
 from batch_submit.adapters.stores import Store
+from batch_submit.connecting import connect
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady, UsageError
 from batch_submit.operations.context import Context
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.storage import hdfs_path, local_path, qualify, storage_root
-from batch_submit.services import Cluster, connect
+from batch_submit.services import Cluster
 
 
 @dataclass(frozen=True)

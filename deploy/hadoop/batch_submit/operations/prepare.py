@@ -13,12 +13,14 @@ from pathlib import Path
 from batch_submit.adapters.addresses import override_addresses
 from batch_submit.adapters.framework_archive import framework_archive, store
 from batch_submit.adapters.git_revision import git_revision
+from batch_submit.adapters.hadoop_conf import HadoopConf
 from batch_submit.adapters.open_places import refuse_open, who_could_change
 from batch_submit.adapters.spark_finder import find_java, find_spark
 from batch_submit.backends.base import Backend
 from batch_submit.backends.yarn import AUTO, REST
+from batch_submit.connecting import wants_kerberos
 from batch_submit.data_classes import dataclass
-from batch_submit.errors import MissingFile, UsageError
+from batch_submit.errors import HostNotReady, MissingFile, UsageError
 from batch_submit.operations.context import Context, config_of_type
 from batch_submit.operations.job_secrets import checked_secrets, with_secrets
 from batch_submit.plan.backend_choice import LOCAL, YARN
@@ -102,6 +104,7 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
         script=script,
         variables=services.env,
         config_of=lambda kind: config_of_type(context, kind.value),
+        kerberos=wants_kerberos(context.config, _site(context)),
     )
     spec = checked_secrets(context, with_revision(context, with_addresses(context, spec)))
     if call.lock is not None:  # an application of this run holds the lock by it, for every host
@@ -109,12 +112,16 @@ def make_spec(context: Context, identified: Identified, *, day: str | None) -> J
     if context.config.value("execution.allow_world_writable") is not True:
         _refuse_open_files(context.config, spec)
     missing = [f"{one.path} ({one.origin})" for one in spec.local_files() if not Path(one.path).exists()]
-    keytab = spec.conf.get("spark.kerberos.keytab")
-    if keytab is not None and not os.access(str(keytab.value), os.R_OK):
-        missing.append(f"{keytab.value} ({keytab.origin}): the keytab can't be read")
     if missing:
         raise MissingFile(
             f"{len(missing)} file(s) to ship can't be found on this host", details=missing, next_step="check the paths"
+        )
+    keytab = spec.conf.get("spark.kerberos.keytab")
+    if keytab is not None and not os.access(str(keytab.value), os.R_OK):
+        raise HostNotReady(
+            f"the keytab {keytab.value} can't be read on this host",
+            where=keytab.origin,
+            next_step="submit where it lies; or by your own ticket: leave security_config.keytab (--keytab) out",
         )
     return spec
 
@@ -148,13 +155,20 @@ def with_addresses(context: Context, spec: JobSpec) -> JobSpec:
 
     Without a folder of XML files (a check of the configuration, a dry run elsewhere) nothing changes.
     """
-    choice = context.choice
-    if choice.backend != YARN or not choice.hadoop_conf_dir or not Path(choice.hadoop_conf_dir).is_dir():
+    conf = _site(context)
+    if conf is None:
         return spec
-    conf = context.services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
     named = override_addresses(context.config, conf)
     told = tuple(notice for notice in named.notices if context.services.first_time(notice))
     return replace(spec, conf={**named.overrides, **spec.conf}, notices=(*spec.notices, *told))
+
+
+def _site(context: Context) -> HadoopConf | None:
+    """The cluster's XML; ``None`` without a folder of it, and for runs of this host."""
+    choice = context.choice
+    if choice.backend != YARN or not choice.hadoop_conf_dir or not Path(choice.hadoop_conf_dir).is_dir():
+        return None
+    return context.services.hadoop_conf(choice.hadoop_conf_dir, choice.yarn_conf_dir)
 
 
 def _user_script(context: Context, identified: Identified, places: Places) -> ShippedFile | None:

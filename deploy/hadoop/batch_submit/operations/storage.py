@@ -9,11 +9,12 @@ from pathlib import Path
 from batch_submit.adapters.flights import TABLES, write_table
 from batch_submit.adapters.terminal import Terminal
 from batch_submit.adapters.webhdfs import WebHdfs
+from batch_submit.connecting import connect
 from batch_submit.errors import ExitCode, HostNotReady
 from batch_submit.operations.context import Context, Selection, open_context
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.storage import hdfs_path, local_path, qualify, storage_root
-from batch_submit.services import Services, connect
+from batch_submit.services import Services
 
 #: Where the demo's raw tables lie under the storage root; the shipped ``data_processing`` section reads them there.
 RAW_DATA = "data/raw"

@@ -94,6 +94,7 @@ def submit(services: Services, selection: Selection, call: SubmitCall, options: 
     if options.dry_run:
         return _dry_run(context, identified, options)
     with nothing_submitted(), unless_on_record(services, identified.run_id.value):
+        services.need_state_folder()
         backend = open_backend(context)
     with services.clock.listening() as signals, _locked(context, backend, signals, identified) as free:
         if not free:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from batch_submit.errors import ConfigError
 from batch_submit.plan import schema
-from batch_submit.plan.keytab_login import settled_switch
+from batch_submit.plan.keytab_login import switched_off
 from batch_submit.plan.layers import Block, Document, is_short, read_document, read_flags, read_site, read_variables
 from batch_submit.plan.merge import combine, final
 from batch_submit.plan.merged import Config
@@ -167,11 +167,9 @@ def _merge(job_type: str | None, layers: Sequence[Layer]) -> Config:
                 f"{wanted.origin}: {wanted.key} is overridden by {winner.key} ({winner.origin}): "
                 "the job type's section comes after the profile"
             )
-    switched, told = settled_switch(values, setter.__getitem__)
-    if switched is not None:
-        if (off := values.get(_LOGIN)) is not None and off.value is not None:
-            overridden.setdefault(_LOGIN, []).append(off)
-        values[_LOGIN] = switched
+    counts, told = switched_off(values, setter.__getitem__)
+    if not counts:
+        overridden.setdefault(_LOGIN, []).append(values.pop(_LOGIN))
     warnings += [told] if told else []
     for path, value in values.items():
         if value.value is None and path in overridden:

@@ -74,6 +74,7 @@ def build_spec(
     script: ShippedFile | None,
     variables: Mapping[str, str],
     config_of: ConfigOf,
+    kerberos: bool = False,
 ) -> JobSpec:
     """Build and check the job.
 
@@ -87,6 +88,8 @@ def build_spec(
         The environment; only ``PYTHON_PATH`` is read here.
     config_of
         The configuration as if another type were submitted: what the stages of a pipeline are read from.
+    kerberos
+        Whether the cluster authenticates by Kerberos: only there a keytab goes with the job.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def build_spec(
         job = _our_job(config, call, given, config_of, root=root, backend=backend, places=places)
     else:
         job = _Job(script, arguments=given)
-    settings = _settings(config, call, job, backend=backend, variables=variables)
+    settings = _settings(config, call, job, backend=backend, variables=variables, kerberos=kerberos)
     spec = _put_together(config, call, job, settings, backend=backend, root=root, places=places)
     container_text.refuse_nul(spec)
     refuse_contradictions(spec)
@@ -161,8 +164,10 @@ def _put_together(
     )
 
 
-def _settings(config: Config, call: Call, job: _Job, *, backend: str, variables: Mapping[str, str]) -> _Settings:
-    conf, notices = _spark_conf(config, call, backend=backend, variables=variables)
+def _settings(
+    config: Config, call: Call, job: _Job, *, backend: str, variables: Mapping[str, str], kerberos: bool
+) -> _Settings:
+    conf, notices = _spark_conf(config, call, backend=backend, variables=variables, kerberos=kerberos)
     encrypted = encryption(config, conf, backend=backend, deploy_mode=_deploy_mode(conf))
     conf = {**encrypted.conf, **conf}
     if backend == YARN and job.params is None:
@@ -235,7 +240,7 @@ def _unused_job_keys(config: Config) -> list[str]:
 
 
 def _spark_conf(
-    config: Config, call: Call, *, backend: str, variables: Mapping[str, str]
+    config: Config, call: Call, *, backend: str, variables: Mapping[str, str], kerberos: bool
 ) -> tuple[dict[str, Sourced], list[str]]:
     conf = config.spark_conf()
     notices: list[str] = []
@@ -251,7 +256,7 @@ def _spark_conf(
         conf = {key: value for key, value in conf.items() if not key.startswith(_CLUSTER_ONLY)}
     else:
         notices += settled.notices
-        _kerberos(config, conf)
+        _kerberos(config, conf, kerberos=kerberos)
     interpreter = variables.get("PYTHON_PATH", "")
     if interpreter and backend == YARN:
         for key in ("spark.pyspark.python", "spark.pyspark.driver.python"):
@@ -260,9 +265,9 @@ def _spark_conf(
     return conf, notices
 
 
-def _kerberos(config: Config, conf: dict[str, Sourced]) -> None:
-    login = keytab_login(config)
-    if login is not None:
+def _kerberos(config: Config, conf: dict[str, Sourced], *, kerberos: bool) -> None:
+    login = keytab_login(config)  # a keytab without a principal is wrong on every cluster
+    if login is not None and kerberos:
         conf["spark.kerberos.principal"], conf["spark.kerberos.keytab"] = login.principal, login.keytab
 
 

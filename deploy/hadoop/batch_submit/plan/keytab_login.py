@@ -1,4 +1,4 @@
-"""Whether a keytab logs us in: ``enable_kerberos`` says so, or principal and keytab, which nobody gives for nothing."""
+"""Whether a keytab logs us in, where the cluster wants Kerberos: without one the user's own ticket counts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _SECTION = "security_config"
 _SWITCH = (_SECTION, "enable_kerberos")
 _KEYS = ("principal", "keytab")
+_KEYTAB = (_SECTION, "keytab")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class KeytabLogin:
     principal, keytab
         With their origins; the keytab from the folder of the file that names it.
     because
-        What has switched it on, for ``--verbose``.
+        What asks for it, for ``--verbose``.
     """
 
     principal: Sourced
@@ -34,8 +35,8 @@ class KeytabLogin:
     because: str
 
 
-def settled_switch(values: Mapping[Path, Sourced], rank: Callable[[Path], int]) -> tuple[Sourced | None, str]:
-    """What ``enable_kerberos`` comes to where principal or keytab are given.
+def switched_off(values: Mapping[Path, Sourced], rank: Callable[[Path], int]) -> tuple[bool, str]:
+    """Whether ``enable_kerberos: false`` counts where principal or keytab are given.
 
     Parameters
     ----------
@@ -47,41 +48,42 @@ def settled_switch(values: Mapping[Path, Sourced], rank: Callable[[Path], int]) 
     Returns
     -------
     tuple
-        The value that takes its place, or ``None`` where it stays; and a warning, or "".
+        ``False`` where principal or keytab stand in a later layer: whoever gives them there means them; and a warning,
+        or "".
     """
     given = {key: found for key in _KEYS if (found := values.get((_SECTION, key))) is not None and found.value}
     said = values.get(_SWITCH)
-    if not given or (said is not None and said.value is True):
-        return None, ""
+    if not given or said is None or said.value is not False:
+        return True, ""
+    if rank(_SWITCH) < max(rank((_SECTION, key)) for key in given):
+        return False, ""
     told = " and ".join(f"{_SECTION}.{key} ({one.origin})" for key, one in given.items())
-    if said is not None and said.value is False and rank(_SWITCH) >= max(rank((_SECTION, key)) for key in given):
-        told += " are not used" if len(given) > 1 else " is not used"
-        return None, f"{said.origin}: {_SECTION}.enable_kerberos: false switches the login off: {told}"
-    names = " and ".join(f"{_SECTION}.{key}" for key in given)
-    return Sourced(True, told if len(given) > 1 else next(iter(given.values())).origin, key=names), ""
+    told += " are not used" if len(given) > 1 else " is not used"
+    return True, f"{said.origin}: {_SECTION}.enable_kerberos: false switches the login off: {told}"
 
 
 def keytab_login(config: Config) -> KeytabLogin | None:
-    """The login by a keytab; ``None``: the user's own ticket counts.
+    """The login by a keytab that a cluster with Kerberos gets; ``None``: the user's own ticket counts.
+
+    A principal alone says nothing yet: the keytab may be typed (``submit --keytab``) where it is needed.
 
     Raises
     ------
     UsageError
-        It is switched on, and principal or keytab is missing.
+        A keytab without a principal: nobody knows which of its keys is meant.
     """
-    switch = config.get(_SWITCH)
-    if switch is None or switch.value is not True:
+    switch, principal, keytab = config.get(_SWITCH), config.get((_SECTION, "principal")), config.get(_KEYTAB)
+    if (switch is not None and switch.value is False) or keytab is None or not keytab.value:
         return None
-    found = {}
-    for key in _KEYS:
-        sourced = config.get((_SECTION, key))
-        if sourced is None or not sourced.value:
-            raise UsageError(
-                f"{switch.key or '.'.join(_SWITCH)} needs {_SECTION}.{key} too",
-                where=switch.origin,
-                next_step=f"add {key}: to {_SECTION} (submit: --{key})",
-            )
-        found[key] = sourced
-    path = config.local_path((_SECTION, "keytab"))
-    keytab = Sourced(path, found["keytab"].origin)
-    return KeytabLogin(Sourced(str(found["principal"].value), found["principal"].origin), keytab, switch.origin)
+    if principal is None or not principal.value:
+        raise UsageError(
+            f"{_SECTION}.keytab needs {_SECTION}.principal too",
+            where=keytab.origin,
+            next_step=f"add principal: to {_SECTION} (submit: --principal)",
+        )
+    because = f"{_SECTION}.principal ({principal.origin}) and {_SECTION}.keytab ({keytab.origin})"
+    return KeytabLogin(
+        Sourced(str(principal.value), principal.origin),
+        Sourced(config.local_path(_KEYTAB), keytab.origin),
+        switch.origin if switch is not None and switch.value is True else because,
+    )

@@ -29,7 +29,7 @@ def proxy_user_of(config: Config, *, kerberos: bool) -> str:
     UsageError
         Together with a keytab: spark-submit refuses it (``SparkSubmitArguments``: "Only one of --proxy-user or
         --principal can be provided"), for the keytab would go to the other user's driver. Or without Kerberos, where
-        nobody has to prove who he is. Or only one of principal and keytab is given.
+        nobody has to prove who he is. Or a keytab is given without a principal.
     """
     sourced = config.get(PROXY_USER)
     if sourced is None or not str(sourced.value or "").strip():

@@ -247,7 +247,12 @@ def _security() -> tuple[Key, ...]:
         return Key((section, name), Kind.SECRET, "its password", example, where=_NOT_A_FLAG)
 
     return (
-        Key((section, "enable_kerberos"), Kind.BOOLEAN, "log in with principal and keytab", "false"),
+        Key(
+            (section, "enable_kerberos"),
+            Kind.BOOLEAN,
+            "the cluster wants Kerberos, whatever the XML says; false: without the keytab",
+            "false",
+        ),
         Key((section, "principal"), Kind.TEXT, "Kerberos principal", "etl@EXAMPLE.COM"),
         Key((section, "keytab"), Kind.LOCAL_PATH, "its keytab", "/etc/security/etl.keytab"),
         Key((section, "proxy_user"), Kind.TEXT, "act for this user, by our own ticket", "alice"),

@@ -226,6 +226,23 @@ def why_no_login(words: str, principal: str, keytab: str) -> BatchSubmitError:
     return HostNotReady(f"the login as {principal} failed", where=keytab, details=(words,), next_step=step)
 
 
+def somebody_elses(cache: TicketCache, wanted: str) -> str:
+    """A warning when the ticket that counts is not that of the configured principal; "" when it is, or none is known.
+
+    Parameters
+    ----------
+    wanted
+        ``security_config.principal``, given without a keytab; "" for none.
+    """
+    held = cache.principal
+    if not wanted or not held or held == wanted or ("@" not in wanted and held.rpartition("@")[0] == wanted):
+        return ""
+    return (
+        f"this run is {held}'s, by the ticket in {cache.name}: security_config.principal says {wanted}, and there is no"
+        f" keytab; kinit {wanted}, or add the keytab"
+    )
+
+
 def too_short(cache: TicketCache, needed_s: float, reason: str, now_s: float) -> str:
     """The warning for a ticket that ends before what it is needed for; "" for none.
 
