@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 #: Those whose names go on behind a dot as the user or a resource is called.
-_OPEN = ("spark.driver.resource.", "spark.executor.resource.", "spark.yarn.am.resource.", "spark.yarn.driver.resource.")
-_OPEN += ("spark.yarn.executor.resource.", "spark.yarn.security.")
+_OPEN: tuple[str, ...] = (
+    *("spark.driver.resource.", "spark.executor.resource.", "spark.yarn.am.resource.", "spark.yarn.driver.resource."),
+    *("spark.yarn.executor.resource.", "spark.yarn.security."),
+)
 #: The names behind ``spark.<group>.`` that the classes of Spark 3.5 and 4.3 know.
 _KNOWN = {
     "app": """
