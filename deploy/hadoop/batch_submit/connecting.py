@@ -103,6 +103,8 @@ def whom_we_are(
         acts_for = acting_for(config, services.env, kerberos=kerberos)
     if kerberos:
         return services.private_ticket(config, reading=reading), acts_for
+    if not config.value("security_config.keytab"):
+        return None, acts_for
     from batch_submit.plan.keytab_login import keytab_login
 
     unused = keytab_login(config)
