@@ -46,6 +46,9 @@ class Host:
 
     user = "alice"
 
+    def left_behind(self, _run_id: str) -> tuple[int, ...]:
+        return ()
+
     def search(self, _search: Search) -> list[ApplicationReport]:
         self.meanwhile()
         return self.live
