@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batch_submit.errors import HostNotReady
 from batch_submit.services import Cluster, Services
 
 if TYPE_CHECKING:  # list and status have to start fast: what a command needs is loaded where it is needed
+    from batch_submit.adapters.addresses import Addresses
     from batch_submit.adapters.hadoop_conf import HadoopConf
     from batch_submit.adapters.http import HttpSession
     from batch_submit.adapters.keytab import PrivateTicket
@@ -61,23 +63,28 @@ def connect(
     user = effective_user(services.env, services.os_user, kerberos)
     session, child = _logged_in(services, config, user, tls, kerberos=kerberos, reading=reading)
     if not named.resource_managers:
-        raise HostNotReady(
-            f"{choice.hadoop_conf_dir} names no ResourceManager",
-            next_step="add yarn.resourcemanager.hostname or .webapp.address to yarn-site.xml",
-        )
+        raise _names_none(choice)
     manager = ResourceManager(named.resource_managers, session, user=user, clock=services.clock.monotonic)
     if kerberos:
         user = manager.identify()
-
-    def open_webhdfs() -> WebHdfs | None:
-        from batch_submit.adapters.webhdfs import WebHdfs
-
-        return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, tls=tls) if named.name_nodes else None
-
+    open_webhdfs = partial(_webhdfs, named, session, user, tls, kerberos=kerberos)
     webhdfs = open_webhdfs() if files else None
     notices, told = tuple(named.notices), named.told
     return Cluster(
         named.cluster_key, user, manager, webhdfs, conf, named.default_fs, notices, session, open_webhdfs, child, told
+    )
+
+
+def _webhdfs(named: Addresses, session: HttpSession, user: str, tls: Tls | None, *, kerberos: bool) -> WebHdfs | None:
+    from batch_submit.adapters.webhdfs import WebHdfs
+
+    return WebHdfs(named.name_nodes, session, user=user, kerberos=kerberos, tls=tls) if named.name_nodes else None
+
+
+def _names_none(choice: BackendChoice) -> HostNotReady:
+    return HostNotReady(
+        f"{choice.hadoop_conf_dir} names no ResourceManager",
+        next_step="add yarn.resourcemanager.hostname or .webapp.address to yarn-site.xml",
     )
 
 

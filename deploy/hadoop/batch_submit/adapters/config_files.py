@@ -75,35 +75,29 @@ def read_sources(
     UsageError
         Everybody could have changed one: nothing that it says counts, and no switch in it.
     """
-    overlay: SourceText | None = None
-    overlay_path: Path | None = None
-    place = ""
-    if env is not None:
-        if not _ENVIRONMENT.fullmatch(env):
-            raise UsageError(
-                f"{env!r} is not the name of an environment",
-                where="--env",
-                next_step="use letters, digits, '.', '_' and '-', for example --env prod",
-            )
-        overlay_path = _overlay_path(path, env)
-        place = _display(overlay_path)
-        overlay = _source(overlay_path) if _exists(overlay_path) else None
+    overlay_path = _overlay_path(path, env) if env is not None else None
+    overlay = _source(overlay_path) if overlay_path is not None and _exists(overlay_path) else None
     site = None
     if spark_defaults is not None and _exists(spark_defaults):
         # Spark reads this file as UTF-8 and replaces what is not; a comment in Latin-1 must not stop every submission.
         site = SourceText(_read(spark_defaults).decode("utf-8", "replace"), str(spark_defaults), "")
     main = _source(path)
     if not allow_open:
-        found = [(one, who_could_change(one)) for one in (path, overlay_path) if one is not None]
-        found += [(spark_defaults, who_could_change_site(spark_defaults))] if spark_defaults is not None else []
-        refuse_open((f"{one}: {why}" for one, why in found if why), "the configuration", by_file=False)
+        _refuse_changeable([path] if overlay_path is None else [path, overlay_path], spark_defaults)
     return ConfigSources(
         main=main,
         overlay=overlay,
         spark_defaults=site,
-        overlay_place=place,
+        overlay_place=_display(overlay_path) if overlay_path is not None else "",
         disk_environments=_environments_beside(path),
     )
+
+
+def _refuse_changeable(files: Sequence[Path], spark_defaults: Path | None) -> None:
+    """Whoever could have changed one of these could have written the switch into it that takes it all the same."""
+    found = [(one, who_could_change(one)) for one in files]
+    found += [(spark_defaults, who_could_change_site(spark_defaults))] if spark_defaults is not None else []
+    refuse_open((f"{one}: {why}" for one, why in found if why), "the configuration", by_file=False)
 
 
 def _source(path: Path) -> SourceText:
@@ -153,6 +147,19 @@ def _exists(path: Path) -> bool:
 
 
 def _overlay_path(path: Path, env: str) -> Path:
+    """Where the file of an environment stands, or would stand.
+
+    Raises
+    ------
+    UsageError
+        The text is no name of an environment.
+    """
+    if not _ENVIRONMENT.fullmatch(env):
+        raise UsageError(
+            f"{env!r} is not the name of an environment",
+            where="--env",
+            next_step="use letters, digits, '.', '_' and '-', for example --env prod",
+        )
     return path.with_name(f"{path.stem}_{env}{path.suffix or '.yaml'}")
 
 

@@ -390,11 +390,8 @@ def _peer(base: str, target: str, location: str) -> str:
     """The base URL of the server that a standby redirects to; empty if the path changes or TLS would be given up."""
     try:
         there, here = urlsplit(location), urlsplit(base)
-        if (
-            there.scheme not in ("http", "https")
-            or not there.hostname
-            or (here.scheme, there.scheme) == ("https", "http")
-        ):
+        gives_up_tls = (here.scheme, there.scheme) == ("https", "http")
+        if there.scheme not in ("http", "https") or not there.hostname or gives_up_tls:
             return ""
     except ValueError:
         return ""

@@ -333,9 +333,8 @@ class RestLauncher:
                 dist_cache(cached, staged, self._uri(f"{folder.path}/{CONF_ARCHIVE_FILE}"))
             ),
         }
-        staged[CONF_ARCHIVE] = self._at(
-            folder.put(CONF_ARCHIVE_FILE, conf_archive(self.folders, texts, self.spark_folder))
-        )
+        archive = conf_archive(self.folders, texts, self.spark_folder)
+        staged[CONF_ARCHIVE] = self._at(folder.put(CONF_ARCHIVE_FILE, archive))
         tokens = self.tokens.fetch() if self.tokens is not None else {}  # last: what is posted next takes them along
         return context_json(job, application_id, staged, home, now_ms, tokens)  # the master deletes `home`, all of it
 

@@ -136,11 +136,7 @@ def _submitted(
     if earlier is not None and earlier.fingerprint_parts:  # a record that was built again may not know its job
         refuse_another_job(earlier.run_id, f"on {earlier.created_at}", fingerprint, earlier.fingerprint_parts)
     run = earlier or _new_run(context, identified, spec, backend, fingerprint.parts, fingerprint.digest)
-    recorder = Recorder(ledger, context.services.clock, context.services.terminal, run, needs_record=needs_record)
-    if options.retries:
-        from batch_submit.operations.retry_marks import this_call
-
-        recorder.retried_by = [this_call(context.services)]
+    recorder = _recorder(context, ledger, run, needs_record=needs_record, retries=options.retries)
     decision, seen = Decision(Action.SUBMIT), list[ApplicationReport]()
     deciding = Deciding(context.services, backend, claims, recorder, signals, limits_of(context))
     try:
@@ -162,6 +158,16 @@ def _submitted(
     context.services.terminal.debug(shell_command(plan))
     application_id = _launch(context, backend, recorder, plan, decision, signals, claims, again)
     return spec, _beside(context, deciding, decision.number, application_id, wait=options.wait)
+
+
+def _recorder(context: Context, ledger: Ledger, run: Run, *, needs_record: bool, retries: bool) -> Recorder:
+    """The record of this call; with ``retries`` each of its tries says from its beginning who may make another."""
+    recorder = Recorder(ledger, context.services.clock, context.services.terminal, run, needs_record=needs_record)
+    if retries:
+        from batch_submit.operations.retry_marks import this_call
+
+        recorder.retried_by = [this_call(context.services)]
+    return recorder
 
 
 def _checked_spec(
@@ -271,6 +277,24 @@ def _name_way_on(error: OutcomeUnknown, run_id: str, reserved_id: str) -> None:
         error.next_step += f"; once you know that nothing came of {reserved_id}: {way_on}"
 
 
+def _plan_try(
+    services: Services,
+    recorder: Recorder,
+    plan: SubmissionPlan,
+    decision: Decision,
+    claims: Claims,
+    again: Again | None,
+) -> None:
+    """Put the try on record; one that an earlier call has planned, and reserved an id for, is there already."""
+    number = decision.number
+    if not decision.application_id or all(one.number != number for one in recorder.run.tries):
+        recorder.plan_try(plan, number, claims.told, claims.nonce, again.why if again is not None else "")
+    elif recorder.retried_by:
+        from batch_submit.operations.retry_marks import announce
+
+        announce(services, recorder, decision.application_id)
+
+
 def _launch(
     context: Context,
     backend: Backend,
@@ -287,13 +311,7 @@ def _launch(
     """
     services, number = context.services, decision.number
     claims.plan(number)
-    if not decision.application_id or all(one.number != number for one in recorder.run.tries):
-        # Else the try is there already, with its reserved id.
-        recorder.plan_try(plan, number, claims.told, claims.nonce, again.why if again is not None else "")
-    elif recorder.retried_by:
-        from batch_submit.operations.retry_marks import announce
-
-        announce(services, recorder, decision.application_id)
+    _plan_try(services, recorder, plan, decision, claims, again)
     if signals.received:
         raise Interrupted(signals.first)
     began = services.clock.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -254,9 +254,14 @@ def _follow(
             accepted = replace(accepted, application_id=waited.application_id, attached=True)
             if not options.as_json:
                 terminal.answer(accepted.application_id)
-    rule = found[-1].rule if found else ""
-    quoted = tuple(line for one in found[-1:] for excerpt in one.evidence for line in excerpt.lines)
-    return Ended(spec, accepted, verdict, code, rule, quoted, _wait_left_s(spec, services.clock, since_s))
+    return Ended(spec, accepted, verdict, code, *_learnt(found), _wait_left_s(spec, services.clock, since_s))
+
+
+def _learnt(found: Sequence[Diagnosis]) -> tuple[str, tuple[str, ...]]:
+    """The rule of the last diagnosis, "" for none, and the lines that it quotes."""
+    if not found:
+        return "", ()
+    return found[-1].rule, tuple(line for excerpt in found[-1].evidence for line in excerpt.lines)
 
 
 def _wait_left_s(spec: JobSpec, clock: Clock, since_s: float) -> float | None:
