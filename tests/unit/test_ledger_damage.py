@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from batch_submit.errors import ExitCode, HostNotReady
-from batch_submit.ledger import LedgerUnwritable, Run, SqliteLedger, Try, TryState, store
+from batch_submit.ledger import LedgerUnwritable, Run, SqliteLedger, Try, TryState, care, store
 from batch_submit.operations.recording import refuse_without_record
 from tests.unit.test_ledger import RUN
 
@@ -106,6 +106,27 @@ def test_what_can_not_be_written_is_an_error_for_the_caller_and_leaves_its_trace
         ledger.save(new)
     assert Run.from_json((ledger.folder / "new.json").read_text(encoding="utf-8")) == new
     assert reopened(ledger.folder).ledger.load("new") == new
+
+
+def test_what_whole_pages_still_give_is_not_believed_once_a_change_has_failed(watched: Watched) -> None:
+    """Only an index is damaged: the run is found as it was before the change that its export alone has."""
+    ledger = watched.ledger
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'runs_changed'").fetchone()
+    with ledger.path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"x" * 4096)
+    changed = MANY[7].with_try(Try(2, TryState.LAUNCHING, "t"))
+    with pytest.raises(LedgerUnwritable, match="malformed"):
+        ledger.save(changed)
+    again = reopened(ledger.folder)
+    assert again.ledger.load("r007") == changed
+    assert "an earlier change could not be written" in again.said[0] and "ledger rebuild" in again.said[0]
+    assert care.examine(again.ledger).damage
+    care.replace_with(again.ledger, care.saved_from(again.ledger), (), "now")
+    mended = reopened(ledger.folder)
+    assert mended.ledger.load("r007") == changed and mended.ledger.load("r008") == MANY[8]
+    assert mended.said == [] and care.examine(mended.ledger).damage == ()
 
 
 def test_damage_names_the_verb_that_mends_it(watched: Watched) -> None:

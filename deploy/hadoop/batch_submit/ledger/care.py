@@ -73,6 +73,8 @@ def examine(ledger: SqliteLedger) -> Examined:
         return Examined(path, (str(error),), file_system=kind, size=path.stat().st_size)
     absent = sum(1 for one in ids if not exports.export_path(ledger.folder, one).exists())
     found = tuple(line for line in told if line != "ok")
+    if not found and database.is_marked_damaged(path):
+        found = ("an earlier change could not be written; the exports know more",)
     return Examined(path, found, version, journal, kind, len(ids), absent, path.stat().st_size)
 
 

@@ -18,6 +18,8 @@ from batch_submit.plan.file_systems import is_network, type_of
 VERSION = 1
 #: SQLite's files beside the database.
 COMPANIONS = ("-wal", "-shm", "-journal")
+#: Beside a database in which a change failed for its damage: whole pages may still give what was so before that change.
+_DAMAGED = "-damaged"
 _MOUNTS = Path("/proc/self/mountinfo")
 _INDICES = (
     "CREATE INDEX runs_created ON runs (created_at)",
@@ -73,6 +75,30 @@ def make_file(path: Path) -> None:
     """An empty file for the owner only, unless there is one; SQLite gives its companions the same mode."""
     own_folder(path.parent)
     os.close(open_locked_file(path))
+    _damage_mark(path).unlink(missing_ok=True)
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite says that a file is malformed or none of its own.
+
+    ``SQLITE_CORRUPT`` and ``SQLITE_NOTADB`` alone are a plain `DatabaseError`: CPython, ``Modules/_sqlite/util.c``.
+    """
+    return type(error) is sqlite3.DatabaseError
+
+
+def mark_damaged(path: Path) -> None:
+    """Let nobody read this file any more; a new one in its place is not marked."""
+    with contextlib.suppress(OSError):  # where nothing can be written, each call finds the damage for itself
+        os.close(open_locked_file(_damage_mark(path)))
+
+
+def is_marked_damaged(path: Path) -> bool:
+    """Whether a change has failed in this file for its damage."""
+    return _damage_mark(path).exists()
+
+
+def _damage_mark(path: Path) -> Path:
+    return path.with_name(path.name + _DAMAGED)
 
 
 def bring_up(connection: sqlite3.Connection, folder: Path) -> int:
@@ -125,6 +151,7 @@ def put_in_place(path: Path, found: Iterable[tuple[Run | Unreadable, int]], stam
             path.rename(_aside(path, stamp))
         moved.append(_aside(path, stamp))
     new.replace(path)
+    _damage_mark(path).unlink(missing_ok=True)
     return moved
 
 

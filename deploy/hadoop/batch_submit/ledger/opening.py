@@ -98,6 +98,8 @@ class Opener:
                 next_step="use the newer release of this tool, or set XDG_STATE_HOME to another folder",
             ) from error
         except (sqlite3.Error, OSError) as error:
+            if writing and database.is_damage(error):
+                database.mark_damaged(self._path)
             words = error.strerror if isinstance(error, OSError) else None
             raise Unusable(words or str(error)) from error
         except (ValueError, TypeError) as error:  # rows that hold what nobody wrote into them
@@ -115,6 +117,8 @@ class Opener:
         self._let_go()
         if not self.is_there():
             database.make_file(self._path)
+        elif database.is_marked_damaged(self._path):
+            raise Unusable("it is damaged: an earlier change could not be written")
         self._kept_file = self._file()
         self._kept = database.connect(self._path, busy_s=busy_s)
         if database.version_of(self._kept) < database.VERSION:
