@@ -215,6 +215,15 @@ def test_secrets_are_in_the_plans_own_field_and_nowhere_else() -> None:
 # --- tags -------------------------------------------------------------------------------------------------------------
 
 
+def test_what_the_environment_or_an_address_holds_is_not_shown() -> None:
+    opts = "-Dx=y -Djavax.net.ssl.trustStorePassword=hunter2"
+    spec = replace(CUSTOM, storage_root="s3a://key:hunter2@bucket/x")
+    plan = build_plan(spec, replace(TOOLS, params_file="", spark_submit_opts=opts), try_number=None)
+    assert plan.environment["SPARK_SUBMIT_OPTS"] == opts, "what spark-submit gets"
+    assert "hunter2" not in shell_command(plan) + json.dumps(plan_json(plan))
+    assert "-Dx=y -Djavax.net.ssl.trustStorePassword=" in shell_command(plan)
+
+
 def test_a_dry_run_belongs_to_no_run() -> None:
     plan = PLANS["dry_run"]
     assert plan.tags == ("batch-submit", "team-a")

@@ -8,7 +8,7 @@ from typing import Any
 from batch_submit.errors import BatchSubmitError, UsageError
 from batch_submit.operations.context import Context, open_backend
 from batch_submit.plan.backend_choice import YARN
-from batch_submit.plan.command import plan_json, shell_command
+from batch_submit.plan.command import plan_json, shell_command, shown_environment
 from batch_submit.plan.container_text import check_for_spark_submit, refuse_unsafe
 from batch_submit.plan.secret_references import references
 from batch_submit.plan.submission import SubmissionPlan
@@ -28,6 +28,8 @@ def show_plan(context: Context, plan: SubmissionPlan, *, as_json: bool) -> None:
         found = references(plan.spec.conf)
         keys = ", ".join(f"{key} (from {found[key]})" if key in found else key for key in sorted(plan.secrets))
         terminal.note(f"fill a file (mode 0600) with these properties and name it above: {keys}")
+    for name in (name for name, shown in shown_environment(plan).items() if shown != plan.environment[name]):
+        terminal.note(f"{name} holds a secret, hidden above; spark-submit puts it into its JVM's command line")
     by_rest = context.config.value("execution.launcher") == "rest"
     told = plan.spec.backend == YARN and (as_json or by_rest or bool(check_for_spark_submit(plan.spec)))
     way = way_of(context, plan) if told else {}

@@ -198,12 +198,17 @@ def _environment(spec: JobSpec, tools: Toolchain) -> dict[str, str]:
     return environment
 
 
+def shown_environment(plan: SubmissionPlan) -> dict[str, str]:
+    """The variables as they may be shown: ``SPARK_SUBMIT_OPTS`` often opens a truststore."""
+    return {name: str(mask(name, value)) for name, value in plan.environment.items()}
+
+
 def shell_command(plan: SubmissionPlan) -> str:
-    """The command as one shell-quoted line that runs when pasted (after the secrets file, if any, is filled)."""
+    """The command as one shell-quoted line that runs when pasted (after secrets, if any, are filled in)."""
     words = [shlex.quote(word) for word in plan.argv]
     if not plan.environment:
         return " ".join(words)
-    variables = [f"{name}={shlex.quote(value)}" for name, value in sorted(plan.environment.items())]
+    variables = [f"{name}={shlex.quote(value)}" for name, value in sorted(shown_environment(plan).items())]
     return " ".join(["env", *variables, *words])
 
 
@@ -228,9 +233,9 @@ def plan_json(plan: SubmissionPlan) -> dict[str, object]:
         "backend": spec.backend,
         "deploy_mode": spec.deploy_mode,
         "queue": spec.queue,
-        "storage_root": spec.storage_root,
+        "storage_root": mask("", spec.storage_root),
         "argv": list(plan.argv),
-        "environment": dict(plan.environment),
+        "environment": shown_environment(plan),
         "files": files,
         "params": json.loads(spec.params.to_json()) if spec.params is not None else None,
         "tags": list(plan.tags),
