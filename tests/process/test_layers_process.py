@@ -127,6 +127,15 @@ def test_what_is_wrong_in_the_call_gives_2_and_launches_nothing(door: Door, flag
     assert words in outcome.err
 
 
+@pytest.mark.parametrize(
+    "text", ["spark.my.password t0p-s3cret", "spark.my.password:t0p-s3cret", "my.password=t0p-s3cret"]
+)
+def test_a_mistyped_property_is_named_without_its_value(door: Door, text: str) -> None:
+    outcome = door.submit("--dry-run", "--conf", text)
+    assert outcome.code == 2 and "my.password…' is not spark.KEY=VALUE" in outcome.err, outcome.err
+    assert "t0p-s3cret" not in outcome.err
+
+
 def test_clamp_lowers_and_says_so(door: Door) -> None:
     door.write_config("resource_limits: {max_total_cores: 8}\njob_specific_config: {custom: {script: job.py}}\n")
     variables = {"BATCH_SUBMIT_EXECUTION__LOG_FILE": str(door.log)}

@@ -146,7 +146,7 @@ runs:
         "runs.yaml:9: six: the script nowhere.py does not exist",
         "runs.yaml:10: seven: ",
         "above 1 and up to 10",
-        "runs.yaml:11: eight: --conf 'foo=1' is not spark.KEY=VALUE",
+        "runs.yaml:11: eight: --conf 'foo…' is not spark.KEY=VALUE",
         "runs.yaml:12: date: '2024-02-30' is not a day",
         "nothing was submitted",
     ), done.err

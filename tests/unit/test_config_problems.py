@@ -224,6 +224,12 @@ def test_a_password_inside_an_address_is_not_shown() -> None:
     assert "resourcemanager_webapp_url" in problem and "s3cret" not in problem
 
 
+@pytest.mark.parametrize("text", ["--password s3cret --x 1", "--db-password=s3cret", "https://u:s3cret@h/x"])
+def test_arguments_in_one_word_are_corrected_without_their_secrets(text: str) -> None:
+    (problem,) = problems(JOB % f"app_args: '{text}'")
+    assert "found one word (write [" in problem and "s3cret" not in problem
+
+
 def test_a_local_path_starts_at_the_file_that_names_it() -> None:
     config = build("security_config: {ca_bundle: certs/ca.pem}")
     assert config.local_path("security_config.ca_bundle") == "/conf/certs/ca.pem"

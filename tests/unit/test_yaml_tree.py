@@ -207,3 +207,13 @@ def test_a_word_without_trap_that_counts_as_text_is_text_for_pyyaml_too(word: st
     if is_plain_text(word):
         assert yaml.safe_load(f"a: {word}") == {"a": word}
         assert trap(word) == ""
+
+
+@pytest.mark.parametrize(
+    "value", ["!S3cret", "!S3cret word", "!S3cret 'word'", "!S3cret [a]", "!S3cret {a: b}", "!S3!cret"]
+)
+def test_a_password_that_yaml_takes_for_a_tag_is_not_shown(value: str) -> None:
+    (said,) = messages(f"spark_config:\n  spark.my.password: {value}\n")
+    assert "f.yaml:2" in said and "quotes" in said and "S3" not in said
+    (named,) = messages("a: !vault x\n")
+    assert "the tag !vault is not supported here" in named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,6 +73,12 @@ def typed_job_type(name: str) -> str:
         raise UsageError(problem.message, where="--type", next_step=problem.hint) from error
 
 
+def _name_alone(text: str) -> str:
+    """A ``--conf`` that is none, without what may be a secret behind its name."""
+    name = re.split(r"[\s=:]", text, maxsplit=1)[0]
+    return text if name == text else f"{name}…"
+
+
 def _refuse_empty(typed: Mapping[str, Any]) -> None:
     for name, flag in _NAMING_FLAGS.items():
         if typed[name] is not None and not typed[name].strip():
@@ -102,7 +109,8 @@ def submission_of(typed: Mapping[str, Any]) -> tuple[Selection, SubmitCall, Subm
         key, separator, value = text.partition("=")
         if not separator or not key.startswith("spark."):
             raise UsageError(
-                f"--conf {text!r} is not spark.KEY=VALUE", next_step="write --conf spark.sql.shuffle.partitions=8"
+                f"--conf {_name_alone(text)!r} is not spark.KEY=VALUE",
+                next_step="write --conf spark.sql.shuffle.partitions=8",
             )
         flags[("spark_config", key)] = (value, "--conf")
     call = SubmitCall(

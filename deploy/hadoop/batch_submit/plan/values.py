@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from batch_submit.plan.schema import did_you_mean
 from batch_submit.plan.schema_types import Key, Kind
-from batch_submit.plan.secrets import is_secret, mask
+from batch_submit.plan.secrets import is_secret, mask, mask_arguments
 from batch_submit.plan.units import UnitError, parse_duration_s, spark_memory
 from batch_submit.plan.yaml_scalars import FALSES, TRUES, is_number, plain_value, trap
 from batch_submit.plan.yaml_tree import Mapping, Node, Scalar, Sequence, parse_yaml
@@ -73,7 +73,8 @@ def list_items(key: Key, node: Node) -> list[Scalar]:
     if isinstance(node, Scalar) and key.kind is Kind.URLS:
         node = Sequence((node,), node.line)
     if isinstance(node, Scalar):
-        raise BadValue(f"expected {key.kind.value}, found one word", f"write [{node.text}]")
+        shown = mask_arguments(node.text.split(" "))  # as blanks part an argument's name from its secret
+        raise BadValue(f"expected {key.kind.value}, found one word", f"write [{mask('', ' '.join(shown))}]")
     if isinstance(node, Mapping):
         raise BadValue(f"expected {key.kind.value}, found a map")
     items = []

@@ -130,6 +130,13 @@ class _Builder:
             self._seen.add((problem.where, message))
             self.problems.append(problem)
 
+    def report_tag(self, line: int, path: Path, tag: str) -> None:
+        """Note a tag. To YAML a password that begins with ``!`` is one, so under a secret's key it is not named."""
+        if is_secret(_dotted(path)):
+            self.report(line, path, "what begins with ! is a tag to YAML, not supported here: write it in quotes")
+        else:
+            self.report(line, path, f"the tag {tag.replace(_TAG, '!!')} is not supported here: remove it")
+
     def build(self, node: Any, path: Path) -> Node:
         """One node and everything below it."""
         line = node.start_mark.line + 1
@@ -156,12 +163,12 @@ class _Builder:
         text: str = node.value
         if node.style:  # the C composer gives '' for a plain word, the Python one None
             if node.tag not in (_TAG + "str", "!"):
-                self.report(line, path, f"the tag {_tag(node.tag)} is not supported here: remove it")
+                self.report_tag(line, path, node.tag)
             return Scalar(text, line, quoted=True)
         implicit = self._implicit_tag(text)
         if node.tag != implicit:
             if node.tag not in (_TAG + "str", "!"):
-                self.report(line, path, f"the tag {_tag(node.tag)} is not supported here: remove it")
+                self.report_tag(line, path, node.tag)
             return Scalar(text, line, quoted=True)
         if message := trap(text):
             secret = is_secret(_dotted(path))
@@ -170,7 +177,7 @@ class _Builder:
 
     def _check_collection_tag(self, node: Any, path: Path, line: int) -> None:
         if node.tag not in (_TAG + "map", _TAG + "seq"):
-            self.report(line, path, f"the tag {_tag(node.tag)} is not supported here: remove it")
+            self.report_tag(line, path, node.tag)
 
     def _mapping(self, node: Any, path: Path, line: int) -> Mapping:
         entries: dict[str, Node] = {}
@@ -209,7 +216,7 @@ class _Builder:
             if trap(key) or key in NULLS or is_number(key) or key.lower() in ("true", "false"):
                 self.report(line, (*path, key), f'a key must be text: write "{key}" in quotes')
             elif node.tag != self._implicit_tag(key) and node.tag not in (_TAG + "str", "!"):
-                self.report(line, (*path, key), f"the tag {_tag(node.tag)} is not supported here: remove it")
+                self.report_tag(line, (*path, key), node.tag)
         return key
 
     def _merged(self, node: Any, path: Path, line: int) -> list[Mapping]:
@@ -224,10 +231,6 @@ class _Builder:
 
 def _dotted(path: Path) -> str:
     return ".".join(path).replace(".[", "[")
-
-
-def _tag(tag: str) -> str:
-    return tag.replace(_TAG, "!!")
 
 
 def _braced_words(node: Any) -> str:
