@@ -208,6 +208,20 @@ def test_each_kind_of_reference_is_read_at_the_launch(door: Door) -> None:
     assert "fr0m" not in outcome.err + outcome.out
 
 
+def test_git_is_asked_without_the_secrets_of_the_environment(door: Door) -> None:
+    git = door.folder / "bin" / "git"
+    git.write_text(f"#!/usr/bin/env bash\nset >{door.folder}/given\nexit 1\n")
+    git.chmod(0o755)
+    door.write_config(
+        'execution: {log_file: our.log}\nspark_config: {spark.a.password: "${DB_PASSWORD}"}\n'
+        "job_specific_config: {custom: {script: job.py}}\n"
+    )
+    outcome = door.submit("--dry-run", env={"DB_PASSWORD": "fr0m-the-variable", "OTHER": "as-it-is"})
+    assert outcome.code == 0, outcome.err
+    given = (door.folder / "given").read_text()
+    assert "OTHER=as-it-is" in given and "fr0m-the-variable" not in given
+
+
 @pytest.mark.parametrize(
     ("value", "prepare", "code", "words"),
     [

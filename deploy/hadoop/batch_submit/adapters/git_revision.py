@@ -21,9 +21,10 @@ def git_revision(folder: Path, env: Mapping[str, str]) -> str:
         return ""
     # --exclude: the commit itself, not the nearest tag and the distance to it.
     command = [program, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    given, nowhere = dict(env), subprocess.DEVNULL
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
+            command, env=given, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False, stdin=nowhere
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return ""

@@ -277,7 +277,7 @@ def open_backend(context: Context) -> Backend:
         if services.first_time(notice):
             services.terminal.note(notice)
     staging = context.config.get("spark.yarn.stagingDir")
-    environment = _childs_environment(services, None if context.reading else context.config)
+    environment = childs_environment(services, None if context.reading else context.config)
     environment.update(cluster.child_variables)
     environment.pop("HADOOP_PROXY_USER", None)  # `connect` saw that it names our proxy user, as spark-submit is told
     return YarnBackend(
@@ -316,11 +316,11 @@ def local_backend(services: Services, config: Config | None = None) -> LocalBack
     """The backend of this host; to launch anything it needs the configuration."""
     from batch_submit.backends.local import LocalBackend
 
-    environment = _childs_environment(services, config)
+    environment = childs_environment(services, config)
     return LocalBackend(services.state_folder / "local", environment, services.clock, services.os_user)
 
 
-def _childs_environment(services: Services, config: Config | None) -> dict[str, str]:
+def childs_environment(services: Services, config: Config | None) -> dict[str, str]:
     """The environment of what is launched; without the variables that hold secrets of the configuration."""
     if config is None:
         return child_environment(services.env)

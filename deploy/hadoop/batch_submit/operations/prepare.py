@@ -21,7 +21,7 @@ from batch_submit.backends.yarn import AUTO, REST
 from batch_submit.connecting import wants_kerberos
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import HostNotReady, MissingFile, UsageError
-from batch_submit.operations.context import Context, config_of_type
+from batch_submit.operations.context import Context, childs_environment, config_of_type
 from batch_submit.operations.job_secrets import checked_secrets, with_secrets
 from batch_submit.plan.backend_choice import LOCAL, YARN
 from batch_submit.plan.command import Toolchain, build_plan
@@ -144,7 +144,7 @@ def _refuse_open_files(config: Config, spec: JobSpec) -> None:
 
 def with_revision(context: Context, spec: JobSpec) -> JobSpec:
     """The job with the git revision of the configuration's folder, which a model's metadata then names."""
-    revision = git_revision(Path(context.config_folder), context.services.env)
+    revision = git_revision(Path(context.config_folder), childs_environment(context.services, context.config))
     if not revision:
         return spec
     return replace(spec, conf={GIT_REVISION_KEY: Sourced(revision, "git"), **spec.conf})
