@@ -92,6 +92,12 @@ def test_variables(text: str, expanded: str) -> None:
     assert HadoopConf(values, env={"RM": "from-env", "EMPTY": ""}).get("t") == expanded
 
 
+def test_a_value_that_leads_to_itself_many_times_is_left_as_it_is_written() -> None:
+    values = {"a": "${a},${a}", "b": "x${a}", "c": "${d}${d}", "d": "${c}${c}"}
+    conf = HadoopConf(values)
+    assert {name: conf.get(name) for name in values} == values
+
+
 @given(st.dictionaries(st.sampled_from("abc"), st.text("${}abc.env:-", max_size=12)))
 def test_no_variables_hang_or_raise(values: dict[str, str]) -> None:
     conf = HadoopConf(values, env={"a": "${b}"})

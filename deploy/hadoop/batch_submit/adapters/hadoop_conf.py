@@ -31,6 +31,7 @@ JHS_HTTP_PORT, JHS_HTTPS_PORT = 19888, 19890
 #: RPC ports of a ResourceManager that people write where its web address is meant.
 _RM_RPC_PORTS = {8030: "scheduler", 8031: "resource tracker", 8032: "RPC", 8033: "admin"}
 _MAX_EXPANSIONS = 20  # Configuration.MAX_SUBST
+_MAX_EXPANDED = 1 << 16  # characters; a variable found in itself, which Hadoop leaves alone, grows with each round
 _VARIABLE = re.compile(r"\$\{([^}$\s]+)\}")
 _INCLUDE = "{http://www.w3.org/2001/XInclude}include"
 _MAX_INCLUDES = 5
@@ -98,13 +99,14 @@ class HadoopConf:
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value with its variables filled in; ``default`` when it is absent or empty.
 
-        An unknown variable stays as it is written, as in Hadoop.
+        An unknown variable stays as it is written, as in Hadoop, and so does a value that grows beyond all measure.
         """
-        raw = self.values.get(name)
-        if raw is None or not raw.strip():
+        raw = text = (self.values.get(name) or "").strip()
+        if not raw:
             return default
-        text = raw.strip()
         for _ in range(_MAX_EXPANSIONS):
+            if sum(len(self._variable(found)) for found in _VARIABLE.finditer(text)) > _MAX_EXPANDED:
+                return raw
             expanded = _VARIABLE.sub(self._variable, text)
             if expanded == text:
                 break
