@@ -105,6 +105,13 @@ def test_memory_is_raised_for_the_next_try_of_the_same_job(door: Door) -> None:
     assert again.code == 0 and again.said("already succeeded"), again.err  # the same job by its fingerprint
 
 
+def test_what_was_raised_stays_raised_in_every_further_try(door: Door) -> None:
+    door.submits_in_turn([RUNNING, NO_MEMORY], [RUNNING, LOST], [SUCCEEDED])
+    done = door.submit("--driver-memory", "1g", "--retries", "2", "--oom-bump", "1.5", *QUICK)
+    assert done.code == 0, done.err
+    assert [call.conf.get("spark.driver.memoryOverhead") for call in door.calls] == [None, "1088m", "1088m"]
+
+
 def test_without_the_bump_memory_is_not_tried_again_and_the_flag_is_named(door: Door) -> None:
     door.submits(RUNNING, NO_MEMORY)
     done = door.submit("--retries", "1", *QUICK)

@@ -173,7 +173,7 @@ def _recorder(context: Context, ledger: Ledger, run: Run, *, needs_record: bool,
 def _checked_spec(
     context: Context, identified: Identified, day: str | None, again: Again | None, *, wait: bool
 ) -> JobSpec:
-    """The job; of a retry with what it has more than the try before."""
+    """The job; of a retry with what it has more than is configured."""
     spec = make_spec(context, identified, day=day)
     check_call(spec, wait=wait)
     return spec if again is None else replace(spec, conf={**spec.conf, **again.conf})

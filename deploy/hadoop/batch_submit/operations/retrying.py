@@ -13,6 +13,7 @@ from batch_submit.operations import retry_marks
 from batch_submit.operations.context import Context
 from batch_submit.operations.stopped_runs import refuse_stopped
 from batch_submit.plan.retries import Again, RetryPolicy, back_off_s, decide_again, reason_of
+from batch_submit.plan.sourced import Sourced
 from batch_submit.plan.units import format_duration
 
 if TYPE_CHECKING:
@@ -51,13 +52,15 @@ def try_again(
     -----
     While it waits its record says so (`retry_marks`). A run that is killed then has been killed: exit code 6.
     """
-    made = 0
+    made, raised = 0, dict[str, Sourced]()
     try:
         while not signals.received:
             decided = _worth_it(context, policy, ended, made)
             if decided is None:
                 return ended
             again, wait_s = decided
+            raised |= again.conf  # what one try got more than the one before, all that follow have too
+            again = replace(again, conf={**raised})
             retry_marks.back_off(context.services, ended.accepted.recorder, _number(ended), wait_s)
             if not _waited(context, signals, ended, wait_s):
                 return _stopped(context, signals, ended)
