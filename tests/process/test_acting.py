@@ -39,6 +39,31 @@ def test_a_name_means_the_only_run_of_that_name(door: Door) -> None:
     assert killed(door) == [one]
 
 
+@pytest.mark.parametrize("is_on_record", [True, False])
+def test_a_run_is_meant_by_the_id_that_it_was_given(door: Door, is_on_record: bool) -> None:
+    given = "nightly.train.manual__2026-01-31T02:30:00+00:00"
+    door.submits(RUNNING)
+    assert door.submit("--run-id", given, "--no-wait").code == 0
+    if is_on_record:
+        assert f"given as     {given}" in door.run("show", given).out
+    else:
+        door.forget_records()
+    assert door.run("status", given, "--json").json["application_id"] == door.application_id
+    outcome = door.run("kill", given)
+    assert (outcome.code, outcome.out) == (0, f"{door.application_id} killed\n"), outcome.err
+
+
+@pytest.mark.parametrize("more", [["--run-id", "Nightly-1"], ["--name", "Nightly-1"]], ids=["run id", "name"])
+def test_a_text_never_means_a_run_that_is_spelled_otherwise(door: Door, more: list[str]) -> None:
+    for flags in (["--run-id", "nightly-1"], more):
+        door.submits(RUNNING)
+        assert door.submit("--no-wait", *flags).code == 0
+    other, meant = door.rm.applications
+    outcome = door.run("kill", "Nightly-1")
+    assert (outcome.code, outcome.out, killed(door)) == (0, f"{meant} killed\n", [meant]), outcome.err
+    assert door.rm.applications[other].state == "RUNNING"
+
+
 def test_the_tries_of_one_run_are_one_run(door: Door) -> None:
     door.rm.add("nightly", user=ME, tags=[*OURS, "run:n1", "try:n1.1"], steps=[("FAILED", "FAILED", {})])
     second = door.rm.add("nightly", user=ME, tags=[*OURS, "run:n1", "try:n1.2"], steps=[RUNNING])

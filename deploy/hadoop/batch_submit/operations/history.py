@@ -10,7 +10,7 @@ from batch_submit.data_classes import dataclass
 from batch_submit.errors import ExitCode, NotFound, UsageError
 from batch_submit.ledger import Run, SqliteLedger
 from batch_submit.plan.history import HistoryFilters
-from batch_submit.plan.tags import is_run_id
+from batch_submit.plan.tags import as_run_id
 from batch_submit.render.history import HistoryRow, history_json, history_table, record_lines
 from batch_submit.services import Services
 
@@ -105,7 +105,8 @@ def show_record(services: Services, text: str, options: ShowOptions) -> int:
 
 def _found(services: Services, text: str, options: ShowOptions) -> tuple[SqliteLedger, Run]:
     ledgers = _ledgers(services, options.cluster, options.user)
-    found = [(one, run) for one in ledgers if is_run_id(text) and (run := one.load(text)) is not None]
+    run_id = as_run_id(text)
+    found = [(one, run) for one in ledgers if run_id and (run := one.load(run_id)) is not None]
     found = found or [(one, run) for one in ledgers if (run := one.find_application(text)) is not None]
     found = found or [(one, run) for one in ledgers for run in one.named(text)]
     if not found:

@@ -18,7 +18,7 @@ from batch_submit.ledger import Run, Try, TryState
 from batch_submit.model import APPLICATION_ID, ApplicationReport, Result, judge
 from batch_submit.operations.context import Context, Selection, ledger_of, local_backend, open_backend, open_context
 from batch_submit.plan.backend_choice import LOCAL
-from batch_submit.plan.tags import LOCAL_PREFIX, is_run_id, run_id_of
+from batch_submit.plan.tags import LOCAL_PREFIX, as_run_id, is_run_id, run_id_of
 from batch_submit.services import Services
 
 if TYPE_CHECKING:
@@ -96,20 +96,22 @@ def resolve_in(services: Services, context: Context, backend: Backend, text: str
                 next_step="export HADOOP_CONF_DIR=<the folder with core-site.xml and yarn-site.xml>",
             )
         return _target(services, backend, text, context)
+    run_id = as_run_id(text)
     for candidate in _with_local(services, backend):
-        run = ledger_of(services, candidate).load(text) if is_run_id(text) else None
+        run = ledger_of(services, candidate).load(run_id) if run_id else None
         if run is not None and run.last is not None:
             return _newest_try(services, candidate, run, run.last, context, changing=changing)
     away: ClusterUnreachable | None = None
     try:
-        found = backend.find_run(text.lower()) if is_run_id(text.lower()) else []
+        found = backend.find_run(run_id) if run_id == text else []
         seen = [] if found else backend.applications()
+        found = found or [one for one in seen if run_id and run_id_of(one.tags) == run_id]
     except ClusterUnreachable as error:
         if changing:
             raise
         found, seen, away = [], [], error
     if found:
-        return _of_run(services, context, backend, text.lower(), found)
+        return _of_run(services, context, backend, run_id, found)
     return _by_name(services, context, backend, text, seen, away, changing=changing)
 
 

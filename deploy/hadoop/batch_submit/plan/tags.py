@@ -28,6 +28,15 @@ def is_run_id(text: str) -> bool:
     return 0 < len(text) <= 63 and _RUN_ID_CHARACTERS.issuperset(text) and text[0] not in "._-"
 
 
+def as_run_id(text: str) -> str:
+    """The run id that ``submit --run-id`` makes of a text; "" for an empty one. Each spelling has its own."""
+    if is_run_id(text) or not text.strip():
+        return text.strip()
+    from batch_submit.plan.identity import normalise_run_id  # status has to start fast
+
+    return normalise_run_id(text).value
+
+
 def run_id_of(tags: Iterable[str]) -> str:
     """The run id that tags name; "" for none. Anybody may set a tag, and this becomes a file's name."""
     named = (tag.removeprefix(RUN_PREFIX) for tag in tags if tag.startswith(RUN_PREFIX))
