@@ -30,6 +30,15 @@ def ledger_of(door: Door) -> SqliteLedger:
     return SqliteLedger(place.parent)
 
 
+def test_a_run_is_in_the_queue_of_its_newest_try(door: Door) -> None:
+    door.env |= ALICE
+    for queue in ("small", "large"):
+        door.submits(FAILED)
+        assert door.submit("--run-id", "r1", "-q", queue, "--no-preflight").code == 1
+    found = door.run("history", "--queue", "large", "--json").json
+    assert [(one["run_id"], one["queue"], one["tries"]) for one in found] == [("r1", "large", 2)]
+
+
 @pytest.fixture
 def told(door: Door) -> Door:
     """A door with a succeeded, a failed and a living run on record, and a cluster that is down."""

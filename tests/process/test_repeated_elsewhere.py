@@ -95,6 +95,18 @@ def test_status_and_urls_show_it_and_write_nothing(hosts: Hosts, first: str) -> 
     assert tries(door) == before
 
 
+@pytest.mark.parametrize("verb", ["wait", "monitor"])
+def test_its_time_limit_is_the_other_host_s(hosts: Hosts, verb: str) -> None:
+    door, other = hosts
+    door.submits(RUNNING, FAILED)
+    assert door.submit("--run-id", "r1", "--timeout", "4s").code == 1
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--timeout", "1h", "--no-wait", env=other).code == 0
+    expiry = door.rm.applications[number_of(door, 2)].expiry
+    assert door.run(verb, "r1", "--wait-timeout", "1s").code == 7
+    assert (door.rm.applications[number_of(door, 2)].expiry, door.rm.kills) == (expiry, [])
+
+
 def test_by_its_name_it_is_found_too(hosts: Hosts) -> None:
     door, other = hosts
     door.submits(RUNNING, FAILED)

@@ -216,6 +216,32 @@ def test_no_wait_with_timeout_sets_the_lifetime_only(door: Door) -> None:
     assert door.application.expiry != "UNLIMITED" and door.rm.kills == []
 
 
+@pytest.mark.parametrize("verb", ["wait", "monitor"])
+@pytest.mark.parametrize("first", [FAILED, RUNNING], ids=["a new try", "attached"])
+def test_the_limit_of_the_newest_call_is_the_run_s(door: Door, first: Step, verb: str) -> None:
+    door.submits(first)
+    assert door.submit("--run-id", "r1", "--timeout", "4s", "--no-wait").code == 0
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--timeout", "1h", "--no-wait").code == 0
+    *_, newest = door.rm.applications.values()
+    expiry = newest.expiry
+    assert expiry.startswith("2023-11-14T23:13:2"), "an hour after its start"
+    outcome = door.run(verb, "r1", "--wait-timeout", "1s")
+    assert (outcome.code, newest.expiry, door.rm.kills) == (7, expiry, []), outcome.err
+    assert "still running" in outcome.err and "set now" not in outcome.err
+    assert "timeout      1h" in door.run("show", "r1").out
+
+
+def test_a_new_try_without_a_limit_does_not_get_that_of_the_one_before(door: Door) -> None:
+    door.submits(FAILED)
+    assert door.submit("--run-id", "r1", "--timeout", "4s").code == 1
+    door.submits(RUNNING)
+    assert door.submit("--run-id", "r1", "--no-wait").code == 0
+    assert door.run("wait", "r1", "--wait-timeout", "1s").code == 7
+    assert "YARN holds" not in door.run("status", "r1").out
+    assert [app.expiry for app in door.rm.applications.values()][1:] == ["UNLIMITED"] and door.rm.kills == []
+
+
 def test_no_wait_with_a_refused_lifetime_warns_that_nothing_ends_it(door: Door) -> None:
     door.rm.refuse_lifetime = True
     door.submits(RUNNING)

@@ -167,6 +167,7 @@ def test_a_later_limit_is_the_queue_s_and_does_not_stand_for_the_run_s() -> None
 @pytest.mark.parametrize(("timeout_s", "backend"), [(None, "yarn"), (3600.0, "local")])
 def test_a_run_without_a_limit_of_yarns_has_none_to_be_set(timeout_s: float | None, backend: str) -> None:
     here = world(name=backend)
-    target: Any = SimpleNamespace(run=SimpleNamespace(timeout_s=timeout_s), backend=here.cluster, application_id=APP)
+    run = SimpleNamespace(limit_s={APP: timeout_s}.get)
+    target: Any = SimpleNamespace(run=run, backend=here.cluster, application_id=APP)
     assert set_where_missing(here.services, target) is None and here.cluster.puts == []
     assert limited(here.services, here.cluster, APP, None) is None  # type: ignore[arg-type]

@@ -70,6 +70,8 @@ class Try:
         Who ended the run (``kill``) before a further try was made, as ``user on host``.
     rule, cause
         The diagnosis of a bad end: id of the rule (``diagnosis.rules``), probable cause.
+    timeout_s
+        The ``--timeout`` of the newest call that gave its application one; ``None``: that of its plan.
     plan
         What was planned, secrets removed: argv, environment, files, tags, where each value came from.
     history
@@ -109,6 +111,7 @@ class Try:
     stopped_by: str = ""
     stopped_at: str = ""
     retried_by: list[dict[str, Any]] = field(default_factory=list)
+    timeout_s: float | None = None
     plan: dict[str, Any] = field(default_factory=dict)
     history: tuple[StateSeen, ...] = ()
 
@@ -151,6 +154,16 @@ class Run:
     def try_of(self, number: int) -> Try | None:
         """A try by its number."""
         return next((one for one in self.tries if one.number == number), None)
+
+    def limit_s(self, application_id: str) -> float | None:
+        """The time limit that a call of this host gave an application; ``None``: none, or the application is not ours.
+
+        Each try has its own: a run that ran past its limit is mostly repeated with a longer one.
+        """
+        one = next((one for one in reversed(self.tries) if one.application_id == application_id), None)
+        if one is None:
+            return None
+        return one.timeout_s if one.timeout_s is not None else one.plan.get("timeout_s")
 
     def with_try(self, one: Try) -> Run:
         """This run with ``one`` in place of the try of its number, or added."""

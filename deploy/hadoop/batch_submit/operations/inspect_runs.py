@@ -31,7 +31,7 @@ def wait_for_run(services: Services, selection: Selection, text: str, options: W
     if verdict is not None:
         return _answered(services, Waited(target.application_id, verdict, int(verdict.exit_code)), options)
     params = target.run.params if target.run is not None else {}
-    timeout_s = target.run.timeout_s if target.run is not None else None
+    timeout_s = target.run.limit_s(target.application_id) if target.run is not None else None
     waiting = Waiting(
         services,
         target.backend,

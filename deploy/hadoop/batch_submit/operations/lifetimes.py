@@ -120,7 +120,7 @@ def limited(services: Services, backend: Backend, application_id: str, timeout_s
 
 def set_where_missing(services: Services, target: Target) -> Lifetime | None:
     """For whoever only watches: set the limit on record where YARN holds none, and say so; ``None``: there is none."""
-    timeout_s = target.run.timeout_s if target.run is not None else None
+    timeout_s = target.run.limit_s(target.application_id) if target.run is not None else None
     if timeout_s is None or target.backend.name == "local":  # there the supervisor was started with it
         return None
     lifetime = Lifetime(services, target.backend, target.application_id, timeout_s, only_missing=True)

@@ -118,9 +118,8 @@ class Recorder:
             before = run.try_of(number)
             if why:
                 refuse_stopped(run, number)  # with the record in hand: a kill comes before this or finds this try
-            return replace(run, argv=shown).with_try(
-                _planned_again(run, before, one) if before else one.passed(planned.value, at)
-            )
+            now = replace(run, argv=shown, queue=plan.spec.queue, timeout_s=plan.spec.timeout_s)
+            return now.with_try(_planned_again(run, before, one) if before else one.passed(planned.value, at))
 
         self._is_planned = self._write(change, must=True)
 
@@ -163,6 +162,16 @@ class Recorder:
         """The application id is known."""
         more: dict[str, Any] = {"reason": reason} if reason else {}
         self._change(number, Event.ACCEPT, application_id=application_id, **more)
+
+    def limited(self, application_id: str, timeout_s: float) -> None:
+        """This call gives an application a time limit; who waits for it later goes by that."""
+
+        def change(run: Run) -> Run:
+            one, run = self._of_application(run, application_id), replace(run, timeout_s=timeout_s)
+            return run.with_try(replace(one, timeout_s=timeout_s)) if one is not None else run
+
+        if self.run.limit_s(application_id) != timeout_s:
+            self.note(change)
 
     def not_submitted(self, number: int, reason: str) -> None:
         """The launch is known to have led to no application: an id that was reserved for it is nobody's."""

@@ -57,7 +57,7 @@ def gather(services: Services, target: Target) -> ApplicationFacts:
     result = verdict.result.value if verdict is not None else ""
     run_id = target.run.run_id if target.run is not None else run_id_of(report.tags)
     source = _THIS_HOST if target.backend.name == "local" else _RESOURCE_MANAGER
-    limit_s = target.run.timeout_s if target.run is not None else None
+    limit_s = target.run.limit_s(target.application_id) if target.run is not None else None
     listed = Listed(report, job_type, result=result)
     facts = ApplicationFacts(listed, source, _attempts(services, target), run_id, limit_s=limit_s)
     return _with_next_try(services, target, facts) if verdict is not None else facts

@@ -331,6 +331,8 @@ def _limited(
         return None
     from batch_submit.operations.lifetimes import NO_WAIT_PATIENCE_S, Lifetime, limited
 
+    if accepted.recorder is not None:
+        accepted.recorder.limited(accepted.application_id, spec.timeout_s)
     if waits:
         return limited(services, backend, accepted.application_id, spec.timeout_s)
     lifetime = Lifetime(services, backend, accepted.application_id, spec.timeout_s)
