@@ -11,13 +11,23 @@ from batch_submit.backends.base import Backend
 from batch_submit.data_classes import dataclass
 from batch_submit.errors import BatchSubmitError, Interrupted, OutcomeUnknown
 from batch_submit.ledger import Run, Try, TryState
-from batch_submit.model import ApplicationReport
+from batch_submit.model import ApplicationReport, judge
 from batch_submit.operations.claiming import Claims
 from batch_submit.operations.context import DEFAULT_RM_PATIENCE_S, rm_patience
 from batch_submit.operations.recording import Recorder, known_of
 from batch_submit.plan.backend_choice import LOCAL
 from batch_submit.plan.claims import Held, known_of_both
-from batch_submit.plan.resume import Action, Decision, Known, Marks, decide, seen_under, superfluous, why_forgotten
+from batch_submit.plan.resume import (
+    Action,
+    Decision,
+    Known,
+    Marks,
+    decide,
+    seen_under,
+    superfluous,
+    try_number_of,
+    why_forgotten,
+)
 from batch_submit.plan.units import format_duration
 from batch_submit.services import Services
 
@@ -302,3 +312,12 @@ def adopted(recorder: Recorder, decision: Decision) -> str:
     text = f"{decision.application_id} arrived late, after try {one.number} was given up ({one.reason}): adopted"
     recorder.terminal.note(f"run {recorder.run.run_id}: {text}")
     return text
+
+
+def record_ended_tries(recorder: Recorder, seen: list[ApplicationReport]) -> None:
+    """Write down how earlier tries ended that nobody was watching, before there is a newer one."""
+    for report in seen:
+        verdict, number = judge(report), try_number_of(report)
+        known = recorder.run.try_of(number)
+        if verdict is not None and known is not None and known.state is not TryState.FINISHED:
+            recorder.finished(verdict, number)

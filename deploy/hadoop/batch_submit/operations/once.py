@@ -22,6 +22,7 @@ from batch_submit.operations.deciding import (
     adopted,
     knows_as_much,
     limits_of,
+    record_ended_tries,
     uncertain,
     what_is_known,
     what_shows,
@@ -42,7 +43,7 @@ from batch_submit.operations.try_record import TryRecord
 from batch_submit.plan.claims import Step
 from batch_submit.plan.command import fingerprint_of, shell_command
 from batch_submit.plan.identity import refuse_another_job
-from batch_submit.plan.resume import Action, Decision, counting, try_number_of
+from batch_submit.plan.resume import Action, Decision, counting
 from batch_submit.plan.submission import JobSpec, SubmissionPlan
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _submitted(
         return spec, Accepted(application_id, recorder, attached=True)
     if decision.action is not Action.SUBMIT:
         return spec, _resume(context, recorder, decision, claims)
-    _record_ended_tries(recorder, seen)
+    record_ended_tries(recorder, seen)
     spec = _looked_at(context, backend, spec, claims, options)
     plan = make_plan(context, spec, needed=True, try_number=decision.number)
     tell_of(context, plan)
@@ -191,15 +192,6 @@ def _looked_at(context: Context, backend: Backend, spec: JobSpec, claims: Claims
 
         warn_of_short_ticket(context, backend, spec)
     return spec
-
-
-def _record_ended_tries(recorder: Recorder, seen: list[ApplicationReport]) -> None:
-    """Write down how earlier tries ended that nobody was watching, before there is a newer one."""
-    for report in seen:
-        verdict, number = judge(report), try_number_of(report)
-        known = next((one for one in recorder.run.tries if one.number == number), None)
-        if verdict is not None and known is not None and known.state is not TryState.FINISHED:
-            recorder.finished(verdict, number)
 
 
 def _new_run(context: Context, identified: Identified, spec: JobSpec, backend: Backend, parts: Any, digest: str) -> Run:
