@@ -9,9 +9,17 @@ from typing import Any
 
 from batch_submit.errors import TryPassedOver
 from batch_submit.ledger import Run
+from batch_submit.ledger.rebuild import with_claim, with_report
 from batch_submit.operations import once
 from batch_submit.operations.claiming import Claims
-from batch_submit.operations.deciding import Deciding, LookLimits, decision_of, what_is_known, what_shows
+from batch_submit.operations.deciding import (
+    Deciding,
+    LookLimits,
+    decision_of,
+    record_ended_tries,
+    what_is_known,
+    what_shows,
+)
 from batch_submit.operations.recording import Recorder
 from batch_submit.operations.resolve import _Case, _give_up
 from batch_submit.plan.identity import Fingerprint
@@ -73,7 +81,7 @@ class Call:
         if decision.action is not Action.SUBMIT:
             accepted = once._resume(self.context, recorder, decision, self.claims)
             return decision.action.value, accepted.application_id
-        once._record_ended_tries(recorder, seen)
+        record_ended_tries(recorder, seen)
         signals: Any = NO_SIGNALS
         ours = once._launch(self.context, self.backend, recorder, PLAN, decision, signals, self.claims)
         accepted = once._beside(self.context, deciding, decision.number, ours, wait=False)
@@ -100,3 +108,11 @@ class Call:
         kept = recorder if run is not None else None
         case = _Case(self.context, self.backend, RUN_ID, run, self.claims, kept, known, decision, f"{USER} on x")
         _give_up(case, force=True)
+
+    def rebuild(self) -> None:
+        """``ledger rebuild``: of what is left on this host, the claims, and the applications that are shown."""
+        self.claims.look()
+        run = with_claim(self.ledger.load(RUN_ID), self.claims.held, Folder.path, backend="yarn", cluster="c")
+        for app in reversed(self.world.shown()):
+            run = with_report(run, RUN_ID, app.report(), backend="yarn", cluster="c")
+        self.host.record = run.to_json() if run is not None else ""

@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batch_submit.errors import BatchSubmitError, ClusterRefused, OutcomeUnknown, UsageError
 from batch_submit.plan.resume import Action
+from tests.unit.modelled_afterwards import AFTER, FORGOTTEN, arrives
 from tests.unit.modelled_calls import Call
 from tests.unit.modelled_launch import ITS_LEADER_DIES, LEADERLESS, ModelChild
 from tests.unit.modelled_world import BAD, GOOD, KILLED, LIVE, Crash, World, many_others, restarted
@@ -103,6 +104,11 @@ class ExactlyOnce(RuleBasedStateMachine):
             Call(world, world.hosts[host]).give_up()
             self.wrongly_given_up |= {number} if may_come else set()
 
+    @rule(host=HOSTS)
+    def rebuild_the_ledger(self, host: int) -> None:
+        """``ledger rebuild``, mostly of a ledger that is whole."""
+        Call(self.world, self.world.hosts[host]).rebuild()
+
     # --- what the world does ----------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.world.pending())
@@ -143,6 +149,12 @@ class ExactlyOnce(RuleBasedStateMachine):
         for program in self.world.programs:
             if program.host is there:
                 program.is_alive = False
+
+    @rule(host=HOSTS, happens=RARELY)
+    def a_ledger_is_lost(self, host: int, happens: bool) -> None:
+        """With its exports; the claims in the cluster stay."""
+        if happens:
+            self.world.hosts[host].record = ""
 
     @rule(hours=st.integers(-9000, 9000))
     def somebody_sets_the_clock(self, hours: int) -> None:
@@ -189,52 +201,6 @@ TestExactlyOnce = ExactlyOnce.TestCase
 
 
 # --- one crash, everywhere --------------------------------------------------------------------------------------------
-
-
-def arrives(world: World) -> None:
-    """Whatever was under way comes to its application."""
-    for program in world.pending():
-        program.is_alive = False
-        world.accept(world.new_id(), program.number)
-    while world.in_flight:
-        world.accept(*world.in_flight.pop())
-
-
-def ends_without(world: World) -> None:
-    """Nothing comes of what was under way."""
-    for program in world.pending():
-        program.is_alive = False
-    world.in_flight.clear()
-
-
-def succeeded_and_forgotten(world: World) -> None:
-    """By a ResourceManager without a state store that was restarted."""
-    arrives(world)
-    for app in world.of(LIVE):
-        app.state = GOOD
-    restarted(world, remembers=False)
-
-
-def succeeded_among_many(world: World) -> None:
-    """By a ResourceManager that keeps so many and no more."""
-    arrives(world)
-    for app in world.of(LIVE):
-        app.state = GOOD
-    many_others(world)
-
-
-def host_restarted(world: World) -> None:
-    """With the host its processes are gone."""
-    world.hosts[0].boots += 1
-    ends_without(world)
-
-
-def nothing_yet(world: World) -> None:
-    """It is still under way when the repeat comes, and arrives after it."""
-
-
-AFTER = [arrives, ends_without, succeeded_and_forgotten, succeeded_among_many, host_restarted, nothing_yet]
-FORGOTTEN = (succeeded_and_forgotten, succeeded_among_many)
 
 
 def killed_at(step: int, launcher: str) -> World | None:
