@@ -17,10 +17,11 @@ from batch_submit.operations import once
 from batch_submit.operations.claiming import Claims
 from batch_submit.operations.deciding import Deciding
 from batch_submit.plan.resume import Action
+from tests.unit.modelled_afterwards import arrives, ends_without
 from tests.unit.modelled_calls import LIMITS, NO_SIGNALS, PLAN, Call
 from tests.unit.modelled_turns import Turns
 from tests.unit.modelled_world import LIVE, Crash, World, many_others
-from tests.unit.test_exactly_once_model import BOTH, SUBMIT, arrives, ends_without, killed_at, submitted
+from tests.unit.test_exactly_once_model import BOTH, SUBMIT, killed_at, submitted
 
 
 def refused_over_rest(rival_at: int = 0, dies_at: int = 0) -> World:
