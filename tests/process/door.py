@@ -344,6 +344,9 @@ class Door:
             process = json.loads(file.read_text())
             for pid in (process["pid"], process["driver_pid"]):
                 end_recorder(int(pid), self.folder)
+        if any(self.state.glob("many/*")):  # each run is a session of its own, which outlives a call that was killed
+            for folder in Path("/proc").glob("[0-9]*"):
+                end_recorder(int(folder.name), self.folder)
 
 
 def end_recorder(pid: int, folder: Path) -> None:
