@@ -93,11 +93,11 @@ from-debian: java-and-jars
 	@$(MAKE) --no-print-directory faketime
 
 test: packages-for-tests check ## Every test, on a real HDFS + YARN that the tests start themselves
-	@$(PY) -m pytest -m "not full and not soak" $(SIDE_BY_SIDE) tests/unit tests/process
+	@$(PY) -m pytest -m "not full and not soak" $(SLOWEST) $(SIDE_BY_SIDE) tests/unit tests/process
 	@# The cluster's containers are waited for most of the time: Spark's own tests compute meanwhile.
 	@log="$$(mktemp)"; trap 'kill $$cluster 2>/dev/null || :; rm -f "$$log"' EXIT; \
-	$(PY) -m pytest -m "not full and not soak" tests/cluster >"$$log" 2>&1 & cluster=$$!; \
-	failed=0; $(PY) -m pytest -m "not full and not soak" tests/spark || failed=1; \
+	$(PY) -m pytest -m "not full and not soak" $(SLOWEST) tests/cluster >"$$log" 2>&1 & cluster=$$!; \
+	failed=0; $(PY) -m pytest -m "not full and not soak" $(SLOWEST) tests/spark || failed=1; \
 	wait $$cluster || failed=1; cat "$$log"; exit $$failed
 	@$(SPARK35) -m "spark35_smoke and not full" tests/spark
 
@@ -107,6 +107,9 @@ test-full: packages-for-tests check airflow ## The same and the long repetitions
 soak: setup java ## Crashes at every point of a submission (SOAK_ROUNDS=10, SOAK_SEED, SOAK_AT_ONCE) and 50 races of two hosts: the tables
 	@$(HOST) maven
 	@REQUIRE_CLUSTER=1 $(PY) -m pytest -m soak tests/cluster
+
+# What the time goes to: where `make test` takes longer than 25 minutes on two cores, the next one is marked `full`.
+SLOWEST := --durations=15 --durations-min=5
 
 # Two at a time, file by file: these start processes and small servers of their own, on ports that the system gives.
 SIDE_BY_SIDE := -n 2 --dist loadfile

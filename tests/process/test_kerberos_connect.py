@@ -87,6 +87,7 @@ def a_java_that_tells(folder: Path) -> dict[str, str]:
     return {"SPARK_HOME": str(folder / "spark"), "JAVA_HOME": str(folder / "java")}
 
 
+@pytest.mark.full
 def test_a_credential_provider_is_read_as_whom_all_calls_are_made(
     services: Services, manager: NegotiatingServer, realm: Realm, tmp_path: Path
 ) -> None:

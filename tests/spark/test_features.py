@@ -252,6 +252,7 @@ def test_four_thousand_categories(many):
     assert {tuple(row) for row in vectors(fitted, strange)} == {(round(overall, 6), round(overall, 6))}
 
 
+@pytest.mark.full
 def test_the_stages_do_not_depend_on_the_partitions(many):
     planned = planned_for(many.withColumn("half", F.col("id") / 2 + 0.125), barred=("y",))
     assert [one.encoding for one in planned.features] == ["number", "target", "target", "number"]
